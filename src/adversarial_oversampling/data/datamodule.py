@@ -1,0 +1,320 @@
+"""The rows of R replicas and the batches that are drawn from them."""
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+
+from adversarial_oversampling import laws
+from adversarial_oversampling.data.preprocessing import Preprocessing
+from adversarial_oversampling.data.sources import Table
+from adversarial_oversampling.data.splits import Split, folds, holdout
+from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.streams import Purpose, Streams
+
+# A fixed shape for evaluation keeps a replica's numbers independent of the other replicas' sizes.
+EVALUATION_ROWS = 512
+
+
+class Batch(NamedTuple):
+    """Rows of every replica, side by side.
+
+    Attributes
+    ----------
+    x : Tensor of shape [R, B, d]
+    y : Tensor of shape [R, B], int64
+        Classes; -1 marks padding.
+    row : Tensor of shape [R, B], int64
+        Row numbers in the table; -1 marks padding.
+    """
+
+    x: Tensor
+    y: Tensor
+    row: Tensor
+
+
+class Rows(NamedTuple):
+    """The whole table as each replica sees it, after preprocessing fitted on its own training rows.
+
+    Attributes
+    ----------
+    x : Tensor of shape [R, N, d], float32
+    y : Tensor of shape [R, N], int64
+    """
+
+    x: Tensor
+    y: Tensor
+
+    def take(self, row: Tensor) -> Batch:
+        """Gather rows `row [R, B]`; -1 gives padding."""
+        index = row.clamp_min(0)
+        replica = torch.arange(row.shape[0])[:, None]
+        y = self.y[replica, index].where(row >= 0, -1)
+        return Batch(self.x[replica, index], y, row)
+
+
+def pad(parts: Sequence[np.ndarray], multiple: int = 1) -> Tensor:
+    """Stack row numbers of different lengths as `[R, M]`, filled up with -1 to a multiple."""
+    width = multiple * ceil(max(len(part) for part in parts) / multiple)
+    out = torch.full((len(parts), width), -1, dtype=torch.long)
+    for slot, part in zip(out, parts, strict=True):
+        slot[: len(part)] = torch.from_numpy(part)
+    return out
+
+
+class ClassDraws:
+    """Draws training rows: a class by the law, then one of its rows with equal chance.
+
+    Parameters
+    ----------
+    y : Tensor of shape [R, N]
+        Classes of all rows.
+    train : sequence of int arrays
+        Training rows of each replica.
+    classes : int
+        C.
+    """
+
+    def __init__(self, y: Tensor, train: Sequence[np.ndarray], classes: int) -> None:
+        ordered, counts = [], []
+        for labels, rows in zip(y.numpy(), train, strict=True):
+            ordered.append(rows[np.argsort(labels[rows], kind="stable")])
+            counts.append(np.bincount(labels[rows], minlength=classes))
+        self.order = pad(ordered)
+        self.counts = torch.from_numpy(np.stack(counts))
+        self.starts = self.counts.cumsum(dim=1) - self.counts
+
+    def of_class(self, k: int, replica: int) -> Tensor:
+        """All training rows of class k in one replica."""
+        start = int(self.starts[replica, k])
+        return self.order[replica, start : start + int(self.counts[replica, k])]
+
+    def draw(self, law: Tensor, size: int, streams: Streams) -> Tensor:
+        """Row numbers `[R, size]`, with replacement, classes following `law [R, C]`."""
+        chance = streams.uniform(2, size, dtype=torch.float64)
+        which = torch.searchsorted(law.double().cumsum(dim=1), chance[:, 0].contiguous(), right=True)
+        # Rounding can leave the last cumulated probability below a draw: fall back on the last
+        # class that has any probability.
+        last = (law > 0).long().cumsum(dim=1).argmax(dim=1, keepdim=True)
+        which = torch.minimum(which, last)
+        count = self.counts.gather(1, which)
+        position = (chance[:, 1] * count).long().minimum(count - 1)
+        return self.order.gather(1, self.starts.gather(1, which) + position)
+
+
+class TrainingBatches:
+    """An epoch of batches; every batch is full and drawn anew from each replica's stream."""
+
+    def __init__(
+        self, rows: Rows, draws: ClassDraws, law: Tensor, size: int, steps: int, streams: Streams
+    ) -> None:
+        self._rows, self._draws, self._law = rows, draws, law
+        self._size, self._steps, self._streams = size, steps, streams
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __iter__(self) -> Iterator[Batch]:
+        for _ in range(self._steps):
+            yield self._rows.take(self._draws.draw(self._law, self._size, self._streams))
+
+
+class EvaluationBatches:
+    """Every given row once, in chunks of one fixed size; short chunks are padded."""
+
+    def __init__(self, rows: Rows, parts: Sequence[np.ndarray]) -> None:
+        self._rows = rows
+        self._chunks = torch.split(pad(parts, EVALUATION_ROWS), EVALUATION_ROWS, dim=1)
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for chunk in self._chunks:
+            yield self._rows.take(chunk)
+
+
+class TableDataModule(LightningDataModule):
+    """A table, split and preprocessed once per replica.
+
+    Replica r has the seed `seed + r`; under cross-validation every seed brings one replica per
+    fold. Everything that a replica sees comes from its own seed and fold, the table and these
+    settings, so a replica among others equals the solo run of its seed.
+
+    Parameters
+    ----------
+    table : Table
+        The rows.
+    preprocessing : Preprocessing
+        Imputation, scaling and feature selection, fitted on each replica's training rows.
+    seed : int
+        Seed of the first replica.
+    replicas : int
+        Number of seeds.
+    fold : int, optional
+        With `n_folds`: this fold only. None means every fold.
+    n_folds : int, optional
+        Cross-validation with so many folds; None means one split per seed.
+    test_size : float, optional
+        Share of test rows; None means the archive's own test rows.
+    validation_size : float, optional
+        Share of the training rows that chooses the epoch; None means none.
+    select_on : {"validation", "test"}
+        The rows that choose the epoch. "test" is the paper's protocol and optimistic.
+    fs : float, optional
+        Ratio of the smallest to the largest class in the batches of real rows; None is natural.
+    batch_size : int
+        Rows per batch and replica.
+    cache_dir : str or Path
+        Where imputed cells are cached.
+
+    Attributes
+    ----------
+    rows : Rows
+        Set by `setup`.
+    splits : list of Split
+        One per replica.
+    seeds, folds : list
+        Seed and fold of each replica.
+    counts : Tensor of shape [R, C]
+        Training rows per class.
+    """
+
+    rows: Rows
+    draws: ClassDraws
+
+    def __init__(
+        self,
+        table: Table,
+        preprocessing: Preprocessing,
+        *,
+        seed: int = 0,
+        replicas: int = 1,
+        fold: int | None = None,
+        n_folds: int | None = None,
+        test_size: float | None = 0.3,
+        validation_size: float | None = 0.2,
+        select_on: str = "validation",
+        fs: float | None = None,
+        batch_size: int = 64,
+        cache_dir: str | Path,
+    ) -> None:
+        super().__init__()
+        if replicas < 1:
+            raise InputError(f"replicas={replicas}: at least one replica is needed.")
+        if batch_size < 1:
+            raise InputError(f"dataset.training.batch_size={batch_size}: at least 1 is needed.")
+        if fs is not None and not 0 < fs <= 1:
+            raise InputError(
+                f"fs.ratio={fs}: the ratio of smallest to largest class lies in (0, 1]; "
+                "null keeps the natural one."
+            )
+        if fold is not None and not 0 <= fold < (n_folds or 0):
+            raise InputError(f"protocol.fold={fold}: choose one of 0 to {(n_folds or 0) - 1}, or null.")
+        self.table, self.preprocessing = table, preprocessing
+        self.n_folds, self.test_size, self.validation_size = n_folds, test_size, validation_size
+        self.select_on, self.fs, self.batch_size, self.cache_dir = select_on, fs, batch_size, cache_dir
+        wanted: Sequence[int | None] = [None]
+        if n_folds is not None:
+            wanted = range(n_folds) if fold is None else [fold]
+        pairs = [(seed + r, f) for r in range(replicas) for f in wanted]
+        self.seeds = [s for s, _ in pairs]
+        self.folds = [f for _, f in pairs]
+        self.splits: list[Split] = []
+        self._streams = Streams(self.seeds, Purpose.BATCHES, self.folds)
+
+    @property
+    def classes(self) -> int:
+        """C."""
+        return len(self.table.class_names)
+
+    @property
+    def counts(self) -> Tensor:
+        """Training rows per class, `[R, C]`."""
+        return self.draws.counts
+
+    def setup(self, stage: str | None = None) -> None:
+        """Split and preprocess the table for every replica, once."""
+        if self.splits:
+            return
+        splits = [self._split(s, f) for s, f in zip(self.seeds, self.folds, strict=True)]
+        x = [self.preprocessing.transform(self.table, split.train, self.cache_dir) for split in splits]
+        y = torch.from_numpy(self.table.y).expand(len(splits), -1)
+        self.rows = Rows(torch.from_numpy(np.stack(x)), y)
+        self.draws = ClassDraws(y, [split.train for split in splits], self.classes)
+        self.splits = splits
+
+    def _split(self, seed: int, fold: int | None) -> Split:
+        if self.n_folds is None or fold is None:
+            return holdout(self.table, self.test_size, self.validation_size, seed)
+        return folds(self.table, self.n_folds, self.validation_size, seed)[fold]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that make up as many rows as there are training rows.
+
+        Folds differ by a few rows, so under cross-validation the number comes from the table's
+        size and not from one fold's.
+        """
+        rows = int(self.counts[0].sum())
+        if self.n_folds is not None:
+            share = (1 - 1 / self.n_folds) * (1 - (self.validation_size or 0))
+            rows = round(len(self.table.y) * share)
+        return ceil(rows / self.batch_size)
+
+    def anchors(self, cap: int) -> tuple[Tensor, Tensor]:
+        """tau_k: up to `cap` training rows of every class, drawn at random above the cap.
+
+        The width comes from the table, not from a replica's split.
+
+        Returns
+        -------
+        anchors : Tensor of shape [R, C, A, d]
+        mask : Tensor of shape [R, C, A], bool
+        """
+        if cap < 1:
+            raise InputError(f"players.generator.anchors={cap}: at least one anchor per class is needed.")
+        width = min(cap, int(np.bincount(self.table.y).max()))
+        chosen = torch.full((len(self.seeds), self.classes, width), -1, dtype=torch.long)
+        streams = Streams(self.seeds, Purpose.ANCHORS, self.folds)
+        order = streams.uniform(self.classes, len(self.table.y), dtype=torch.float64)
+        for r in range(len(self.seeds)):
+            for k in range(self.classes):
+                rows = self.draws.of_class(k, r)
+                rows = rows[order[r, k, : len(rows)].argsort()[:width]]
+                chosen[r, k, : len(rows)] = rows
+        batch = self.rows.take(chosen.flatten(1))
+        mask = chosen >= 0
+        anchors = batch.x.reshape(*chosen.shape, -1) * mask[..., None]
+        return anchors, mask
+
+    def train_dataloader(self) -> TrainingBatches:
+        """Batches of real rows for D and Q; their classes follow the law that `fs` gives."""
+        law = laws.oversampled(self.counts, self.fs)
+        return TrainingBatches(
+            self.rows, self.draws, law, self.batch_size, self.steps_per_epoch, self._streams
+        )
+
+    def val_dataloader(self) -> EvaluationBatches:
+        """The rows that choose the epoch: validation rows, or test rows in the paper's protocol."""
+        return self._evaluation(self.select_on)
+
+    def test_dataloader(self) -> EvaluationBatches:
+        """The test rows."""
+        return self._evaluation("test")
+
+    def _evaluation(self, part: str) -> EvaluationBatches:
+        return EvaluationBatches(self.rows, [getattr(split, part) for split in self.splits])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the batch streams, for a checkpoint."""
+        return {"batches": self._streams.state()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on drawing where a checkpoint left off."""
+        self._streams.restore(state_dict["batches"])

@@ -1,0 +1,526 @@
+"""Tables: the paper's six datasets, and anybody's own CSV file.
+
+Each loader is the ``_target_`` of a file in ``conf/dataset``. It reads the dataset's original files from
+``paths.data_dir`` if they are there; otherwise Haberman, Pima and Yeast come from the copies inside the
+package, and SECOM, Wafer and Credit are downloaded once into ``paths.cache_dir``. Wherever a table comes
+from, its parsed values must match a digest pinned here.
+"""
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pooch
+from numpy.typing import ArrayLike, NDArray
+
+from adversarial_oversampling.errors import InputError
+
+SECOM_URL = "https://archive.ics.uci.edu/static/public/179/secom.zip"
+WAFER_URL = "https://www.timeseriesclassification.com/aeon-toolkit/Wafer.zip"
+CREDIT_URL = "https://data.openml.org/datasets/0004/46929/dataset_46929.pq"
+
+_SECOM_ZIP_SHA256 = "eea568baf3c2229096d7d294cf0b096b5502bd96d92c0b80a65b84714059be8e"
+
+# `Table.digest` of each published table: over parsed values, so that line ends, separators and 1.5e+00
+# for 1.5 make no difference.
+_PUBLISHED = {
+    "secom": "46d0ef30f719bb53d69c809dc40b4ae30522dae1deb11b54362d8d99e25ba9bd",
+    "pima": "ad0d8f3e1e3ce57c25205dfaf97378e24ff9d7537765fbbbcd7b94152d6ad52d",
+    "haberman": "d0c77a459a2d25225a97e688e8c344885ef99ed686c060a9da5f0a3f1de71068",
+    "wafer": "6ddab74c58c018b73a664e8e60051cbdd52e60998378d20713846a87cf3dfe67",
+    "credit": "2c5501ec5604e1b978603145b2659740e73307ee8a24a4e0944032fd4db3bcc3",
+    "yeast": "a44fc357bd256cdb7990a7413eb350f22f32564c95cfbdda728e5842009c7a48",
+}
+
+_WAY_OUT = "delete it and fetch the published file again, or read a table of your own with dataset=csv"
+_SHIPPED = Path(__file__).parent / "files"
+
+_PIMA_FEATURES = (
+    "pregnancies",
+    "glucose",
+    "blood_pressure",
+    "skin_thickness",
+    "insulin",
+    "bmi",
+    "pedigree",
+    "age",
+)
+_HABERMAN_FEATURES = ("age", "year", "nodes")
+_YEAST_FEATURES = ("mcg", "gvh", "alm", "mit", "erl", "pox", "vac", "nuc")
+_CREDIT_FEATURES = (
+    "RevolvingUtilizationOfUnsecuredLines",
+    "age",
+    "NumberOfTime30-59DaysPastDueNotWorse",
+    "DebtRatio",
+    "MonthlyIncome",
+    "NumberOfOpenCreditLinesAndLoans",
+    "NumberOfTimes90DaysLate",
+    "NumberRealEstateLoansOrLines",
+    "NumberOfTime60-89DaysPastDueNotWorse",
+    "NumberOfDependents",
+)
+_CREDIT_TARGETS = ("SeriousDlqin2yrs", "FinancialDistressNextTwoYears")
+_CREDIT_LABELS = {"0": "0", "1": "1", "No": "0", "Yes": "1"}
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A classification table; `make_table` builds and checks one.
+
+    Attributes
+    ----------
+    name : str
+        The dataset's name, as in ``dataset.name``.
+    x : ndarray of float64, shape [N, d]
+        Features; NaN is a missing value.
+    y : ndarray of int64, shape [N]
+        Class indices. Class 0 has the most rows; equal sizes are ordered by label text.
+    feature_names : tuple of str, length d
+    class_names : tuple of str, length C
+        The original labels as text, in the order of `y`.
+    test_rows : ndarray of int64 or None
+        The rows of the archive's own test part, where there is one.
+    """
+
+    name: str
+    x: NDArray[np.float64]
+    y: NDArray[np.int64]
+    feature_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    test_rows: NDArray[np.int64] | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over the values, the classes, their names and the archive's test rows.
+
+        Values count to 40 bits, twelve digits: the last bits are where parsers of decimals differ.
+        Rounding to a few decimals would not do, since printed decimals fall on its ties.
+        """
+        test_rows = np.empty(0, np.int64) if self.test_rows is None else self.test_rows
+        head = repr((self.x.shape, self.class_names, len(test_rows)))
+        mantissa, exponent = np.frexp(self.x)
+        values = np.ldexp(np.rint(np.ldexp(mantissa, 40)), exponent - 40)
+        # One bit pattern for every NaN and for both zeros.
+        values = np.where(np.isnan(values), np.nan, values + 0.0).astype("<f8")
+        sha = hashlib.sha256(head.encode())
+        sha.update(values.tobytes())
+        sha.update(np.ascontiguousarray(self.y, "<i8").tobytes())
+        sha.update(np.ascontiguousarray(test_rows, "<i8").tobytes())
+        return sha.hexdigest()
+
+
+def make_table(
+    name: str,
+    x: ArrayLike,
+    labels: Sequence[str],
+    feature_names: Sequence[str],
+    test_rows: NDArray[np.int64] | None = None,
+) -> Table:
+    """Order the classes by falling size and check that the table can be learned from.
+
+    Parameters
+    ----------
+    name : str
+    x : array_like, shape [N, d]
+    labels : sequence of str, length N
+    feature_names : sequence of str, length d
+    test_rows : ndarray of int64, optional
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    InputError
+        If rows and labels differ in number, there are fewer than two classes, a class has a single row, a
+        value is infinite, or no column varies.
+    """
+    values = np.asarray(x, dtype=np.float64)
+    if len(values) != len(labels):
+        raise InputError(f"dataset {name}: {len(values)} rows of features but {len(labels)} labels")
+    table = _order_classes(name, values, labels, feature_names, test_rows)
+    check_classes(table)
+    _check_features(table)
+    return table
+
+
+def _order_classes(
+    name: str,
+    x: NDArray[np.float64],
+    labels: Sequence[str],
+    feature_names: Sequence[str],
+    test_rows: NDArray[np.int64] | None,
+) -> Table:
+    texts, inverse, counts = np.unique(np.asarray(labels, str), return_inverse=True, return_counts=True)
+    # `texts` is sorted, so a stable sort leaves classes of one size in the order of their text.
+    order = np.argsort(-counts, kind="stable")
+    return Table(
+        name=name,
+        x=np.ascontiguousarray(x),
+        y=np.argsort(order)[inverse].astype(np.int64),
+        feature_names=tuple(feature_names),
+        class_names=tuple(str(text) for text in texts[order]),
+        test_rows=test_rows,
+    )
+
+
+def check_classes(table: Table) -> None:
+    """Refuse a table that no split can serve.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two classes, or a class has a single row.
+    """
+    if len(table.class_names) < 2:
+        found = f"only class '{table.class_names[0]}'" if table.class_names else "no row"
+        raise InputError(f"dataset {table.name}: two or more classes are needed, the target has {found}")
+    counts = np.bincount(table.y)
+    if counts[-1] == 1:
+        raise InputError(
+            f"dataset {table.name}: class '{table.class_names[-1]}' has a single row, which can't be in both "
+            "the training and the test part; merge the class into another, remove it, or add rows"
+        )
+
+
+def _check_features(table: Table) -> None:
+    infinite = np.isinf(table.x).any(axis=0)
+    if infinite.any():
+        column = table.feature_names[int(np.argmax(infinite))]
+        raise InputError(
+            f"dataset {table.name}: column '{column}' has infinite values; "
+            "replace them, or leave the cells empty"
+        )
+    # fmin and fmax skip NaN; a column of nothing but NaN compares False, as it should.
+    varies = np.fmin.reduce(table.x, axis=0) < np.fmax.reduce(table.x, axis=0)
+    if not varies.any():
+        raise InputError(
+            f"dataset {table.name}: every feature column is constant, so there is nothing to learn"
+        )
+
+
+def load_secom(data_dir: str | None, cache_dir: str, url: str = SECOM_URL) -> Table:
+    """SECOM (UCI 179): 1567 rows, 590 features, 41,951 missing values; class 1, a failed unit, is rare.
+
+    Parameters
+    ----------
+    data_dir : str or None
+        Folder with ``secom.data`` and ``secom_labels.data``.
+    cache_dir : str
+        Folder for the downloaded archive.
+    url : str
+        A zip with the two files.
+
+    Raises
+    ------
+    InputError
+        If the files are missing, unreadable or altered, or the download fails.
+    """
+    names = ("secom.data", "secom_labels.data")
+    files = _local(data_dir, names)
+    if files is None:
+        known_hash = f"sha256:{_SECOM_ZIP_SHA256}" if url == SECOM_URL else None
+        files = _members(_download("secom", url, cache_dir, names, known_hash), names)
+    x = _frame(files[0], r"\s+", 590)
+    labels = _frame(files[1], r"\s+", 2, text_columns=(1,))[0]
+    return _published(files, "secom", x, _as_text(labels), [f"sensor_{i}" for i in range(590)])
+
+
+def load_pima(data_dir: str | None, cache_dir: str | None = None) -> Table:
+    """Pima Indians Diabetes: 768 rows, 8 features; class 1, diabetes, is rare.
+
+    Zeros stay as they are: five columns code a missing value as 0, and the paper does not treat them.
+
+    Parameters
+    ----------
+    data_dir : str or None
+        Folder with ``pima-indians-diabetes.csv``; without it the package's own copy is read.
+    cache_dir : str or None
+        Not used: nothing is downloaded. All six loaders take the same two folders.
+
+    Raises
+    ------
+    InputError
+        If the file is unreadable or altered.
+    """
+    file = _local_or_shipped(data_dir, "pima-indians-diabetes.csv")
+    frame = _frame(file, ",", 9)
+    return _published([file], "pima", frame.iloc[:, :8], _as_text(frame[8]), _PIMA_FEATURES)
+
+
+def load_haberman(data_dir: str | None, cache_dir: str | None = None) -> Table:
+    """Haberman's Survival (UCI 43): 306 rows, 3 features; class 2, died within five years, is rare.
+
+    Parameters
+    ----------
+    data_dir : str or None
+        Folder with ``haberman.data``; without it the package's own copy is read.
+    cache_dir : str or None
+        Not used: nothing is downloaded.
+
+    Raises
+    ------
+    InputError
+        If the file is unreadable or altered.
+    """
+    file = _local_or_shipped(data_dir, "haberman.data")
+    frame = _frame(file, ",", 4)
+    return _published([file], "haberman", frame.iloc[:, :3], _as_text(frame[3]), _HABERMAN_FEATURES)
+
+
+def load_yeast(data_dir: str | None, cache_dir: str | None = None) -> Table:
+    """Yeast (UCI 110): 1484 rows, 8 features, ten classes from 463 rows (CYT) to 5 (ERL).
+
+    Parameters
+    ----------
+    data_dir : str or None
+        Folder with ``yeast.data``; without it the package's own copy is read.
+    cache_dir : str or None
+        Not used: nothing is downloaded.
+
+    Raises
+    ------
+    InputError
+        If the file is unreadable or altered.
+    """
+    file = _local_or_shipped(data_dir, "yeast.data")
+    frame = _frame(file, r"\s+", 10, text_columns=(0, 9))
+    return _published([file], "yeast", frame.iloc[:, 1:9], list(frame[9].astype(str)), _YEAST_FEATURES)
+
+
+def load_wafer(data_dir: str | None, cache_dir: str, url: str = WAFER_URL) -> Table:
+    """Wafer (UCR archive): 1000 training rows, then 6164 test rows, 152 time steps; class -1 is rare.
+
+    Parameters
+    ----------
+    data_dir : str or None
+        Folder with ``Wafer_TRAIN.tsv`` and ``Wafer_TEST.tsv``.
+    cache_dir : str
+        Folder for the downloaded archive.
+    url : str
+        A zip with ``Wafer_TRAIN.txt`` and ``Wafer_TEST.txt``, separated by white space.
+
+    Raises
+    ------
+    InputError
+        If the files are missing, unreadable or altered, or the download fails.
+    """
+    names = ("Wafer_TRAIN.tsv", "Wafer_TEST.tsv")
+    files = _local(data_dir, names)
+    if files is None:
+        archive = _download("wafer", url, cache_dir, names)
+        files = _members(archive, ("Wafer_TRAIN.txt", "Wafer_TEST.txt"))
+    parts = [_frame(file, r"\s+", 153) for file in files]
+    frame = pd.concat(parts, ignore_index=True)
+    test_rows = np.arange(len(parts[0]), len(frame), dtype=np.int64)
+    features = [f"t{i}" for i in range(152)]
+    return _published(files, "wafer", frame.iloc[:, 1:], _as_text(frame[0]), features, test_rows)
+
+
+def load_credit(data_dir: str | None, cache_dir: str, url: str = CREDIT_URL) -> Table:
+    """Give Me Some Credit: 150,000 rows, 10 features, two of them with missing values; class 1 is rare.
+
+    Parameters
+    ----------
+    data_dir : str or None
+        Folder with Kaggle's ``cs-training.csv``.
+    cache_dir : str
+        Folder for the downloaded file.
+    url : str
+        A mirror: a parquet file as OpenML keeps it, or a CSV file as Kaggle's. Columns go by name, so
+        their order and an index column make no difference.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, unreadable or altered, or the download fails.
+    """
+    names = ("cs-training.csv",)
+    files = _local(data_dir, names)
+    if files is None:
+        path = _download("credit", url, cache_dir, names, note=" (Kaggle's cs-training.csv needs an account)")
+        files = [_read(path)]
+    frame = _credit_frame(files[0])
+    targets = [column for column in _CREDIT_TARGETS if column in frame.columns]
+    missing = [column for column in _CREDIT_FEATURES if column not in frame.columns]
+    if missing or not targets:
+        absent = missing or [_CREDIT_TARGETS[0]]
+        raise InputError(f"{files[0].where}: no column {', '.join(absent)}; {_WAY_OUT}")
+    labels = frame[targets[0]].astype(str).map(_CREDIT_LABELS).fillna("?")
+    try:
+        x = frame[list(_CREDIT_FEATURES)].to_numpy(np.float64, na_value=np.nan)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{files[0].where}: {_one_line(error)}; {_WAY_OUT}") from error
+    return _published(files, "credit", x, list(labels), _CREDIT_FEATURES)
+
+
+def load_csv(path: str, target: str, name: str, drop: Sequence[str] = ()) -> Table:
+    """Read anybody's numeric table: a CSV file with a header line and one column of class labels.
+
+    Parameters
+    ----------
+    path : str
+    target : str
+        The column with the class labels; any text or number.
+    name : str
+        What to call the dataset in results.
+    drop : sequence of str
+        Columns to leave out, such as a row number.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read, a named column is absent, a feature column is not numeric, a label is
+        missing, or `make_table` refuses the table.
+    """
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise InputError(f"dataset.source.path: there is no file {file}; give the path of a CSV file")
+    try:
+        frame = pd.read_csv(file, dtype={target: str}, low_memory=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"dataset.source.path: {file} is no CSV file with a header: {_one_line(error)}"
+        ) from error
+    columns = ", ".join(map(str, frame.columns[:8])) + (", ..." if frame.shape[1] > 8 else "")
+    if target not in frame.columns:
+        raise InputError(f"dataset.source.target: {file} has no column '{target}'; it has {columns}")
+    for column in drop:
+        if column not in frame.columns:
+            raise InputError(f"dataset.source.drop: {file} has no column '{column}'; it has {columns}")
+    unlabelled = int(frame[target].isna().sum())
+    if unlabelled:
+        raise InputError(
+            f"dataset.source.target: {unlabelled} rows of {file} have no label in column '{target}' "
+            "(empty, NA or None); label them or remove them"
+        )
+    features = frame.drop(columns=[target, *drop])
+    if features.shape[1] == 0:
+        raise InputError(f"dataset.source.drop: no feature column is left in {file}; drop fewer columns")
+    for column in features.columns:
+        if not pd.api.types.is_numeric_dtype(features[column]):
+            raise InputError(
+                f"dataset.source.path: column '{column}' of {file} is not numeric; "
+                "encode it as numbers or name it in dataset.source.drop"
+            )
+    x = features.to_numpy(np.float64)
+    return make_table(name, x, list(frame[target]), [str(column) for column in features.columns])
+
+
+@dataclass(frozen=True)
+class _File:
+    where: str
+    content: bytes
+
+
+def _read(path: Path) -> _File:
+    try:
+        return _File(str(path), path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: can't be read: {_one_line(error)}; check its permissions") from error
+
+
+def _local(data_dir: str | None, names: Sequence[str]) -> list[_File] | None:
+    """The files in data_dir, or None where it holds none of them."""
+    if not data_dir:
+        return None
+    folder = Path(data_dir).expanduser()
+    if not folder.is_dir():
+        raise InputError(
+            f"paths.data_dir: there is no folder {folder}; create it, correct the path "
+            "(or ADVERSARIAL_OVERSAMPLING_DATA_DIR), or set it to null"
+        )
+    missing = [name for name in names if not (folder / name).is_file()]
+    if len(missing) == len(names):
+        return None
+    if missing:
+        raise InputError(
+            f"paths.data_dir: {folder} lacks {', '.join(missing)}; "
+            f"{', '.join(names)} belong together, put all or none of them there"
+        )
+    return [_read(folder / name) for name in names]
+
+
+def _local_or_shipped(data_dir: str | None, name: str) -> _File:
+    files = _local(data_dir, (name,))
+    return _read(_SHIPPED / name) if files is None else files[0]
+
+
+def _download(
+    name: str, url: str, cache_dir: str, wanted: Sequence[str], known_hash: str | None = None, note: str = ""
+) -> Path:
+    try:
+        return Path(pooch.retrieve(url, known_hash=known_hash, path=Path(cache_dir).expanduser()))
+    # requests' errors are OSErrors; pooch raises ValueError for a wrong hash or an unknown protocol.
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"dataset {name}: could not download {url} ({_one_line(error)}); put {' and '.join(wanted)} "
+            f"into a folder{note} and name it in paths.data_dir or ADVERSARIAL_OVERSAMPLING_DATA_DIR"
+        ) from error
+
+
+def _members(archive: Path, names: Sequence[str]) -> list[_File]:
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            paths = {Path(member).name: member for member in opened.namelist()}
+            return [_File(f"{archive}/{name}", opened.read(paths[name])) for name in names]
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{archive}: no zip with {' and '.join(names)} ({_one_line(error)}); {_WAY_OUT}"
+        ) from error
+
+
+def _frame(file: _File, separator: str, n_columns: int, text_columns: Sequence[int] = ()) -> pd.DataFrame:
+    """Parse a file without a header; every column is float64 but the text columns."""
+    dtypes = {i: str if i in text_columns else np.float64 for i in range(n_columns)}
+    try:
+        frame = pd.read_csv(io.BytesIO(file.content), sep=separator, header=None, dtype=dtypes)
+    except ValueError as error:
+        raise InputError(f"{file.where}: can't be parsed: {_one_line(error)}; {_WAY_OUT}") from error
+    if frame.shape[1] != n_columns:
+        raise InputError(f"{file.where}: {frame.shape[1]} columns, not {n_columns}; {_WAY_OUT}")
+    return frame
+
+
+def _credit_frame(file: _File) -> pd.DataFrame:
+    buffer = io.BytesIO(file.content)
+    try:
+        if file.content.startswith(b"PAR1"):
+            return pd.read_parquet(buffer)
+        return pd.read_csv(buffer)
+    # pyarrow's errors are ValueErrors and OSErrors.
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file.where}: can't be parsed: {_one_line(error)}; {_WAY_OUT}") from error
+
+
+def _published(
+    files: Sequence[_File],
+    name: str,
+    x: ArrayLike,
+    labels: Sequence[str],
+    feature_names: Sequence[str],
+    test_rows: NDArray[np.int64] | None = None,
+) -> Table:
+    """The table, if it is the published one; the digest stands in for every check of `make_table`."""
+    values = np.asarray(x, dtype=np.float64)
+    if len(values) == len(labels):
+        table = _order_classes(name, values, labels, feature_names, test_rows)
+        if table.digest == _PUBLISHED[name]:
+            return table
+    where = " and ".join(file.where for file in files)
+    raise InputError(f"{where}: the values are not those of the published {name} table; {_WAY_OUT}")
+
+
+def _as_text(column: "pd.Series[float]") -> list[str]:
+    """Numeric labels as text: 1.0 is "1"."""
+    return [format(value, "g") for value in column]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,202 @@
+"""Which rows train, which choose the epoch, and which are tested on.
+
+Every part is stratified by an allocator of our own: the number of rows that each class gives depends on
+the table and the sizes alone, so splits of different seeds have one shape, and a class with two or more
+rows is on both sides of every cut.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold
+
+from adversarial_oversampling.data.sources import Table
+from adversarial_oversampling.errors import InputError
+
+Rows = NDArray[np.int64]
+
+# One random stream per purpose, so that the test rows do not move when the validation size does.
+_TEST, _VALIDATION, _FOLDS = 0, 1, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Row indices of one split, each array ascending.
+
+    Attributes
+    ----------
+    train : ndarray of int64
+        Rows that the players train on.
+    validation : ndarray of int64
+        Rows that choose the epoch; empty where the protocol has none.
+    test : ndarray of int64
+    fold : int or None
+        Which fold the test rows are, under cross-validation.
+    """
+
+    train: Rows
+    validation: Rows
+    test: Rows
+    fold: int | None = None
+
+
+def allocate(counts: NDArray[np.int64], size: float) -> NDArray[np.int64]:
+    """How many rows each class gives to a part.
+
+    The part is to have ``ceil(size * counts.sum())`` rows, dealt out by the method of largest remainders
+    (equal remainders favour the lower class index). A class with two or more rows then keeps at least
+    one row on each side and a class with one row gives none, which can move the total.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape [C]
+        Rows per class.
+    size : float
+        Fraction of all rows, in (0, 1).
+
+    Returns
+    -------
+    ndarray of int64, shape [C]
+    """
+    n_rows = int(counts.sum())
+    # 0.07 * 100 is 7.000000000000001 in floating point, and is meant to be 7.
+    total = math.ceil(size * n_rows - 1e-9)
+    given, remainders = np.divmod(total * counts, n_rows)
+    largest = np.argsort(-remainders, kind="stable")[: total - int(given.sum())]
+    given[largest] += 1
+    return np.clip(given, np.minimum(1, counts // 2), np.maximum(counts - 1, 0))
+
+
+def stratified_part(
+    y: NDArray[np.int64], rows: Rows, size: float, rng: np.random.Generator
+) -> tuple[Rows, Rows]:
+    """Draw a stratified part out of some rows.
+
+    Parameters
+    ----------
+    y : ndarray of int64, shape [N]
+        Class indices of the whole table.
+    rows : ndarray of int64
+        The rows to divide.
+    size : float
+        The part's fraction of `rows`, in (0, 1); see `allocate`.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    rest, part : ndarray of int64
+        The two sides, ascending.
+    """
+    part = np.zeros(len(y), dtype=bool)
+    for label, n_given in enumerate(allocate(np.bincount(y[rows]), size)):
+        part[rng.permutation(rows[y[rows] == label])[:n_given]] = True
+    ordered = np.sort(rows)
+    return ordered[~part[ordered]], ordered[part[ordered]]
+
+
+def holdout(table: Table, test_size: float | None, validation_size: float | None, seed: int) -> Split:
+    """One split into training, validation and test rows.
+
+    Parameters
+    ----------
+    table : Table
+    test_size : float or None
+        Fraction of all rows, in (0, 1). None takes the archive's own test rows.
+    validation_size : float or None
+        Fraction of the remaining rows, in [0, 1). Zero or None leaves the validation part empty.
+    seed : int
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    InputError
+        If a size or the seed is out of range, or the table has no test rows of its own to take.
+    """
+    rows = np.arange(len(table.y), dtype=np.int64)
+    if test_size is None:
+        if table.test_rows is None:
+            raise InputError(
+                f"dataset.split.test_size: dataset {table.name} has no test rows of its own; "
+                "give a fraction such as 0.3"
+            )
+        test = np.sort(table.test_rows)
+        rest = np.setdiff1d(rows, test)
+    else:
+        if not _is_number(test_size) or not 0 < test_size < 1:
+            raise InputError(
+                f"dataset.split.test_size: {test_size!r} is no fraction between 0 and 1; give one such as 0.3"
+            )
+        rest, test = stratified_part(table.y, rows, test_size, _stream(seed, _TEST))
+    train, validation = _inner_part(table.y, rest, validation_size, _stream(seed, _VALIDATION))
+    return Split(train, validation, test)
+
+
+def folds(table: Table, n_folds: int, validation_size: float | None, seed: int) -> list[Split]:
+    """Stratified cross-validation over the whole table; an archive's own split is pooled.
+
+    Parameters
+    ----------
+    table : Table
+    n_folds : int
+    validation_size : float or None
+        Fraction of each fold's training rows, in [0, 1). Zero or None leaves the validation part empty.
+    seed : int
+
+    Returns
+    -------
+    list of Split, length n_folds
+        Every row is tested on in exactly one of them.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two folds, or more than the smallest class has rows, or the validation
+        size or the seed is out of range.
+    """
+    counts = np.bincount(table.y)
+    if n_folds < 2:
+        raise InputError(f"protocol.folds: {n_folds} is too few; give 2 or more")
+    if n_folds > counts[-1]:
+        raise InputError(
+            f"protocol.folds: {n_folds} folds, but class '{table.class_names[-1]}' of dataset {table.name} "
+            f"has {counts[-1]} rows; give at most {counts[-1]}"
+        )
+    state = int(_sequence(seed, _FOLDS).generate_state(1)[0])
+    parts = StratifiedKFold(n_folds, shuffle=True, random_state=state).split(table.x, table.y)
+    splits = []
+    for fold, (rest, test) in enumerate(parts):
+        rng = _stream(seed, _VALIDATION, fold + 1)
+        train, validation = _inner_part(table.y, rest.astype(np.int64), validation_size, rng)
+        splits.append(Split(train, validation, test.astype(np.int64), fold))
+    return splits
+
+
+def _inner_part(
+    y: NDArray[np.int64], rows: Rows, size: float | None, rng: np.random.Generator
+) -> tuple[Rows, Rows]:
+    if size is None or size == 0:
+        return rows, np.empty(0, dtype=np.int64)
+    if not _is_number(size) or not 0 < size < 1:
+        raise InputError(
+            f"protocol.validation_size: {size!r} is out of [0, 1); give a fraction such as 0.2, or 0 for none"
+        )
+    return stratified_part(y, rows, size, rng)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+def _sequence(seed: int, *purpose: int) -> np.random.SeedSequence:
+    if seed < 0:
+        raise InputError(f"seed: {seed} is negative; give 0 or more")
+    return np.random.SeedSequence([seed, *purpose])
+
+
+def _stream(seed: int, *purpose: int) -> np.random.Generator:
+    return np.random.default_rng(_sequence(seed, *purpose))

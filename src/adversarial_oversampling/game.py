@@ -1,0 +1,440 @@
+"""The three-player game: who moves when, and on which loss.
+
+A mode is a `Rules` object: which of the two terms each of G and Q uses against the other, and the
+law of Q's generated rows. AO and DO are two cells of the 2 x 2 table {G fools, G favours} x
+{Q favours, Q fools}; a mode without a generator is the baseline classifier.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from adversarial_oversampling import laws, losses
+from adversarial_oversampling.data.datamodule import Batch
+from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.metrics import acsa_of_present, imbalance_metrics
+from adversarial_oversampling.networks import Classifier, Discriminator, Generator, perplexity
+from adversarial_oversampling.streams import Streams
+
+PLAYERS = ("discriminator", "generator", "classifier")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What sets one mode of the game apart from another.
+
+    Attributes
+    ----------
+    generator_term : {"fool", "favour"} or None
+        What G does to Q (eq. 3: fool, eq. 6: favour). None: no G and no D, Q plays alone.
+    classifier_term : {"fool", "favour"} or None
+        What Q does with generated rows (eq. 5: favour, eq. 8: fool).
+    generated_law : str or None
+        Class law of Q's generated rows: a name in `laws.LAWS`.
+    generator_weight : float
+        Weight of G's term against Q beside its term against D, >= 0.
+    generated_weight : float
+        Weight w of Q's generated rows beside its real rows, >= 0. With "fool" and two classes,
+        w = 1 leaves Q nothing to learn where G is perfect, so w < 1 stands for the paper's subset.
+    critic_steps : int
+        D's moves per round, >= 1, on the same real rows and fresh generated ones.
+    """
+
+    generator_term: str | None = None
+    classifier_term: str | None = None
+    generated_law: str | None = None
+    generator_weight: float = 1.0
+    generated_weight: float = 1.0
+    critic_steps: int = 1
+
+    def __post_init__(self) -> None:
+        if self.generator_term is None:
+            return
+        for key, choices in (
+            ("generator_term", losses.CLASSIFIER_TERMS),
+            ("classifier_term", losses.CLASSIFIER_TERMS),
+            ("generated_law", laws.LAWS),
+        ):
+            if getattr(self, key) not in choices:
+                raise InputError(
+                    f"mode.rules.{key}={getattr(self, key)}: choose one of {', '.join(choices)}."
+                )
+        for key in ("generator_weight", "generated_weight"):
+            if not getattr(self, key) >= 0:
+                raise InputError(f"mode.rules.{key}={getattr(self, key)}: a weight cannot be negative.")
+        if self.critic_steps < 1:
+            raise InputError(f"mode.rules.critic_steps={self.critic_steps}: at least 1 is needed.")
+
+
+@contextmanager
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Spend no work on gradients of these modules' weights."""
+    parameters = [p for module in modules for p in module.parameters()]
+    for p in parameters:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in parameters:
+            p.requires_grad_(True)
+
+
+class Game(LightningModule):
+    """D, G and Q of R replicas, trained in turns.
+
+    "Does Adversarial Oversampling Help us?", CIKM 2021, eqs. 2 to 8. Losses are `[R]` and summed
+    before the backward pass: no replica touches another.
+
+    Parameters
+    ----------
+    rules : Rules
+        The mode.
+    gan : GanLoss
+        s(.) and the weight of the gradient penalty.
+    classifier : Classifier
+    discriminator : Discriminator, optional
+    generator : Generator, optional
+    counts : Tensor of shape [R, C]
+        Training rows per class.
+    fs : float, optional
+        Oversampling rate; None is natural.
+    generated_rows : int
+        m, the rows that G makes of every class in a turn.
+    optimizers : mapping of str to callable
+        For each player, parameters to optimizer.
+    schedule : callable
+        Optimizer to learning-rate scheduler, stepped once per epoch.
+    noise : Streams
+        z, interpolation and dropout of each replica.
+    monitor : str
+        Prefix of the metrics on the rows that choose the epoch.
+
+    Attributes
+    ----------
+    best_epoch : Tensor of shape [R]
+        Epoch (from 0) whose weights `load_best` brings back; -1 before the first.
+    best_score : Tensor of shape [R]
+        ACSA of that epoch on the rows that choose it.
+    diverged_at : Tensor of shape [R]
+        Epoch in which a replica's loss became NaN or infinite; -1 for never.
+    history : dict of str to list of Tensor [R]
+        Every logged curve, one entry per epoch.
+    """
+
+    classifier: Classifier
+    discriminator: Discriminator  # these two only where the mode has a generator
+    generator: Generator
+    rows_law: Tensor
+    balanced_law: Tensor
+    generated_law: Tensor
+    generated_classes: Tensor
+
+    def __init__(
+        self,
+        *,
+        rules: Rules,
+        gan: losses.GanLoss,
+        classifier: Classifier,
+        discriminator: Discriminator | None = None,
+        generator: Generator | None = None,
+        counts: Tensor,
+        fs: float | None,
+        generated_rows: int,
+        optimizers: Mapping[str, Callable[..., Optimizer]],
+        schedule: Callable[[Optimizer], LRScheduler],
+        noise: Streams,
+        monitor: str = "validation",
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.rules, self.gan, self.noise, self.monitor = rules, gan, noise, monitor
+        self.generated_rows = generated_rows
+        self._make_optimizer, self._make_schedule = optimizers, schedule
+        self.players = [name for name in PLAYERS if name == "classifier" or generator is not None]
+        self.classifier = classifier
+        if generator is not None and discriminator is not None:
+            self.discriminator, self.generator = discriminator, generator
+
+        replicas, classes = counts.shape
+        self._add_law("rows_law", laws.oversampled(counts, fs))
+        self._add_law("balanced_law", laws.balanced(counts, fs))
+        if rules.generated_law is not None:
+            self._add_law("generated_law", laws.LAWS[rules.generated_law](counts, fs))
+        every = torch.arange(classes)[None, :, None].expand(replicas, classes, generated_rows)
+        self.register_buffer("generated_classes", every.contiguous(), persistent=False)
+
+        self.best_epoch = torch.full((replicas,), -1)
+        self.best_score = torch.full((replicas,), -torch.inf, dtype=torch.float64)
+        self.diverged_at = torch.full((replicas,), -1)
+        self.best_weights = {name: p.detach().clone() for name, p in self.named_parameters()}
+        self.history: dict[str, list[Tensor]] = {}
+        self.metrics = imbalance_metrics(replicas, classes)
+        self._sums: dict[str, Tensor] = {}
+        self._steps = 0
+        self._predictions: list[tuple[Tensor, Tensor]] = []
+
+    def _add_law(self, name: str, law: Tensor) -> None:
+        self.register_buffer(name, law.float(), persistent=False)
+
+    # The order of play.
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """One round: D moves, then G, then Q."""
+        if "generator" in self.players:
+            for _ in range(self.rules.critic_steps):
+                self.discriminator_turn(batch)
+            self.generator_turn()
+        self.classifier_turn(batch)
+        self._steps += 1
+
+    def discriminator_turn(self, batch: Batch) -> None:
+        """Tell real from generated rows (eqs. 4 and 7); k has the law of Q's real rows."""
+        generated = self.generate()
+        real = self.gan.discriminator_real(self.score(batch.x, batch.y)).mean(dim=-1)
+        fake = losses.expectation(
+            self.gan.discriminator_generated(self.score_generated(generated)), self.rows_law
+        )
+        penalty = torch.zeros_like(real)
+        if self.gan.gradient_penalty > 0:
+            penalty = losses.gradient_penalty(
+                lambda rows: self.score(rows, batch.y),
+                batch.x,
+                self.partners(generated, batch.y),
+                self.noise.uniform(batch.y.shape[1], 1),
+            )
+        self.move("discriminator", real + fake + self.gan.gradient_penalty * penalty)
+        self.note(
+            {
+                "discriminator/real": real,
+                "discriminator/generated": fake,
+                "discriminator/gradient_penalty": penalty,
+            }
+        )
+
+    def generator_turn(self) -> None:
+        """Fool D, and fool (eq. 3) or favour (eq. 6) Q; i is balanced."""
+        term = losses.CLASSIFIER_TERMS[str(self.rules.generator_term)]
+        with frozen(self.discriminator, self.classifier):
+            generated, weights = self.generator(self.latent())
+            against_d = losses.expectation(
+                self.gan.generator(self.score_generated(generated)), self.balanced_law
+            )
+            against_q = losses.expectation(
+                term(self.classify_generated(generated), self.generated_classes), self.balanced_law
+            )
+            self.move("generator", against_d + self.rules.generator_weight * against_q)
+        self.note(
+            {
+                "generator/against_discriminator": against_d,
+                "generator/against_classifier": against_q,
+                "generator/perplexity": perplexity(weights.detach()).mean(dim=-1),
+            }
+        )
+
+    def classifier_turn(self, batch: Batch) -> None:
+        """Learn the real rows, and favour (eq. 5) or fool (eq. 8) the generated ones."""
+        logits = self.classifier(batch.x, self.noise)
+        real = losses.favour(logits, batch.y).mean(dim=-1)
+        loss = real
+        if "generator" in self.players:
+            term = losses.CLASSIFIER_TERMS[str(self.rules.classifier_term)]
+            logits = self.classify_generated(self.generate(), self.noise)
+            generated = losses.expectation(term(logits, self.generated_classes), self.generated_law)
+            loss = real + self.rules.generated_weight * generated
+            self.note({"classifier/generated": generated})
+        self.move("classifier", loss)
+        self.note({"classifier/real": real})
+
+    # What the turns are made of.
+
+    def latent(self) -> Tensor:
+        """Noise z ~ N(0, I), `[R, C, m, latent]`."""
+        return self.noise.normal(self.generated_classes.shape[1], self.generated_rows, self.generator.latent)
+
+    @torch.no_grad()
+    def generate(self) -> Tensor:
+        """Fresh generated rows `[R, C, m, d]` for D's or Q's turn."""
+        rows: Tensor = self.generator(self.latent())[0]
+        return rows
+
+    def partners(self, generated: Tensor, y: Tensor) -> Tensor:
+        """For each real row of class y a generated row of the same class, `[R, B, d]`."""
+        replica = torch.arange(y.shape[0], device=y.device)[:, None]
+        sample = torch.arange(y.shape[1], device=y.device) % self.generated_rows
+        return generated[replica, y, sample]
+
+    def score(self, x: Tensor, y: Tensor) -> Tensor:
+        """D's scores `[R, B]`."""
+        scores: Tensor = self.discriminator(x, y)
+        return scores
+
+    def score_generated(self, generated: Tensor) -> Tensor:
+        """D's scores of generated rows, `[R, C, m]`."""
+        flat = self.score(generated.flatten(1, 2), self.generated_classes.flatten(1))
+        return flat.reshape(self.generated_classes.shape)
+
+    def classify_generated(self, generated: Tensor, noise: Streams | None = None) -> Tensor:
+        """Q's logits of generated rows, `[R, C, m, C]`."""
+        logits: Tensor = self.classifier(generated.flatten(1, 2), noise)
+        return logits.reshape(*self.generated_classes.shape, -1)
+
+    def move(self, player: str, loss: Tensor) -> None:
+        """Let a player take one optimizer step down its losses `[R]`."""
+        optimizer = self._optimizers[player]
+        optimizer.zero_grad()
+        self.manual_backward(loss.sum())
+        optimizer.step()
+        self.note({f"{player}/loss": loss})
+
+    def note(self, values: Mapping[str, Tensor]) -> None:
+        """Add `[R]` values to the epoch's averages."""
+        for name, value in values.items():
+            value = value.detach()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+
+    # Optimizers, noise and schedules.
+
+    def configure_optimizers(self) -> Any:
+        """One optimizer and one schedule per player."""
+        optimizers = [
+            self._make_optimizer[player](getattr(self, player).parameters()) for player in self.players
+        ]
+        return optimizers, [self._make_schedule(optimizer) for optimizer in optimizers]
+
+    def on_fit_start(self) -> None:
+        """Draw noise onto the device that Lightning has put the networks on."""
+        self.noise.device = self.device
+
+    def on_train_start(self) -> None:
+        """Look the optimizers up once, not in every turn."""
+        found = self.optimizers()
+        wrapped = found if isinstance(found, list) else [found]
+        self._optimizers: dict[str, Any] = dict(zip(self.players, wrapped, strict=True))
+
+    def on_train_epoch_end(self) -> None:
+        """Let the learning rates follow their schedule."""
+        found = self.lr_schedulers()
+        for scheduler in found if isinstance(found, list) else [found]:
+            scheduler.step()  # type: ignore[union-attr]
+
+    # After every epoch: metrics, the best weights, the curves.
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count Q's answers on the rows that choose the epoch."""
+        self.metrics.update(self.classifier(batch.x).argmax(dim=-1), batch.y)
+
+    def on_validation_epoch_end(self) -> None:
+        """Keep each replica's best weights and log the epoch."""
+        steps_of = {"discriminator": self._steps * self.rules.critic_steps}
+        averages = {
+            name: total / steps_of.get(name.split("/")[0], self._steps) for name, total in self._sums.items()
+        }
+        self._sums, self._steps = {}, 0
+        self._find_diverged(averages)
+
+        computed = self._compute_metrics()
+        self._keep_best(acsa_of_present(computed["confusion"]))
+        for name in ("acsa", "g_mean"):
+            averages[f"{self.monitor}/{name}"] = computed[name]
+        self._log_curves(averages)
+
+    def _compute_metrics(self) -> dict[str, Tensor]:
+        # torchmetrics turns the [R] of a single replica into a scalar.
+        computed = {
+            name: value.reshape(-1, *value.shape[1:]).cpu() for name, value in self.metrics.compute().items()
+        }
+        self.metrics.reset()
+        return computed
+
+    def _find_diverged(self, averages: Mapping[str, Tensor]) -> None:
+        for value in averages.values():
+            lost = ~value.isfinite().cpu() & (self.diverged_at < 0)
+            self.diverged_at[lost] = self.current_epoch
+        if bool((self.diverged_at >= 0).all()):
+            raise InputError(
+                f"The loss became NaN or infinite in epoch {self.current_epoch} in every replica: "
+                "lower players.classifier.optimizer.lr (or another player's), "
+                "or check dataset.preprocessing.scaler."
+            )
+
+    def _keep_best(self, score: Tensor) -> None:
+        score = score.cpu()
+        better = (score > self.best_score) & (self.diverged_at < 0)
+        self.best_score[better] = score[better]
+        self.best_epoch[better] = self.current_epoch
+        if bool(better.any()):
+            for name, p in self.named_parameters():
+                chosen = better.to(p.device)
+                self.best_weights[name] = self.best_weights[name].to(p.device)
+                self.best_weights[name][chosen] = p.detach()[chosen]
+
+    def _log_curves(self, values: Mapping[str, Tensor]) -> None:
+        alive = self.diverged_at < 0
+        logged = {"epoch": float(self.current_epoch)}
+        for name, value in values.items():
+            value = value.double().cpu()
+            self.history.setdefault(name, []).append(value)
+            logged[name] = float(value[alive].nanmean())
+            if len(value) > 1:
+                logged[f"{name}_std"] = float(value[alive].std())
+        for logger in self.loggers:
+            logger.log_metrics(logged, step=self.current_epoch)
+        for name in ("acsa", "g_mean"):
+            name = f"{self.monitor}/{name}"
+            self.log(name, logged[name], prog_bar=True, logger=False)
+
+    def load_best(self) -> None:
+        """Put every replica's best weights back into the networks."""
+        with torch.no_grad():
+            for name, p in self.named_parameters():
+                p.copy_(self.best_weights[name])
+
+    # The test rows.
+
+    def on_test_epoch_start(self) -> None:
+        """Forget earlier predictions."""
+        self._predictions = []
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Predict class probabilities."""
+        logits = self.classifier(batch.x)
+        self.metrics.update(logits.argmax(dim=-1), batch.y)
+        self._predictions.append((batch.row.cpu(), logits.softmax(dim=-1).cpu()))
+
+    def on_test_epoch_end(self) -> None:
+        """Compute the metrics `[R, ...]` of the test rows into `test_metrics`."""
+        self.test_metrics = self._compute_metrics()
+
+    def test_predictions(self) -> tuple[Tensor, Tensor]:
+        """Row numbers `[R, M]` (-1 is padding) and probabilities `[R, M, C]` of the last test."""
+        rows, probabilities = zip(*self._predictions, strict=True)
+        return torch.cat(rows, dim=1), torch.cat(probabilities, dim=1)
+
+    # Checkpoints: tensors and numbers only, so that they load with weights_only=True.
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the streams, the best weights and the curves."""
+        checkpoint["game"] = {
+            "noise": self.noise.state(),
+            "best_weights": self.best_weights,
+            "best_epoch": self.best_epoch,
+            "best_score": self.best_score,
+            "diverged_at": self.diverged_at,
+            "history": {name: torch.stack(values) for name, values in self.history.items()},
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take them back."""
+        saved = checkpoint["game"]
+        self.noise.restore(saved["noise"])
+        self.best_weights = saved["best_weights"]
+        self.best_epoch, self.best_score = saved["best_epoch"], saved["best_score"]
+        self.diverged_at = saved["diverged_at"]
+        self.history = {name: list(values.unbind()) for name, values in saved["history"].items()}

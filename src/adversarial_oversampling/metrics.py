@@ -1,0 +1,148 @@
+"""Recall per class, ACSA and GM over a replica axis.
+
+The metrics are functions of the confusion matrix `[R, C, C]` (rows: true class, columns:
+predicted). A class without evaluated rows has no recall, so ACSA and GM of that replica are NaN
+and a warning says which class it was. It is never counted as 0 or 1.
+"""
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
+
+
+class AbsentClassWarning(UserWarning):
+    """A class has no evaluated rows, so ACSA and GM are undefined."""
+
+
+def confusion(predicted: Tensor, target: Tensor, classes: int) -> Tensor:
+    """Count rows by true and predicted class, for each replica.
+
+    Parameters
+    ----------
+    predicted, target : Tensor of shape [R, B], int64
+        Rows with a negative target are padding and do not count.
+    classes : int
+        C.
+
+    Returns
+    -------
+    Tensor of shape [R, C, C], int64
+    """
+    replicas = target.shape[0]
+    valid = (target >= 0).long()
+    cell = target.clamp_min(0) * classes + predicted
+    counts = torch.zeros(replicas, classes * classes, dtype=torch.long, device=target.device)
+    return counts.scatter_add_(1, cell, valid).reshape(replicas, classes, classes)
+
+
+def recall(matrix: Tensor) -> Tensor:
+    """Share of each class's rows that Q gets right, `[R, C]` in [0, 1]; NaN for an absent class."""
+    matrix = matrix.double()
+    return matrix.diagonal(dim1=-2, dim2=-1) / matrix.sum(dim=-1)
+
+
+def acsa(matrix: Tensor) -> Tensor:
+    """Average class-specific accuracy: the mean of the recalls, `[R]` in [0, 1] (section 4.2)."""
+    return recall(matrix).mean(dim=-1)
+
+
+def g_mean(matrix: Tensor) -> Tensor:
+    """Geometric mean of the recalls, `[R]` in [0, 1]: (product of recalls)^(1/C)."""
+    recalls = recall(matrix)
+    return recalls.prod(dim=-1) ** (1.0 / recalls.shape[-1])
+
+
+def acsa_of_present(matrix: Tensor) -> Tensor:
+    """Mean recall of the classes that have rows, `[R]`: what may choose an epoch, never a result.
+
+    A validation part cannot hold a class that has a single training row.
+    """
+    return recall(matrix).nanmean(dim=-1)
+
+
+class Confusion(Metric):
+    """Confusion matrices `[R, C, C]` of R replicas, summed over batches and processes.
+
+    Parameters
+    ----------
+    replicas, classes : int
+        R and C.
+    """
+
+    higher_is_better: bool | None = None
+    is_differentiable: bool | None = False
+    full_state_update: bool | None = False
+    matrix: Tensor
+
+    def __init__(self, replicas: int, classes: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.classes = classes
+        empty = torch.zeros(replicas, classes, classes, dtype=torch.long)
+        self.add_state("matrix", default=empty, dist_reduce_fx="sum")
+
+    def update(self, predicted: Tensor, target: Tensor) -> None:
+        """Add a batch: predicted and true classes `[R, B]`; a negative target is padding."""
+        self.matrix = self.matrix + confusion(predicted, target, self.classes)
+
+    def compute(self) -> Tensor:
+        """Counts `[R, C, C]`."""
+        return self.matrix
+
+    def _warn_of_absent(self) -> None:
+        absent = (self.matrix.sum(dim=-1) == 0).nonzero().tolist()
+        if absent:
+            names = ", ".join(f"class {k} of replica {r}" for r, k in absent[:5])
+            more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+            warnings.warn(
+                f"No evaluated rows in {names}{more}: ACSA and GM are undefined there.",
+                AbsentClassWarning,
+                stacklevel=2,
+            )
+
+
+class Recall(Confusion):
+    """Recall per class, `[R, C]`; NaN for a class without rows."""
+
+    higher_is_better = True
+
+    def compute(self) -> Tensor:
+        """Recalls in [0, 1]."""
+        return recall(self.matrix)
+
+
+class ACSA(Confusion):
+    """Average class-specific accuracy, `[R]`; NaN, with a warning, when a class is absent."""
+
+    higher_is_better = True
+
+    def compute(self) -> Tensor:
+        """Means of the recalls, in [0, 1]."""
+        self._warn_of_absent()
+        return acsa(self.matrix)
+
+
+class GMean(Confusion):
+    """Geometric mean of the recalls, `[R]`; NaN, with a warning, when a class is absent."""
+
+    higher_is_better = True
+
+    def compute(self) -> Tensor:
+        """Geometric means in [0, 1]."""
+        self._warn_of_absent()
+        return g_mean(self.matrix)
+
+
+def imbalance_metrics(replicas: int, classes: int) -> MetricCollection:
+    """ACSA, GM, recalls and the confusion matrix as one collection that counts each batch once."""
+    return MetricCollection(
+        {
+            "acsa": ACSA(replicas, classes),
+            "g_mean": GMean(replicas, classes),
+            "recall": Recall(replicas, classes),
+            "confusion": Confusion(replicas, classes),
+        },
+        compute_groups=[["acsa", "g_mean", "recall", "confusion"]],
+    )

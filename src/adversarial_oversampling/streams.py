@@ -1,0 +1,76 @@
+"""Random streams: one per replica and purpose, all derived from the run's seed."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Purpose(IntEnum):
+    """What a stream is for. Streams of one seed with different purposes are independent."""
+
+    WEIGHTS = 101
+    BATCHES = 102
+    ANCHORS = 103
+    GAME = 104
+
+
+class Streams:
+    """R independent random streams whose draws are stacked on a leading replica axis.
+
+    Draws are made on the CPU, replica by replica, and then moved. So a replica draws the same
+    numbers alone, among others, and on a GPU.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        One seed per replica.
+    purpose : Purpose
+        Keeps the streams of one seed apart.
+    folds : sequence of (int or None), optional
+        The fold of each replica; folds of one seed draw different numbers.
+    device : torch.device or str
+        Where the drawn tensors go.
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        purpose: Purpose,
+        folds: Sequence[int | None] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.device = device
+        self._generators = []
+        for seed, fold in zip(seeds, folds or [None] * len(seeds), strict=True):
+            entropy = [seed, int(purpose)] + ([] if fold is None else [fold])
+            state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
+            self._generators.append(torch.Generator().manual_seed(int(state[0] >> np.uint64(1))))
+
+    def __len__(self) -> int:
+        return len(self._generators)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers of shape `[R, *shape]`, float32."""
+        out = torch.empty(len(self), *shape)
+        for slot, generator in zip(out, self._generators, strict=True):
+            slot.normal_(generator=generator)
+        return out.to(self.device)
+
+    def uniform(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Uniform numbers in [0, 1) of shape `[R, *shape]`."""
+        out = torch.empty(len(self), *shape, dtype=dtype)
+        for slot, generator in zip(out, self._generators, strict=True):
+            slot.uniform_(generator=generator)
+        return out.to(self.device)
+
+    def state(self) -> Tensor:
+        """The state of every stream, uint8 of shape `[R, bytes]`."""
+        return torch.stack([generator.get_state() for generator in self._generators])
+
+    def restore(self, state: Tensor) -> None:
+        """Go on from a state that `state` returned."""
+        for generator, one in zip(self._generators, state.cpu(), strict=True):
+            generator.set_state(one)
