@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,23 @@ def register_resolvers() -> None:
     )
 
 
+def check_overrides(arguments: Sequence[str]) -> None:
+    """Refuse a number as a group's choice, which Hydra answers with a stack trace.
+
+    Raises
+    ------
+    InputError
+        Naming the group and its choices.
+    """
+    groups = {folder.name: folder for folder in Path(config_dir()).iterdir() if folder.is_dir()}
+    for argument in arguments:
+        group, _, choice = argument.partition("=")
+        if group in groups and re.fullmatch(r"[-+.\d][-+.\deE,]*", choice):
+            choices = ", ".join(sorted(file.stem for file in groups[group].glob("*.yaml")))
+            number = f", or give any number as fs.ratio={choice}" if group == "fs" else ""
+            raise InputError(f"{argument}: choose one of {choices}{number}.")
+
+
 def check(cfg: DictConfig) -> None:
     """Refuse values that no later step would name as clearly.
 
@@ -79,6 +98,8 @@ def check(cfg: DictConfig) -> None:
     InputError
         Naming the key.
     """
+    if missing := sorted(OmegaConf.missing_keys(cfg)):
+        raise InputError(f"{', '.join(missing)}: not set; give each a value on the command line.")
     for key, least in {
         "seed": 0,
         "replicas": 1,

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -10,15 +11,22 @@ from typing import Any
 import hydra
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException
+from hydra.errors import CompactHydraException, InstantiationException
 from hydra.utils import instantiate
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
 
 from adversarial_oversampling import results
-from adversarial_oversampling.config import check, config_dir, config_hash, register_resolvers
+from adversarial_oversampling.config import (
+    check,
+    check_overrides,
+    config_dir,
+    config_hash,
+    register_resolvers,
+)
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game import PLAYERS, Game
@@ -30,11 +38,21 @@ log = logging.getLogger(__name__)
 register_resolvers()
 
 
+def build(node: Any, **kwargs: Any) -> Any:
+    """Instantiate a config node; an InputError comes out as it is, not wrapped by Hydra."""
+    try:
+        return instantiate(node, **kwargs)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from None
+        raise
+
+
 def build_data(cfg: DictConfig) -> TableDataModule:
     """Read the table and make its LightningDataModule, not yet set up."""
     return TableDataModule(
-        instantiate(cfg.dataset.source),
-        instantiate(cfg.dataset.preprocessing),
+        build(cfg.dataset.source),
+        build(cfg.dataset.preprocessing),
         seed=cfg.seed,
         replicas=cfg.replicas,
         fold=cfg.protocol.fold,
@@ -50,7 +68,7 @@ def build_data(cfg: DictConfig) -> TableDataModule:
 
 def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
     """Seat the players of `cfg.mode` at the rows of a data module that is set up."""
-    rules = instantiate(cfg.mode.rules)
+    rules = build(cfg.mode.rules)
     anchors = data.anchors(cfg.players.generator.anchors) if rules.generator_term else None
     players = build_players(
         cfg.players,
@@ -61,13 +79,13 @@ def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
     )
     return Game(
         rules=rules,
-        gan=instantiate(cfg.gan_type.loss),
+        gan=build(cfg.gan_type.loss),
         **players,
         counts=data.counts,
         fs=cfg.fs.ratio,
         generated_rows=cfg.generated_rows or max(1, cfg.dataset.training.batch_size // data.classes),
-        optimizers={player: instantiate(cfg.players[player].optimizer) for player in PLAYERS},
-        schedule=instantiate(cfg.schedule),
+        optimizers={player: build(cfg.players[player].optimizer) for player in PLAYERS},
+        schedule=build(cfg.schedule),
         noise=Streams(data.seeds, Purpose.GAME, data.folds),
         monitor="test_optimistic" if cfg.protocol.select_on == "test" else "validation",
     )
@@ -86,15 +104,20 @@ def build_trainer(cfg: DictConfig, run_dir: Path, loggers: list[Logger]) -> Trai
     callbacks: list[Callback] = [checkpoint]
     if settings["enable_progress_bar"]:
         callbacks.append(EpochBar())
-    trainer: Trainer = instantiate(
-        settings,
-        logger=loggers or False,
-        callbacks=callbacks,
-        default_root_dir=str(run_dir),
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,
-        enable_model_summary=False,
-    )
+    try:
+        trainer: Trainer = build(
+            settings,
+            logger=loggers or False,
+            callbacks=callbacks,
+            default_root_dir=str(run_dir),
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+            enable_model_summary=False,
+        )
+    except InstantiationException as error:
+        if isinstance(error.__cause__, MisconfigurationException):
+            raise InputError(f"trainer: {error.__cause__}") from error
+        raise
     return trainer
 
 
@@ -138,7 +161,7 @@ def train(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
     game = build_game(cfg, data)
     marks.append(time.perf_counter())
 
-    loggers = [instantiate(one, save_dir=str(run_dir)) for one in cfg.logger.values()]
+    loggers = [build(one, save_dir=str(run_dir)) for one in cfg.logger.values()]
     try:
         trainer = build_trainer(cfg, run_dir, loggers)
         for logger in loggers:
@@ -165,21 +188,25 @@ def train(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
 
 
 @hydra.main(version_base="1.3", config_path=config_dir(), config_name="train")
-def main(cfg: DictConfig) -> float | None:
+def run(cfg: DictConfig) -> float | None:
     """Train the composed configuration and print its table; returns the mean ACSA."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
     try:
         result = train(cfg, Path(HydraConfig.get().runtime.output_dir))
-    except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, InputError):
-            cause = cause.__cause__
-        if cause is None:
-            raise
-        raise CompactHydraException(f"Error: {cause}") from error
+    except InputError as error:
+        raise CompactHydraException(f"Error: {error}") from error
     results.show(result)
     mean: float | None = result["mean"]["acsa"]
     return mean
+
+
+def main() -> None:
+    """Run the command."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
+    try:
+        check_overrides(sys.argv[1:])
+    except InputError as error:
+        sys.exit(f"Error: {error}")
+    run()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """The rows of R replicas and the batches that are drawn from them."""
 
 from collections.abc import Iterator, Sequence
-from math import ceil
+from math import ceil, exp, lgamma, log
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import psutil
 import torch
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
@@ -219,9 +220,16 @@ class TableDataModule(LightningDataModule):
         self.table, self.preprocessing = table, preprocessing
         self.n_folds, self.test_size, self.validation_size = n_folds, test_size, validation_size
         self.select_on, self.fs, self.batch_size, self.cache_dir = select_on, fs, batch_size, cache_dir
+        self.replicas = replicas
         wanted: Sequence[int | None] = [None]
         if n_folds is not None:
             wanted = range(n_folds) if fold is None else [fold]
+        free, needed = psutil.virtual_memory().available, replicas * len(wanted) * table.x.size * 4
+        if needed > free:
+            raise InputError(
+                f"replicas={replicas}: their rows need {needed / 2**30:.1f} GiB and "
+                f"{free / 2**30:.1f} are free; lower replicas and give later seeds in runs of their own."
+            )
         pairs = [(seed + r, f) for r in range(replicas) for f in wanted]
         self.seeds = [s for s, _ in pairs]
         self.folds = [f for _, f in pairs]
@@ -243,6 +251,7 @@ class TableDataModule(LightningDataModule):
         if self.splits:
             return
         splits = [self._split(s, f) for s, f in zip(self.seeds, self.folds, strict=True)]
+        self._check_replicas(splits)
         x = [self.preprocessing.transform(self.table, split.train, self.cache_dir) for split in splits]
         y = torch.from_numpy(self.table.y).expand(len(splits), -1)
         self.rows = Rows(torch.from_numpy(np.stack(x)), y)
@@ -253,6 +262,19 @@ class TableDataModule(LightningDataModule):
         if self.n_folds is None or fold is None:
             return holdout(self.table, self.test_size, self.validation_size, seed)
         return folds(self.table, self.n_folds, self.validation_size, seed)[fold]
+
+    def _check_replicas(self, splits: Sequence[Split]) -> None:
+        """Refuse more replicas than there are different splits of the table."""
+        fixed = self.n_folds is None and self.test_size is None
+        tested = np.bincount(self.table.y[splits[0].test], minlength=self.classes)
+        pairs = zip(np.bincount(self.table.y), tested, strict=True)
+        # As logarithms: Credit has more splits than a float can hold.
+        possible = sum(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) for n, k in pairs)
+        if not fixed and log(self.replicas) > possible + 1e-9:
+            raise InputError(
+                f"replicas={self.replicas}: the rows of dataset {self.table.name} allow only "
+                f"{round(exp(possible))} different splits; lower replicas."
+            )
 
     @property
     def steps_per_epoch(self) -> int:
