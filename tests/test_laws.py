@@ -25,13 +25,8 @@ def check(law: Tensor, *wanted: Fraction | float | int) -> None:
 
 class TestByHand:
     def test_names(self) -> None:
-        assert LAWS == {
-            "real": real,
-            "balanced": balanced,
-            "inverse": inverse,
-            "oversampled": oversampled,
-            "deficit": deficit,
-        }
+        assert list(LAWS) == ["real", "balanced", "inverse", "oversampled", "deficit"]
+        assert list(LAWS.values()) == [real, balanced, inverse, oversampled, deficit]
 
     @pytest.mark.parametrize("fs", [None, 0.25, 0.5, 1.0])
     def test_laws_without_a_rate(self, fs: float | None) -> None:
@@ -112,9 +107,7 @@ class TestProperties:
 
     @every_law
     @settings(deadline=None, max_examples=30)
-    @given(
-        shape=st.tuples(st.integers(1, 5), st.integers(2, 6)), seed=st.integers(0, 2**31), fs=rates
-    )
+    @given(shape=st.tuples(st.integers(1, 5), st.integers(2, 6)), seed=st.integers(0, 2**31), fs=rates)
     def test_replicas_are_independent(
         self, law: Law, shape: tuple[int, int], seed: int, fs: float | None
     ) -> None:

@@ -49,7 +49,9 @@ def answers(seed: int, replicas: int, classes: int, rows: int, padding: int = 0)
             for _ in range(replicas)
         ]
     )
-    predicted = np.where(rng.random(target.shape) < 0.5, target.clip(0), rng.integers(0, classes, target.shape))
+    predicted = np.where(
+        rng.random(target.shape) < 0.5, target.clip(0), rng.integers(0, classes, target.shape)
+    )
     return torch.from_numpy(predicted), torch.from_numpy(target)
 
 
@@ -129,9 +131,7 @@ class TestByHand:
         assert acsa_of_present(torch.zeros(1, 2, 2)).isnan().all()
 
     @settings(deadline=None, max_examples=40)
-    @given(
-        seed=st.integers(0, 2**31), classes=st.integers(2, 6), scale=st.integers(1, 9), data=st.data()
-    )
+    @given(seed=st.integers(0, 2**31), classes=st.integers(2, 6), scale=st.integers(1, 9), data=st.data())
     def test_properties(self, seed: int, classes: int, scale: int, data: st.DataObject) -> None:
         predicted, target = answers(seed, 2, classes, 25)
         matrix = confusion(predicted, target, classes)

@@ -87,9 +87,7 @@ class TestSeeding:
         assert len({tuple(row) for row in draws.tolist()}) == 4
 
     @settings(deadline=None, max_examples=30)
-    @given(
-        group=st.lists(st.tuples(seeds, folds), min_size=1, max_size=5), purpose=st.sampled_from(Purpose)
-    )
+    @given(group=st.lists(st.tuples(seeds, folds), min_size=1, max_size=5), purpose=st.sampled_from(Purpose))
     def test_a_replica_draws_as_it_does_alone(
         self, group: list[tuple[int, int | None]], purpose: Purpose
     ) -> None:
@@ -136,9 +134,7 @@ class TestState:
         normals=st.integers(0, 40),
         uniforms=st.integers(0, 40),
     )
-    def test_a_fresh_object_goes_on_identically(
-        self, group: list[int], normals: int, uniforms: int
-    ) -> None:
+    def test_a_fresh_object_goes_on_identically(self, group: list[int], normals: int, uniforms: int) -> None:
         streams = Streams(group, Purpose.BATCHES)
         streams.normal(normals)
         streams.uniform(uniforms)

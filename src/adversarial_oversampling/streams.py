@@ -73,4 +73,4 @@ class Streams:
     def restore(self, state: Tensor) -> None:
         """Go on from a state that `state` returned."""
         for generator, one in zip(self._generators, state.cpu(), strict=True):
-            generator.set_state(one)
+            generator.set_state(one.clone())  # torch reads it as a struct: a row's start may lie askew

@@ -1,0 +1,43 @@
+"""Shared by all tests: a composed configuration, a short run, and the original data files."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from adversarial_oversampling.config import config_dir
+from adversarial_oversampling.train import train
+
+Compose = Callable[..., DictConfig]
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def compose_config(tmp_path_factory: pytest.TempPathFactory) -> Compose:
+    """Compose the configuration with overrides, without progress bar and curves."""
+    cache = tmp_path_factory.getbasetemp() / "cache"
+
+    def make(*overrides: str) -> DictConfig:
+        quiet = [
+            "logger=none",
+            "trainer=cpu",
+            "trainer.enable_progress_bar=false",
+            f"paths.cache_dir={cache}",
+        ]
+        with initialize_config_dir(config_dir(), version_base="1.3"):
+            return compose("train", overrides=[*quiet, *overrides])
+
+    return make
+
+
+@pytest.fixture
+def run(compose_config: Compose, tmp_path: Path) -> Run:
+    """Train a short run in this process; its folder is `tmp_path / name`."""
+
+    def make(*overrides: str, name: str = "run") -> dict[str, Any]:
+        return train(compose_config("trainer.max_epochs=2", "replicas=2", *overrides), tmp_path / name)
+
+    return make

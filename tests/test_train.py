@@ -1,0 +1,337 @@
+"""Whole runs: what they leave behind, in every protocol, and how bad input ends."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, recall_score
+
+from adversarial_oversampling.data.sources import load_yeast
+from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.metrics import AbsentClassWarning
+from tests.conftest import Run
+
+MODES = ["q", "ao", "do", "both_fool", "both_favour"]
+
+
+def command(*overrides: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user does."""
+    arguments = [sys.executable, "-m", "adversarial_oversampling.train", *overrides]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=300, **settings)
+
+
+def loaded(folder: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return result
+
+
+@pytest.mark.parametrize("gan_type", ["wgan_gp", "vanilla"])
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_writes_a_result(run: Run, tmp_path: Path, mode: str, gan_type: str) -> None:
+    result = run(f"mode={mode}", f"gan_type={gan_type}")
+    assert loaded(tmp_path / "run") == result
+    assert (result["dataset"], result["mode"], result["protocol"]) == ("haberman", mode, "holdout")
+    assert result["gan_type"] == (None if mode == "q" else gan_type)
+    assert result["fs"] == ("balanced" if mode in ("do", "both_fool") else "natural")
+    assert [(r["seed"], r["fold"]) for r in result["replicas"]] == [(0, None), (1, None)]
+    players = {"classifier"} if mode == "q" else {"classifier", "discriminator", "generator"}
+    assert result["parameters"].keys() == players
+    # Haberman's three features, width 128, two classes: 4 * 128 + 2 * (129 * 128) + 129 * 2 weights.
+    assert result["parameters"]["classifier"] == 512 + 33024 + 258
+    assert result["config"]["trainer"]["max_epochs"] == 2
+    assert result["versions"]["torch"] == torch.__version__
+    assert result["optimistic"] is False
+
+
+@pytest.mark.parametrize("dataset", ["haberman", "yeast"])
+def test_the_result_can_be_recomputed_from_the_predictions(run: Run, tmp_path: Path, dataset: str) -> None:
+    result = run(f"dataset={dataset}", "trainer.max_epochs=3")
+    predictions = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
+    names = result["classes"]
+    for record in result["replicas"]:
+        mine = predictions[predictions.seed == record["seed"]]
+        assert mine.row.is_unique
+        chances = mine[[f"p_{name}" for name in names]].to_numpy()
+        np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
+        assert (np.array(names)[chances.argmax(axis=1)] == mine.predicted).all()
+        recalls = recall_score(mine.true, mine.predicted, labels=names, average=None, zero_division=np.nan)
+        assert list(record["recall"].values()) == pytest.approx(list(recalls))
+        assert record["acsa"] == pytest.approx(balanced_accuracy_score(mine.true, mine.predicted))
+        assert record["g_mean"] == pytest.approx(np.prod(recalls) ** (1 / len(names)))
+        assert record["confusion"] == confusion_matrix(mine.true, mine.predicted, labels=names).tolist()
+    for name in ("acsa", "g_mean"):
+        values = [record[name] for record in result["replicas"]]
+        assert result["mean"][name] == pytest.approx(np.mean(values))
+        assert result["std"][name] == pytest.approx(np.std(values, ddof=1))
+
+
+def test_holdout_chooses_on_validation_rows(run: Run, tmp_path: Path) -> None:
+    result = run("mode=q", "trainer.max_epochs=5")
+    curves = pd.read_parquet(tmp_path / "run" / "curves.parquet")
+    for record in result["replicas"]:
+        curve = curves[curves.seed == record["seed"]].set_index("epoch")["validation/acsa"]
+        assert record["best_epoch"] == curve.idxmax()
+        assert record["selection_acsa"] == pytest.approx(curve.max())
+        assert record["rows"]["test"] == [68, 24]
+        assert np.add(record["rows"]["train"], record["rows"]["validation"]).tolist() == [157, 57]
+
+
+def test_the_papers_protocol_reports_the_best_test_epoch_and_says_so(run: Run, tmp_path: Path) -> None:
+    result = run("protocol=paper", "trainer.max_epochs=5")
+    curves = pd.read_parquet(tmp_path / "run" / "curves.parquet")
+    assert result["optimistic"] is True
+    assert "optimistic" in result["epoch_selection"]
+    assert not [name for name in curves if name.startswith("validation")]
+    for record in result["replicas"]:
+        curve = curves[curves.seed == record["seed"]].set_index("epoch")["test_optimistic/acsa"]
+        assert record["acsa"] == pytest.approx(curve.max())
+        assert record["best_epoch"] == curve.idxmax()
+        assert record["rows"]["validation"] == [0, 0]
+
+
+def test_cross_validation_tests_every_row_once_per_seed(run: Run, tmp_path: Path) -> None:
+    result = run("protocol=cv", "protocol.folds=3", "mode=q", "trainer.max_epochs=1")
+    assert [(r["seed"], r["fold"]) for r in result["replicas"]] == [(s, f) for s in (0, 1) for f in range(3)]
+    predictions = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
+    for _, mine in predictions.groupby("seed"):
+        assert sorted(mine.row) == list(range(306))
+
+
+@pytest.mark.parametrize("protocol", ["paper", "holdout", "cv"])
+@pytest.mark.parametrize("mode", ["ao", "do"])
+def test_the_rarest_yeast_class_works_in_every_protocol(run: Run, protocol: str, mode: str) -> None:
+    result = run(
+        "dataset=yeast", f"mode={mode}", f"protocol={protocol}", "replicas=1", "trainer.max_epochs=1"
+    )
+    for record in result["replicas"]:
+        assert record["acsa"] is not None
+        assert min(record["rows"]["train"]) >= 1
+        assert min(record["rows"]["test"]) >= 1
+
+
+def test_a_class_with_one_training_row(run: Run, tmp_path: Path) -> None:
+    """Two rows in all: one trains, one is tested on, none is left to choose the epoch."""
+    table = load_yeast(None)
+    kept = np.concatenate([np.flatnonzero(table.y < 3)[:300], np.flatnonzero(table.y == 9)[:2]])
+    frame = pd.DataFrame(table.x[kept]).assign(label=np.array(table.class_names)[table.y[kept]])
+    frame.to_csv(tmp_path / "tiny.csv", index=False)
+    source = [f"dataset.source.path={tmp_path}/tiny.csv", "dataset.source.target=label"]
+    with pytest.warns(AbsentClassWarning, match="class 3 of replica 0"):
+        result = run("dataset=csv", *source, "mode=do")
+    for record in result["replicas"]:
+        assert record["rows"]["train"][-1] == 1
+        assert record["acsa"] is not None
+        assert "chosen without class ERL" in record["notes"][0]
+
+
+def test_the_same_seed_gives_the_same_bits(run: Run, tmp_path: Path) -> None:
+    first, second = (run("mode=do", "dataset=pima", name=name) for name in ("a", "b"))
+    assert first["replicas"] == second["replicas"]
+    for name in ("curves", "predictions"):
+        parts = [pd.read_parquet(tmp_path / folder / f"{name}.parquet") for folder in ("a", "b")]
+        pd.testing.assert_frame_equal(*parts, check_exact=True)
+
+
+def test_the_best_weights_are_kept(run: Run, tmp_path: Path) -> None:
+    result = run("mode=do")
+    kept = torch.load(tmp_path / "run" / "best.pt", weights_only=True)
+    assert kept["best_epoch"].tolist() == [record["best_epoch"] for record in result["replicas"]]
+    assert kept["weights"]["classifier.layers.3.weight"].shape == (2, 128, 2)
+    assert {name.split(".")[0] for name in kept["weights"]} == {"classifier", "discriminator", "generator"}
+
+
+def test_a_finished_result_is_shown_and_never_lost(run: Run, tmp_path: Path) -> None:
+    first = run("mode=q")
+    written = (tmp_path / "run" / "result.json").stat().st_mtime_ns
+    assert run("mode=q") == first
+    with pytest.raises(InputError, match=r"another configuration.*hydra\.run\.dir"):
+        run("mode=q", "seed=4")
+    assert (tmp_path / "run" / "result.json").stat().st_mtime_ns == written
+    assert run("mode=q", "seed=4", "rerun=true")["replicas"][0]["seed"] == 4
+
+
+def test_where_files_lie_does_not_change_the_configuration(run: Run, tmp_path: Path) -> None:
+    first = run("mode=q", f"paths.cache_dir={tmp_path}/one", "threads=1")
+    assert run("mode=q", f"paths.cache_dir={tmp_path}/two", "threads=2") == first
+
+
+def test_a_diverged_replica_has_no_result_and_the_others_do(run: Run, tmp_path: Path) -> None:
+    """One value is beyond float32: a replica that trains on its row overflows."""
+    table = load_yeast(None)
+    frame = pd.DataFrame(table.x).assign(label=np.where(table.y == 0, "a", "b"))
+    frame.iloc[7, 0] = 1e300
+    frame.to_csv(tmp_path / "odd.csv", index=False)
+    source = [f"dataset.source.path={tmp_path}/odd.csv", "dataset.source.target=label"]
+    settings = ["dataset.preprocessing.scaler=none", "replicas=8", "trainer.max_epochs=6"]
+    result = run("dataset=csv", *source, "mode=q", *settings)
+    lost = [record for record in result["replicas"] if record["acsa"] is None]
+    assert 0 < len(lost) < 8
+    assert all("NaN or infinite in epoch" in record["notes"][0] for record in lost)
+    assert result["defined"]["acsa"] == 8 - len(lost)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (["replicas=0"], "replicas"),
+        (["replicas=1.5"], "replicas"),
+        (["replicas=1000000000"], "replicas"),
+        (["seed=-1"], "seed"),
+        (["trainer.max_epochs=0"], r"trainer\.max_epochs"),
+        (["fs.ratio=1.5"], r"fs\.ratio"),
+        (["fs.ratio=0"], r"fs\.ratio"),
+        (["dataset.split.test_size=1.2"], r"dataset\.split\.test_size"),
+        (["dataset.split.test_size=null"], r"dataset\.split\.test_size"),
+        (["protocol.validation_size=1"], r"protocol\.validation_size"),
+        (["protocol=cv", "protocol.folds=82"], r"protocol\.folds"),
+        (["protocol=cv", "protocol.fold=5"], r"protocol\.fold"),
+        (["dataset.training.batch_size=0"], r"dataset\.training\.batch_size"),
+        (["dataset.preprocessing.scaler=rank"], r"dataset\.preprocessing\.scaler"),
+        (["dataset.preprocessing.n_selected=4"], r"dataset\.preprocessing\.n_selected"),
+        (["players.classifier.dropout=1"], r"players\.classifier\.dropout"),
+        (["players.generator.temperature=0"], r"players\.generator\.temperature"),
+        (["players.generator.anchors=0"], r"players\.generator\.anchors"),
+        (["players.discriminator.layers=1"], r"players\.discriminator\.layers"),
+        (["mode.rules.generated_law=poisson"], r"mode\.rules\.generated_law"),
+        (["paths.data_dir=/nowhere"], r"paths\.data_dir"),
+        (["dataset=csv"], r"dataset\.source\.path"),
+        (["trainer.accelerator=gpu"], "trainer"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_names_its_key_and_leaves_nothing(
+    run: Run, tmp_path: Path, overrides: list[str], key: str
+) -> None:
+    with pytest.raises(InputError, match=key) as caught:
+        run(*overrides)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("x,label\n" + "1,a\n" * 9 + "2,b\n", "class 'b' has a single row"),
+        ("x,label\n" + "1,a\n" * 9 + "1,b\n" * 3, "every feature column is constant"),
+        ("x,label\n" + "1,a\n2,a\n1,b\n2,b\n", "only 4 different splits"),
+    ],
+)
+def test_a_table_that_cannot_serve(run: Run, tmp_path: Path, rows: str, message: str) -> None:
+    (tmp_path / "table.csv").write_text(rows)
+    source = [f"dataset.source.path={tmp_path}/table.csv", "dataset.source.target=label"]
+    with pytest.raises(InputError, match=message):
+        run("dataset=csv", *source, "dataset.split.test_size=0.5", "replicas=20")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "lines"),
+    [
+        (["fs.ratio=2"], ["Error: fs.ratio=2: "]),
+        (["fs=0.25"], ["Error: fs=0.25: choose one of balanced, half", "fs.ratio=0.25"]),
+        (["mode=gan"], ["Could not find 'mode/gan'", "both_favour"]),
+    ],
+)
+def test_an_error_on_the_command_line_is_short(
+    tmp_path: Path, overrides: list[str], lines: list[str]
+) -> None:
+    ended = command(f"hydra.run.dir={tmp_path}/run", *overrides)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert all(line in ended.stderr for line in lines)
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_help_explains_the_groups() -> None:
+    text = command("--help").stdout
+    groups = ["dataset", "mode", "gan_type", "fs", "protocol", "trainer", "logger", "experiment", "debug"]
+    for group in groups:
+        assert re.search(rf"^ *{group}  +\S", text, flags=re.MULTILINE), group
+    assert "haberman" in text
+    assert "paths.data_dir" in text
+
+
+def test_a_sweep_on_the_command_line(tmp_path: Path) -> None:
+    sweep = ["-m", "dataset=haberman,pima", "mode=q,ao,do", "trainer.max_epochs=1", "replicas=2"]
+    ended = command(*sweep, f"paths.output_dir={tmp_path}")
+    assert ended.returncode == 0, ended.stderr
+    found = [json.loads(path.read_text()) for path in tmp_path.glob("*/*/result.json")]
+    assert {(r["dataset"], r["mode"]) for r in found} == {
+        (dataset, mode) for dataset in ("haberman", "pima") for mode in ("q", "ao", "do")
+    }
+    assert "epoch" in ended.stderr  # the bar
+    assert ended.stdout.count("ACSA %") == 6
+    assert all((path.parent / "curves.parquet").is_file() for path in tmp_path.glob("*/*/result.json"))
+    assert len(list(tmp_path.glob("*/*/curves/version_0/metrics.csv"))) == 6
+
+
+@pytest.mark.parametrize("debug", ["fast", "one_epoch", "anomaly"])
+def test_debug_presets(tmp_path: Path, debug: str) -> None:
+    ended = command(f"debug={debug}", f"hydra.run.dir={tmp_path}/run", "mode=ao")
+    assert ended.returncode == 0, ended.stderr
+    assert loaded(tmp_path / "run")["epochs"] <= 5
+
+
+def test_wandb_offline_keeps_curves_and_a_finished_run(tmp_path: Path) -> None:
+    settings = ["logger=wandb", "trainer.max_epochs=3", "mode=do", "replicas=2"]
+    ended = command(*settings, f"hydra.run.dir={tmp_path}/run")
+    assert ended.returncode == 0, ended.stderr
+    (folder,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
+    inspect = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json"]
+    told = subprocess.run([*inspect, "--summary", str(folder)], capture_output=True, text=True, check=True)
+    result = loaded(tmp_path / "run")
+    assert str(result["mean"]["acsa"])[:12] in told.stdout
+    assert "classifier/loss" in told.stdout
+    assert "generator/perplexity" in told.stdout
+
+
+@pytest.mark.parametrize("mode", ["do", "q"])
+def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path, mode: str) -> None:
+    settings = [f"mode={mode}", "replicas=3", "trainer.max_epochs=60", "trainer.checkpoint_every=1"]
+    settings += ["players.classifier.dropout=0.2"]
+    whole = command(*settings, f"hydra.run.dir={tmp_path}/whole")
+    assert whole.returncode == 0, whole.stderr
+
+    killed = tmp_path / "killed"
+    arguments = [sys.executable, "-m", "adversarial_oversampling.train", *settings, f"hydra.run.dir={killed}"]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    give_up = time.monotonic() + 120
+    while not list(killed.glob("checkpoints/*.ckpt")) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    (checkpoint,) = killed.glob("checkpoints/*.ckpt")
+    saved = torch.load(checkpoint, weights_only=True)
+    assert 0 < saved["epoch"] + 1 < 60
+    assert saved["game"]["noise"].shape[0] == 3
+    assert saved["TableDataModule"]["batches"].shape[0] == 3
+    assert saved["game"]["best_weights"].keys() <= saved["state_dict"].keys()
+    assert not (killed / "result.json").exists()
+
+    resumed = command(*settings, f"hydra.run.dir={killed}")
+    assert resumed.returncode == 0, resumed.stderr
+    assert loaded(killed)["replicas"] == loaded(tmp_path / "whole")["replicas"]
+    for name in ("curves", "predictions"):
+        parts = [pd.read_parquet(tmp_path / folder / f"{name}.parquet") for folder in ("whole", "killed")]
+        pd.testing.assert_frame_equal(*parts, check_exact=True)
+    assert not list(killed.glob("checkpoints/*.ckpt"))
+
+
+@pytest.mark.skipif(
+    not os.environ.get("ADVERSARIAL_OVERSAMPLING_DATA_DIR"),
+    reason="ADVERSARIAL_OVERSAMPLING_DATA_DIR is unset: the original files of the six datasets are needed",
+)
+@pytest.mark.parametrize("dataset", ["secom", "pima", "haberman", "wafer", "credit", "yeast"])
+def test_q_ao_and_do_on_the_original_files(run: Run, dataset: str) -> None:
+    for mode in ("q", "ao", "do"):
+        result = run(f"dataset={dataset}", f"mode={mode}", "trainer.max_epochs=1", "replicas=1", name=mode)
+        assert 0 < result["mean"]["acsa"] < 1
