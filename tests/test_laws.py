@@ -64,6 +64,9 @@ class TestByHand:
         check(deficit(THREE, 0.5), 0, 187.5 / 414, 226.5 / 414)  # 231.5 - 44, 231.5 - 5
         check(deficit(THREE, 1.0), 0, 419 / 877, 458 / 877)  # 463 - 44, 463 - 5
 
+    def test_deficit_is_zero_at_the_natural_rate(self) -> None:
+        check(deficit(torch.tensor([[25, 7]]), 7 / 25), 0, 0)  # 0.28 * 25 is 7.000000000000001
+
     def test_deficit_is_zero_where_nothing_lacks(self) -> None:
         check(deficit(TWO, None), 0, 0)
         check(deficit(TWO, 0.1), 0, 0)

@@ -205,13 +205,13 @@ class TestDepth:
         assert weights.shape == (2, CLASSES, 7, 5)
 
     def test_parameters_by_hand(self, sizes: dict[str, Any]) -> None:
-        # Q: 3*64+64 + 2*(64*64+64) + 64*2+2 = 256 + 8320 + 130
+        # Q: 3*128+128 + 2*(128*128+128) + 128*2+2 = 512 + 33024 + 258
         # D: 3*64+64 + 64*64+64 + 64+1 = 256 + 4160 + 65
         # G: (32+2)*64+64 + 64*64+64 + 2*(64*5+5) = 2240 + 4160 + 650
         for seeds in ((0,), (0, 1, 2)):
             players = build(sizes, *seeds, anchors=some_anchors(len(seeds)))
             assert {name: parameters_per_replica(player) for name, player in players.items()} == {
-                "classifier": 8706,
+                "classifier": 33794,
                 "discriminator": 4481,
                 "generator": 7050,
             }

@@ -69,10 +69,10 @@ class TestSeeding:
             Streams([seed], purpose, [fold]).uniform(4, dtype=torch.float64)
             for seed in (0, 1, 2, 101, 102)
             for purpose in Purpose
-            for fold in (0, 1, 2, 101)
+            for fold in (None, 0, 1, 2, 101)
         ]
         firsts = {tuple(draw.flatten().tolist()) for draw in draws}
-        assert len(firsts) == 5 * len(Purpose) * 4
+        assert len(firsts) == 5 * len(Purpose) * 5
 
     def test_purposes_and_seeds_differ_without_folds(self) -> None:
         draws = {

@@ -56,7 +56,10 @@ def deficit(counts: Tensor, fs: float | None) -> Tensor:
     Another reading of the paper's "subset" of generated samples in DO. Where nothing is lacking
     (natural fs, balanced table) the law is zero for every class: no generated rows.
     """
-    lacking = _targets(counts, fs) - counts.double()
+    counts = counts.double()
+    lacking = _targets(counts, fs) - counts
+    # 0.28 * 25 is 7.000000000000001 in floating point: rounding is no lack.
+    lacking = torch.where(lacking > 1e-9 * counts, lacking, torch.zeros_like(lacking))
     total = lacking.sum(dim=-1, keepdim=True)
     return torch.where(total > 0, lacking / total.clamp_min(1e-300), torch.zeros_like(lacking))
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, logsigmoid
+from torch.nn.functional import cross_entropy, logsigmoid, one_hot
 
 ClassifierTerm = Callable[[Tensor, Tensor], Tensor]
 
@@ -37,7 +37,8 @@ def favour(logits: Tensor, classes: Tensor) -> Tensor:
 def fool(logits: Tensor, classes: Tensor) -> Tensor:
     """Complement cross-entropy CCE = -log(1 - Q_k): the row should not be seen as k (eqs. 3 and 8).
 
-    Computed as logsumexp over all classes minus logsumexp over all but k: exact and never clamped.
+    Computed as -logsigmoid(logsumexp of all but k - logit_k). That is logsumexp of all minus logsumexp of
+    all but k, without the cancellation: never clamped, never infinite.
 
     Parameters
     ----------
@@ -51,9 +52,9 @@ def fool(logits: Tensor, classes: Tensor) -> Tensor:
     Tensor of shape [...]
         Non-negative; 0 where Q is certain that the class is another one.
     """
-    own = torch.nn.functional.one_hot(classes, logits.shape[-1]).bool()
-    others = logits.masked_fill(own, -torch.inf)
-    return logits.logsumexp(dim=-1) - others.logsumexp(dim=-1)
+    own = one_hot(classes, logits.shape[-1]).bool()
+    others = logits.masked_fill(own, -torch.inf).logsumexp(dim=-1)
+    return -logsigmoid(others - logits.gather(-1, classes.unsqueeze(-1)).squeeze(-1))
 
 
 CLASSIFIER_TERMS: dict[str, ClassifierTerm] = {"favour": favour, "fool": fool}

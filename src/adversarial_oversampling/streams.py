@@ -45,7 +45,8 @@ class Streams:
         self.device = device
         self._generators = []
         for seed, fold in zip(seeds, folds or [None] * len(seeds), strict=True):
-            entropy = [seed, int(purpose)] + ([] if fold is None else [fold])
+            # Short entropy is padded with zeros: fold 0 must not be the same as no fold.
+            entropy = [seed, int(purpose), 0 if fold is None else fold + 1]
             state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
             self._generators.append(torch.Generator().manual_seed(int(state[0] >> np.uint64(1))))
 
@@ -73,4 +74,4 @@ class Streams:
     def restore(self, state: Tensor) -> None:
         """Go on from a state that `state` returned."""
         for generator, one in zip(self._generators, state.cpu(), strict=True):
-            generator.set_state(one.clone())  # torch reads it as a struct: a row's start may lie askew
+            generator.set_state(one.clone())  # torch crashes on a view

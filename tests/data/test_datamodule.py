@@ -323,11 +323,13 @@ class TestStepsPerEpoch:
     def test_folds_of_different_sizes_have_the_same_steps(self) -> None:
         # 10 rows in 3 folds train on 6 or 7 rows; 10 * 2/3 rounds to 7.
         table = table_of(6, 4)
-        every = module_of(table, n_folds=3, validation_size=None, batch_size=1)
+        every = module_of(table, n_folds=3, validation_size=None, select_on="test", batch_size=1)
         assert sorted(every.counts.sum(dim=1).tolist()) == [6, 7, 7]
         assert every.steps_per_epoch == 7
         for fold in range(3):
-            alone = module_of(table, n_folds=3, fold=fold, validation_size=None, batch_size=1)
+            alone = module_of(
+                table, n_folds=3, fold=fold, validation_size=None, select_on="test", batch_size=1
+            )
             assert alone.steps_per_epoch == 7
 
 
@@ -376,7 +378,7 @@ class TestAnchors:
 
     def test_folds_of_one_seed_draw_differently(self) -> None:
         # The largest class gives 40 training rows in every fold: which places among them are drawn?
-        data = module_of(table_of(60, 30), n_folds=3, validation_size=None)
+        data = module_of(table_of(60, 30), n_folds=3, validation_size=None, select_on="test")
         places = []
         for r, classes in enumerate(self.numbers(*data.anchors(5))):
             own = sorted(self.training_rows(data, r, 0))
@@ -456,6 +458,11 @@ class TestErrors:
             ({"fs": 1.01}, r"fs\.ratio=1\.01"),
             ({"fs": float("nan")}, r"fs\.ratio=nan"),
             ({"n_folds": 3, "fold": 3}, r"protocol\.fold=3: choose one of 0 to 2"),
+            ({"n_folds": 1}, r"protocol\.folds=1"),
+            ({"fold": 0}, r"protocol\.fold=0: there are folds only with protocol=cv"),
+            ({"seed": -1}, "seed=-1"),
+            ({"select_on": "train"}, r"protocol\.select_on=train"),
+            ({"validation_size": None}, r"protocol\.validation_size=None"),
             ({"n_folds": 3, "fold": -1}, r"protocol\.fold=-1"),
             ({"fold": 0}, r"protocol\.fold=0"),
         ],
@@ -468,7 +475,6 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"n_folds": 1}, r"protocol\.folds"),
             ({"n_folds": 11}, r"protocol\.folds"),
             ({"test_size": None}, r"dataset\.split\.test_size"),
             ({"test_size": 1.0}, r"dataset\.split\.test_size"),
@@ -480,3 +486,11 @@ class TestErrors:
         data = TableDataModule(table_of(20, 10), PLAIN, cache_dir=Path("unused"), **options)
         with pytest.raises(InputError, match=message):
             data.setup()
+
+
+def test_a_class_without_training_rows_is_refused() -> None:
+    """The archive's own test part may hold all rows of a class."""
+    table = make_table("own", np.arange(9.0)[:, None], list("aaaabbbcc"), ["x"], np.array([7, 8]))
+    data = TableDataModule(table, PLAIN, test_size=None, cache_dir=Path("unused"))
+    with pytest.raises(InputError, match=r"class 'c' has no training row.*dataset\.split\.test_size"):
+        data.setup()

@@ -215,8 +215,21 @@ class TableDataModule(LightningDataModule):
                 f"fs.ratio={fs}: the ratio of smallest to largest class lies in (0, 1]; "
                 "null keeps the natural one."
             )
-        if fold is not None and not 0 <= fold < (n_folds or 0):
-            raise InputError(f"protocol.fold={fold}: choose one of 0 to {(n_folds or 0) - 1}, or null.")
+        if seed < 0:
+            raise InputError(f"seed={seed}: give 0 or more.")
+        if select_on not in ("validation", "test"):
+            raise InputError(f"protocol.select_on={select_on}: choose validation or test.")
+        if select_on == "validation" and not validation_size:
+            raise InputError(
+                f"protocol.validation_size={validation_size}: rows are needed to choose the epoch; "
+                "give a fraction such as 0.2."
+            )
+        if n_folds is not None and n_folds < 2:
+            raise InputError(f"protocol.folds={n_folds}: at least 2 are needed; null gives one split.")
+        if fold is not None and n_folds is None:
+            raise InputError(f"protocol.fold={fold}: there are folds only with protocol=cv; set it to null.")
+        if fold is not None and n_folds is not None and not 0 <= fold < n_folds:
+            raise InputError(f"protocol.fold={fold}: choose one of 0 to {n_folds - 1}, or null.")
         self.table, self.preprocessing = table, preprocessing
         self.n_folds, self.test_size, self.validation_size = n_folds, test_size, validation_size
         self.select_on, self.fs, self.batch_size, self.cache_dir = select_on, fs, batch_size, cache_dir
@@ -256,6 +269,12 @@ class TableDataModule(LightningDataModule):
         y = torch.from_numpy(self.table.y).expand(len(splits), -1)
         self.rows = Rows(torch.from_numpy(np.stack(x)), y)
         self.draws = ClassDraws(y, [split.train for split in splits], self.classes)
+        untrained = (self.counts == 0).any(dim=0).nonzero().flatten().tolist()
+        if untrained:
+            raise InputError(
+                f"dataset {self.table.name}: class '{self.table.class_names[untrained[0]]}' has no training "
+                "row; give dataset.split.test_size a fraction, or remove the class."
+            )
         self.splits = splits
 
     def _split(self, seed: int, fold: int | None) -> Split:
