@@ -1,5 +1,6 @@
 """A progress bar over epochs that shows ACSA and GM."""
 
+import sys
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
@@ -17,7 +18,11 @@ class EpochBar(ProgressBar):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin at the epoch that a resumed run goes on from."""
         self._bar = tqdm(
-            total=trainer.max_epochs, initial=trainer.current_epoch, unit="epoch", dynamic_ncols=True
+            total=trainer.max_epochs,
+            initial=trainer.current_epoch,
+            unit="epoch",
+            dynamic_ncols=True,
+            mininterval=0.1 if sys.stderr.isatty() else 10,  # a log wants few lines
         )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

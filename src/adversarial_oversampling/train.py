@@ -201,6 +201,7 @@ def run(cfg: DictConfig) -> float | None:
 
 def main() -> None:
     """Run the command."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no advertisements
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
     try:
         check_overrides(sys.argv[1:])

@@ -1,0 +1,54 @@
+"""How much faster is a replica among others than alone? Prints the ratio of seconds per replica.
+
+    python benchmarks/replicas.py dataset=haberman mode=do
+
+Solo runs and batched runs take turns in one process on one thread, so both meet the same machine.
+"""
+
+import argparse
+import logging
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from hydra import compose, initialize_config_dir
+
+from adversarial_oversampling.config import config_dir
+from adversarial_oversampling.train import train
+
+
+def seconds(overrides: list[str], replicas: int) -> float:
+    """Seconds of training (set-up and test left out) for a run of so many replicas."""
+    quiet = ["logger=none", "trainer=cpu", "trainer.enable_progress_bar=false", f"replicas={replicas}"]
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        cfg = compose("train", overrides=[*quiet, *overrides])
+    with tempfile.TemporaryDirectory() as folder:
+        result = train(cfg, Path(folder))
+    fit: float = result["seconds"]["fit"]
+    return fit
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("overrides", nargs="*", help="Hydra overrides, such as dataset=pima mode=ao")
+    parser.add_argument("--replicas", type=int, default=10)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=30)
+    arguments = parser.parse_args()
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    overrides = [f"trainer.max_epochs={arguments.epochs}", *arguments.overrides]
+
+    seconds(overrides, 1)  # imports and caches
+    ratios = []
+    for _ in range(arguments.repeats):
+        alone = seconds(overrides, 1)
+        together = seconds(overrides, arguments.replicas) / arguments.replicas
+        ratios.append(alone / together)
+        print(
+            f"alone {alone:.2f} s, among {arguments.replicas} {together:.2f} s: {ratios[-1]:.2f} times faster"
+        )
+    print(f"median ratio per replica: {median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+
+
+if __name__ == "__main__":
+    main()
