@@ -158,6 +158,7 @@ def test_a_finished_result_is_shown_and_never_lost(run: Run, tmp_path: Path) -> 
         run("mode=q", "seed=4")
     assert (tmp_path / "run" / "result.json").stat().st_mtime_ns == written
     assert run("mode=q", "seed=4", "rerun=true")["replicas"][0]["seed"] == 4
+    assert loaded(tmp_path / "run" / "previous") == first
 
 
 def test_where_files_lie_does_not_change_the_configuration(run: Run, tmp_path: Path) -> None:

@@ -59,6 +59,16 @@ def finished(run_dir: Path, cfg: DictConfig) -> dict[str, Any] | None:
     return result
 
 
+def set_aside(run_dir: Path) -> None:
+    """Move a finished result into the folder `previous`, where only a later rerun replaces it."""
+    if not (run_dir / RESULT).is_file():
+        return
+    previous = run_dir / "previous"
+    previous.mkdir(exist_ok=True)
+    for name in (RESULT, PREDICTIONS, CURVES, WEIGHTS):  # the result first: the rest is not one without it
+        os.replace(run_dir / name, previous / name)
+
+
 def mean(values: Sequence[float]) -> float | None:
     """Mean; None where there is no value."""
     return float(np.mean(values)) if values else None

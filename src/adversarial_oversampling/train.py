@@ -151,7 +151,7 @@ def train(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
     run_dir.mkdir(parents=True, exist_ok=True)
     checkpoint = run_dir / "checkpoints" / f"{config_hash(cfg)}.ckpt"
     if cfg.rerun:
-        (run_dir / results.RESULT).unlink(missing_ok=True)
+        results.set_aside(run_dir)
         checkpoint.unlink(missing_ok=True)
     torch.set_num_threads(cfg.threads)
 

@@ -1,0 +1,45 @@
+"""Means, spreads and the table on the terminal."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from adversarial_oversampling.results import mean, show, std
+from tests.conftest import Run
+
+
+def test_mean_and_standard_deviation_by_hand() -> None:
+    assert mean([0.5, 0.75, 1.0]) == 0.75
+    assert std([0.5, 0.75, 1.0]) == pytest.approx(0.25)  # (0.0625 + 0 + 0.0625) / 2 = 0.0625
+    assert (mean([0.5]), std([0.5])) == (0.5, None)
+    assert (mean([]), std([])) == (None, None)
+
+
+def shown(result: dict[str, Any]) -> str:
+    console = Console(width=120, record=True, file=StringIO())
+    show(result, console)
+    return " ".join(console.export_text().split())
+
+
+def test_the_table_names_protocol_spread_and_classes(run: Run) -> None:
+    result = run("mode=do", "trainer.max_epochs=1")
+    text = shown(result)
+    assert "do on haberman, wgan_gp, fs=balanced" in text
+    assert "protocol holdout: best epoch on validation rows; 1 epochs, 2 replicas" in text
+    assert f"{100 * result['mean']['acsa']:.2f} ± {100 * result['std']['acsa']:.2f}" in text
+    assert "OPTIMISTIC" not in text
+
+
+def test_the_papers_protocol_is_labelled(run: Run) -> None:
+    assert "OPTIMISTIC" in shown(run("mode=q", "protocol=paper", "trainer.max_epochs=1"))
+
+
+def test_what_is_undefined_is_said(run: Run) -> None:
+    result = run("mode=q", "trainer.max_epochs=1")
+    result["replicas"][0] |= {"acsa": None, "g_mean": None, "recall": None, "best_epoch": None}
+    result["replicas"][0]["notes"] = ["the loss became NaN or infinite in epoch 0: no result"]
+    text = shown(result)
+    assert "undefined" in text
+    assert "seed 0: the loss became NaN" in text
