@@ -1,8 +1,11 @@
 """Names, hashes and checks of configurations."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from adversarial_oversampling.config import check, check_overrides, config_hash, fs_name, run_name
+from adversarial_oversampling.config import check, check_overrides, config_hash, fs_name, run_name, variants
 from adversarial_oversampling.errors import InputError
 from tests.conftest import Compose
 
@@ -52,6 +55,7 @@ def test_a_mode_brings_its_own_fs_and_the_command_line_wins(
         "dataset.preprocessing.scaler=minmax",
         "players.generator.temperature=0.9",
         "generated_rows=5",
+        "+trainer.limit_train_batches=1",
     ],
 )
 def test_the_hash_changes_with_what_a_result_depends_on(compose_config: Compose, override: str) -> None:
@@ -85,9 +89,59 @@ def test_the_hash_knows_the_users_file(compose_config: Compose) -> None:
     assert config_hash(one) != config_hash(two)
 
 
+def test_the_hash_knows_what_is_in_the_users_file(compose_config: Compose, tmp_path: Path) -> None:
+    source = ["dataset=csv", "dataset.source.target=y"]
+    hashes = []
+    for name, text in (("a", "x,y\n1,0\n"), ("b", "x,y\n1,0\n"), ("a", "x,y\n2,0\n")):
+        (tmp_path / f"{name}.csv").write_text(text)
+        hashes.append(config_hash(compose_config(*source, f"dataset.source.path={tmp_path}/{name}.csv")))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_a_whole_number_is_the_same_rate(compose_config: Compose) -> None:
+    assert config_hash(compose_config("fs.ratio=1")) == config_hash(compose_config("fs.ratio=1.0"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["mode=ao"], []),
+        (["mode=do"], []),
+        (["mode=q"], []),
+        (["mode=ao", "fs=balanced"], ["fs=balanced, where the paper does not oversample"]),
+        (["mode=both_fool"], ["a combination that is not in the paper"]),
+        (["dataset=secom", "dataset.preprocessing.n_selected=20"], ["20 selected columns"]),
+    ],
+)
+def test_what_is_not_the_papers_is_called_a_variant(
+    compose_config: Compose, overrides: list[str], told: list[str]
+) -> None:
+    assert variants(compose_config(*overrides)) == told
+
+
 def test_run_name_is_readable(compose_config: Compose) -> None:
     name = run_name(compose_config("dataset=pima", "mode=do", "seed=3"))
     assert name.startswith("pima/do-wgan_gp-fs_balanced-holdout-seed3-")
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("players.classifier.width", ["0", "-3", "1.5"]),
+        ("players.discriminator.width", ["0"]),
+        ("players.generator.width", ["0"]),
+        ("players.generator.layers", ["1"]),
+        ("players.classifier.dropout", ["-0.1", "1", "nan"]),
+        ("players.generator.temperature", ["0", "-1", "nan"]),
+        ("trainer.checkpoint_every", ["0", "null"]),
+        ("seed", ["-1", "99999999999999999999999"]),
+        ("replicas", ["true", "null"]),
+    ],
+)
+def test_numbers_out_of_range_are_named(compose_config: Compose, key: str, values: list[str]) -> None:
+    for value in values:
+        with pytest.raises(InputError, match=f"^{re.escape(key)}=.*: give a "):
+            check(compose_config(f"{key}={value}"))
 
 
 @pytest.mark.parametrize("argument", ["fs=0.25", "fs=1", "mode=3", "fs=0.25,0.5"])

@@ -14,7 +14,6 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from adversarial_oversampling.config import config_dir, register_resolvers
-from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.networks import (
     MLP,
     Classifier,
@@ -446,21 +445,3 @@ class TestDiscriminator:
         after = d(x, y)
         assert torch.equal(after[0, 1:], before[0, 1:])
         assert after[0, 0] != before[0, 0]
-
-
-class TestErrors:
-    @pytest.mark.parametrize("player", ["classifier", "discriminator", "generator"])
-    @pytest.mark.parametrize("width", [0, -3])
-    def test_width(self, sizes: dict[str, Any], player: str, width: int) -> None:
-        with pytest.raises(InputError, match=rf"players\.{player}\.width={width}"):
-            build(changed(sizes, player, width=width), 0)
-
-    @pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5, float("nan")])
-    def test_dropout(self, sizes: dict[str, Any], rate: float) -> None:
-        with pytest.raises(InputError, match=rf"players\.classifier\.dropout={rate}"):
-            build(changed(sizes, "classifier", dropout=rate), 0)
-
-    @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
-    def test_temperature(self, sizes: dict[str, Any], temperature: float) -> None:
-        with pytest.raises(InputError, match=rf"players\.generator\.temperature={temperature}"):
-            build(changed(sizes, "generator", temperature=temperature), 0, anchors=some_anchors(1))

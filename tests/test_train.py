@@ -16,10 +16,14 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, recall_score
 
+from adversarial_oversampling.config import config_hash
+from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.data.sources import load_yeast
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.game import Game
 from adversarial_oversampling.metrics import AbsentClassWarning
-from tests.conftest import Run
+from adversarial_oversampling.train import only_process
+from tests.conftest import Compose, Run
 
 MODES = ["q", "ao", "do", "both_fool", "both_favour"]
 
@@ -210,7 +214,24 @@ def test_a_diverged_replica_has_no_result_and_the_others_do(run: Run, tmp_path: 
         (["mode.rules.generated_law=poisson"], r"mode\.rules\.generated_law"),
         (["paths.data_dir=/nowhere"], r"paths\.data_dir"),
         (["dataset=csv"], r"dataset\.source\.path"),
+        (["protocol=cv", "protocol.folds=null"], r"protocol\.folds"),
+        (["protocol=paper", "protocol.folds=3"], r"protocol\.folds"),
+        (["fs.ratio=abc"], r"fs\.ratio"),
+        (["fs.ratio=true"], r"fs\.ratio"),
+        (["rerun=abc"], "rerun"),
+        (["generated_rows=0"], "generated_rows"),
+        (["dataset.training.learning_rate=-1"], r"players\.classifier\.optimizer\.lr"),
+        (["dataset.training.weight_decay=abc"], r"players\.classifier\.optimizer\.weight_decay"),
+        (["dataset.preprocessing.n_selected=abc"], r"dataset\.preprocessing\.n_selected"),
+        (["gan_type.loss.gradient_penalty=-1"], r"gan_type\.loss\.gradient_penalty"),
+        (["mode.rules.critic_steps=1.5"], r"mode\.rules\.critic_steps"),
+        (["players.discriminator.conditional=abc"], r"players\.discriminator\.conditional"),
         (["trainer.accelerator=gpu"], "trainer"),
+        (["trainer.accelerator=foo"], "trainer"),
+        (["+trainer.foo=1"], "trainer"),
+        (["trainer.devices=2"], r"trainer\.devices"),
+        (["+trainer.check_val_every_n_epoch=2"], r"trainer\.check_val_every_n_epoch"),
+        (["dataset.split.test_size=0.999"], r"dataset\.split\.test_size"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -221,6 +242,70 @@ def test_bad_input_names_its_key_and_leaves_nothing(
         run(*overrides)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_replica_without_a_result_has_no_predictions(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights break in the very last step, which no loss shows."""
+    whole = Game.classifier_turn
+
+    def broken(self: Game, batch: Batch) -> None:
+        whole(self, batch)
+        if self.current_epoch == 1:
+            with torch.no_grad():
+                self.classifier.layers[0].weight[0] = torch.nan
+
+    monkeypatch.setattr(Game, "classifier_turn", broken)
+    result = run("mode=q", "dataset.training.batch_size=400")
+    assert [record["acsa"] is None for record in result["replicas"]] == [True, False]
+    assert "in epoch 1" in result["replicas"][0]["notes"][0]
+    assert set(pd.read_parquet(tmp_path / "run" / "predictions.parquet").seed) == {1}
+    assert torch.load(tmp_path / "run" / "best.pt", weights_only=True)["diverged_at"].tolist() == [1, -1]
+
+
+def test_damaged_files_are_named(run: Run, compose_config: Compose, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    cfg = compose_config("trainer.max_epochs=2", "replicas=2", "mode=q")
+    checkpoint = folder / "checkpoints" / f"{config_hash(cfg)}.ckpt"
+    checkpoint.write_bytes(b"half of a checkp")
+    with pytest.raises(InputError, match=f"{checkpoint.name} is damaged: delete it"):
+        run("mode=q")
+    checkpoint.unlink()
+    (folder / "result.json").write_text('{"config_ha')
+    with pytest.raises(InputError, match=r"result\.json is damaged: delete it"):
+        run("mode=q")
+
+
+def test_one_process_per_folder(run: Run, tmp_path: Path) -> None:
+    with only_process(tmp_path), pytest.raises(InputError, match=r"hydra\.run\.dir=.*another process"):
+        run("mode=q", name=".")
+    assert run("mode=q", name=".")["mean"]["acsa"] > 0
+
+
+def test_a_failed_rerun_leaves_the_old_result(run: Run, tmp_path: Path) -> None:
+    first = run("mode=q")
+    with pytest.raises(InputError, match=r"paths\.data_dir"):
+        run("mode=q", "rerun=true", "paths.data_dir=/nowhere")
+    assert loaded(tmp_path / "run") == first
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_run_says_so(tmp_path: Path, sent: signal.Signals, code: int) -> None:
+    settings = ["mode=q", "trainer.max_epochs=5000", "trainer.checkpoint_every=1"]
+    arguments = [sys.executable, "-m", "adversarial_oversampling.train", *settings]
+    process = subprocess.Popen(
+        [*arguments, f"hydra.run.dir={tmp_path}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    give_up = time.monotonic() + 120
+    while not list(tmp_path.glob("checkpoints/*.ckpt")) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    process.send_signal(sent)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "The same command goes on from the last checkpoint" in output
+    assert not (tmp_path / "result.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import pooch
 from omegaconf import DictConfig, OmegaConf
 
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.networks import PLAYERS
 
-# All that a result depends on. Where files lie and how a run is shown is left out.
+# All that a result depends on. Where files lie and how a run is shown or placed is left out.
 RESULT_KEYS = (
     "dataset",
     "mode",
@@ -24,9 +27,19 @@ RESULT_KEYS = (
     "schedule",
     "seed",
     "replicas",
-    "trainer.max_epochs",
+    "trainer",
 )
-LOCATION_KEYS = ("data_dir", "cache_dir", "url")
+LOCATION_KEYS = ("data_dir", "cache_dir", "url", "path")
+DISPLAY_KEYS = (
+    "_target_",
+    "accelerator",
+    "checkpoint_every",
+    "detect_anomaly",
+    "deterministic",
+    "devices",
+    "enable_progress_bar",
+    "profiler",
+)
 FS_NAMES = {None: "natural", 0.25: "quarter", 0.5: "half", 0.75: "three_quarters", 1.0: "balanced"}
 
 
@@ -41,14 +54,36 @@ def fs_name(ratio: float | None) -> str:
     return FS_NAMES.get(ratio, str(ratio))
 
 
+def variants(cfg: DictConfig) -> list[str]:
+    """What sets a run apart from the paper's cell of its mode and dataset; empty for the cell itself."""
+    found = []
+    if cfg.mode.name.startswith("both_"):
+        found.append("a combination that is not in the paper")
+    if cfg.mode.name in ("q", "ao", "both_favour") and cfg.fs.ratio is not None:
+        found.append(f"fs={cfg.fs.name}, where the paper does not oversample")
+    if cfg.dataset.preprocessing.n_selected is not None:
+        found.append(f"{cfg.dataset.preprocessing.n_selected} selected columns")
+    return found
+
+
 def result_config(cfg: DictConfig) -> dict[str, Any]:
     """Resolve the part of the configuration that a result depends on."""
     resolved: dict[str, Any] = {}
     for key in RESULT_KEYS:
         value = OmegaConf.select(cfg, key)
         resolved[key] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    source, path = resolved["dataset"]["source"], None
+    if isinstance(source.get("path"), str):
+        path = Path(source["path"]).expanduser()
     for key in LOCATION_KEYS:
-        resolved["dataset"]["source"].pop(key, None)
+        source.pop(key, None)
+    if path is not None:
+        # The published tables cannot change; a file of the user's can, and then it is another table.
+        source["file"] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else str(path)
+    for key in DISPLAY_KEYS:
+        resolved["trainer"].pop(key, None)
+    if isinstance(resolved["fs"]["ratio"], int):
+        resolved["fs"]["ratio"] = float(resolved["fs"]["ratio"])
     return resolved
 
 
@@ -90,6 +125,66 @@ def check_overrides(arguments: Sequence[str]) -> None:
             raise InputError(f"{argument}: choose one of {choices}{number}.")
 
 
+@dataclass(frozen=True)
+class Number:
+    """What a numeric setting may be: a kind and an interval, whose ends belong to it."""
+
+    kind: type[int] | type[float]
+    low: float
+    high: float = math.inf
+    optional: bool = False
+
+    def check(self, key: str, value: object) -> None:
+        """Raise an InputError that names the key if the value is something else."""
+        if value is None and self.optional:
+            return
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        proper = whole or (self.kind is float and isinstance(value, float))
+        if not proper or not self.low <= value <= self.high:  # type: ignore[operator]
+            name = "whole number" if self.kind is int else "number"
+            span = (
+                f"from {self.low:g} to {self.high:g}" if self.high < math.inf else f"of at least {self.low:g}"
+            )
+            null = ", or null" if self.optional else ""
+            raise InputError(f"{key}={value}: give a {name} {span}{null}.")
+
+
+TINY = 1e-9  # an open end of an interval
+ABSENT = object()
+
+# What the modules check themselves, with the table at hand, is only typed here.
+NUMBERS = {
+    "seed": Number(int, 0, 2**62),
+    "replicas": Number(int, 1),
+    "threads": Number(int, 1),
+    "generated_rows": Number(int, 1, optional=True),
+    "fs.ratio": Number(float, TINY, 1, optional=True),
+    "protocol.folds": Number(int, 2, optional=True),
+    "protocol.fold": Number(int, 0, optional=True),
+    "protocol.validation_size": Number(float, 0, 1 - TINY, optional=True),
+    "dataset.split.test_size": Number(float, TINY, 1 - TINY, optional=True),
+    "dataset.preprocessing.imputer_neighbors": Number(int, 1),
+    "dataset.preprocessing.n_selected": Number(int, 1, optional=True),
+    "dataset.training.batch_size": Number(int, 1),
+    "trainer.max_epochs": Number(int, 1),
+    "trainer.checkpoint_every": Number(int, 1),
+    "gan_type.loss.gradient_penalty": Number(float, 0),
+    "mode.rules.generator_weight": Number(float, 0),
+    "mode.rules.generated_weight": Number(float, 0),
+    "mode.rules.critic_steps": Number(int, 1),
+    "players.classifier.layers": Number(int, 1),
+    "players.classifier.dropout": Number(float, 0, 1 - TINY),
+    "players.discriminator.layers": Number(int, 2),
+    "players.generator.layers": Number(int, 2),
+    "players.generator.latent": Number(int, 1),
+    "players.generator.anchors": Number(int, 1),
+    "players.generator.temperature": Number(float, 1e-3),
+    **{f"players.{player}.width": Number(int, 1) for player in PLAYERS},
+    **{f"players.{player}.optimizer.lr": Number(float, 0, 1e30) for player in PLAYERS},
+    **{f"players.{player}.optimizer.weight_decay": Number(float, 0, 1e30) for player in PLAYERS},
+}
+
+
 def check(cfg: DictConfig) -> None:
     """Refuse values that no later step would name as clearly.
 
@@ -100,22 +195,19 @@ def check(cfg: DictConfig) -> None:
     """
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise InputError(f"{', '.join(missing)}: not set; give each a value on the command line.")
-    for key, least in {
-        "seed": 0,
-        "replicas": 1,
-        "threads": 1,
-        "trainer.max_epochs": 1,
-        "trainer.checkpoint_every": 1,
-        "dataset.training.batch_size": 1,
-        "players.generator.latent": 1,
-        "players.generator.width": 1,
-        "players.discriminator.width": 1,
-        "players.classifier.width": 1,
-    }.items():
+    for key, number in NUMBERS.items():
+        value = OmegaConf.select(cfg, key, default=ABSENT)
+        if value is not ABSENT:  # a mode without a generator has no weights, vanilla has no penalty
+            number.check(key, value)
+    for key in ("rerun", "players.discriminator.conditional"):
         value = OmegaConf.select(cfg, key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise InputError(f"{key}={value}: give a whole number of at least {least}.")
-    for player, depth in {"discriminator": 2, "generator": 2, "classifier": 1}.items():
-        layers = cfg.players[player].layers
-        if not isinstance(layers, int) or layers < depth:
-            raise InputError(f"players.{player}.layers={layers}: give a whole number of at least {depth}.")
+        if not isinstance(value, bool):
+            raise InputError(f"{key}={value}: give true or false.")
+    if (cfg.protocol.name == "cv") != (cfg.protocol.folds is not None):
+        raise InputError(
+            f"protocol.folds={cfg.protocol.folds}: protocol=cv needs a number of folds, and no other has any."
+        )
+    if cfg.trainer.devices != 1:
+        raise InputError(f"trainer.devices={cfg.trainer.devices}: one device trains all replicas; give 1.")
+    if cfg.trainer.get("check_val_every_n_epoch", 1) != 1:
+        raise InputError("trainer.check_val_every_n_epoch: every epoch may be the best; leave it out.")

@@ -20,10 +20,8 @@ from adversarial_oversampling import laws, losses
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.metrics import acsa_of_present, imbalance_metrics
-from adversarial_oversampling.networks import Classifier, Discriminator, Generator, perplexity
+from adversarial_oversampling.networks import PLAYERS, Classifier, Discriminator, Generator, perplexity
 from adversarial_oversampling.streams import Streams
-
-PLAYERS = ("discriminator", "generator", "classifier")
 
 
 @dataclass(frozen=True)
@@ -354,7 +352,9 @@ class Game(LightningModule):
         return computed
 
     def _find_diverged(self, averages: Mapping[str, Tensor]) -> None:
-        for value in averages.values():
+        # The weights too: a loss shows only the weights of the step before.
+        weights = [p.detach().flatten(1).sum(dim=1) for p in self.parameters()]
+        for value in [*averages.values(), *weights]:
             lost = ~value.isfinite().cpu() & (self.diverged_at < 0)
             self.diverged_at[lost] = self.current_epoch
         if bool((self.diverged_at >= 0).all()):
@@ -382,7 +382,7 @@ class Game(LightningModule):
             value = value.double().cpu()
             self.history.setdefault(name, []).append(value)
             logged[name] = float(value[alive].nanmean())
-            if len(value) > 1:
+            if alive.sum() > 1:
                 logged[f"{name}_std"] = float(value[alive].std())
         for logger in self.loggers:
             logger.log_metrics(logged, step=self.current_epoch)

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, one_hot
 
-from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.streams import Streams
+
+PLAYERS = ("discriminator", "generator", "classifier")
 
 
 def _uniform_init(streams: Streams, fan_in: int, *shape: int) -> nn.Parameter:
@@ -238,20 +239,12 @@ def build_players(
     anchors : tuple of Tensor, optional
         tau and its mask; None for a mode without a generator.
     """
-    for player, settings in sizes.items():
-        if settings["width"] < 1:
-            raise InputError(f"players.{player}.width={settings['width']}: at least 1 is needed.")
-    rate = sizes["classifier"]["dropout"]
-    if not 0 <= rate < 1:
-        raise InputError(f"players.classifier.dropout={rate}: the share lies in [0, 1).")
     q = sizes["classifier"]
     players: dict[str, Any] = {
         "classifier": Classifier(features, q["width"], classes, q["layers"], streams, q["dropout"])
     }
     if anchors is not None:
         d, g = sizes["discriminator"], sizes["generator"]
-        if not g["temperature"] > 0:
-            raise InputError(f"players.generator.temperature={g['temperature']}: it must be above 0.")
         players["discriminator"] = Discriminator(
             features, classes, d["width"], d["layers"], d["conditional"], streams
         )

@@ -17,11 +17,12 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as RichTable
 from torch import Tensor
 
 from adversarial_oversampling import __version__
-from adversarial_oversampling.config import config_hash
+from adversarial_oversampling.config import config_hash, variants
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game import Game
@@ -50,23 +51,17 @@ def finished(run_dir: Path, cfg: DictConfig) -> dict[str, Any] | None:
     path = run_dir / RESULT
     if not path.is_file():
         return None
-    result: dict[str, Any] = json.loads(path.read_text())
-    if result["config_hash"] != config_hash(cfg):
+    try:
+        result: dict[str, Any] = json.loads(path.read_text())
+        found = result["config_hash"]
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{path} is damaged: delete it, and the run starts anew.") from error
+    if found != config_hash(cfg):
         raise InputError(
             f"{path} is the result of another configuration: choose another hydra.run.dir, "
             "or replace it with rerun=true."
         )
     return result
-
-
-def set_aside(run_dir: Path) -> None:
-    """Move a finished result into the folder `previous`, where only a later rerun replaces it."""
-    if not (run_dir / RESULT).is_file():
-        return
-    previous = run_dir / "previous"
-    previous.mkdir(exist_ok=True)
-    for name in (RESULT, PREDICTIONS, CURVES, WEIGHTS):  # the result first: the rest is not one without it
-        os.replace(run_dir / name, previous / name)
 
 
 def mean(values: Sequence[float]) -> float | None:
@@ -160,6 +155,7 @@ def build(cfg: DictConfig, game: Game, data: TableDataModule, seconds: Mapping[s
         "fs_ratio": cfg.fs.ratio,
         "protocol": cfg.protocol.name,
         "optimistic": cfg.protocol.select_on == "test",
+        "variant": variants(cfg),
         "epoch_selection": SELECTION[cfg.protocol.select_on],
         "classes": list(data.table.class_names),
         "mean": {name: mean(values) for name, values in defined.items()},
@@ -182,11 +178,16 @@ def _device_name(device: torch.device) -> str:
 
 
 def predictions(game: Game, data: TableDataModule) -> pd.DataFrame:
-    """Test predictions: a row per replica and test row, with the probability of every class."""
+    """Test predictions: a row per replica and test row, with the probability of every class.
+
+    A replica without a result has none.
+    """
     rows, probabilities = game.test_predictions()
     names = np.array(data.table.class_names)
     frames = []
     for r, (seed, fold) in enumerate(zip(data.seeds, data.folds, strict=True)):
+        if game.diverged_at[r] >= 0:
+            continue
         real = rows[r] >= 0
         row, chance = rows[r][real].numpy(), probabilities[r][real].numpy()
         frame = pd.DataFrame(chance, columns=[f"p_{name}" for name in names])
@@ -226,13 +227,24 @@ def log_summary(loggers: Sequence[Logger], result: Mapping[str, Any]) -> None:
 
 
 def write(run_dir: Path, result: Mapping[str, Any], game: Game, data: TableDataModule) -> None:
-    """Write everything, result.json last."""
-    predictions(game, data).to_parquet(run_dir / PREDICTIONS, index=False)
-    curves(game, data).to_parquet(run_dir / CURVES, index=False)
-    torch.save({"weights": game.best_weights, "best_epoch": game.best_epoch}, run_dir / WEIGHTS)
-    partial = run_dir / (RESULT + ".part")
-    partial.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
-    os.replace(partial, run_dir / RESULT)
+    """Write everything, result.json last; an older result goes into the folder `previous`."""
+    new, previous = run_dir / ".new", run_dir / "previous"
+    new.mkdir(exist_ok=True)
+    predictions(game, data).to_parquet(new / PREDICTIONS, index=False)
+    curves(game, data).to_parquet(new / CURVES, index=False)
+    torch.save(
+        {"weights": game.best_weights, "best_epoch": game.best_epoch, "diverged_at": game.diverged_at},
+        new / WEIGHTS,
+    )
+    (new / RESULT).write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
+    if (run_dir / RESULT).is_file():
+        previous.mkdir(exist_ok=True)
+        for name in (RESULT, PREDICTIONS, CURVES, WEIGHTS):  # no result.json, no result: it goes first
+            if (run_dir / name).is_file():
+                os.replace(run_dir / name, previous / name)
+    for name in (PREDICTIONS, CURVES, WEIGHTS, RESULT):
+        os.replace(new / name, run_dir / name)
+    new.rmdir()
 
 
 def _percent(value: float | None) -> str:
@@ -244,10 +256,13 @@ def show(result: Mapping[str, Any], console: Console | None = None) -> None:
     console = console or Console()
     game = f", {result['gan_type']}" if result["gan_type"] else ""
     label = "  OPTIMISTIC" if result["optimistic"] else ""
+    variant = f"\nvariant: {'; '.join(result['variant'])}" if result["variant"] else ""
+    trained, asked = result["defined"]["acsa"], len(result["replicas"])
+    count = f"{trained} replicas" if trained == asked else f"only {trained} of {asked} replicas"
     table = RichTable(
-        title=f"{result['mode']} on {result['dataset']}{game}, fs={result['fs']}",
+        title=f"{result['mode']} on {result['dataset']}{game}, fs={result['fs']}{variant}",
         caption=f"protocol {result['protocol']}{label}: {result['epoch_selection']}; "
-        f"{result['epochs']} epochs, {result['defined']['acsa']} replicas; mean ± standard deviation",
+        f"{result['epochs']} epochs (the first is 0), {count}; mean ± standard deviation",
     )
     folds = any(record["fold"] is not None for record in result["replicas"])
     for name in ["seed"] + ["fold"] * folds + ["best epoch", "ACSA %", "GM %", "lowest recall %"]:
@@ -257,7 +272,7 @@ def show(result: Mapping[str, Any], console: Console | None = None) -> None:
         if record["recall"] is not None:
             known = {name: value for name, value in record["recall"].items() if value is not None}
             name = min(known, key=known.__getitem__)
-            lowest = f"{_percent(known[name])} (class {name})"
+            lowest = f"{_percent(known[name])} (class {escape(name)})"
         table.add_row(
             str(record["seed"]),
             *([str(record["fold"])] * folds),
@@ -276,4 +291,4 @@ def show(result: Mapping[str, Any], console: Console | None = None) -> None:
     for record in result["replicas"]:
         for note in record["notes"]:
             fold = "" if record["fold"] is None else f", fold {record['fold']}"
-            console.print(f"seed {record['seed']}{fold}: {note}", style="yellow")
+            console.print(f"seed {record['seed']}{fold}: {note}", style="yellow", markup=False)

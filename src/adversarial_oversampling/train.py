@@ -4,20 +4,26 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import hydra
 import torch
+from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException, InstantiationException
+from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from adversarial_oversampling import results
 from adversarial_oversampling.config import (
@@ -29,8 +35,8 @@ from adversarial_oversampling.config import (
 )
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.game import PLAYERS, Game
-from adversarial_oversampling.networks import build_players
+from adversarial_oversampling.game import Game
+from adversarial_oversampling.networks import PLAYERS, build_players
 from adversarial_oversampling.progress import EpochBar
 from adversarial_oversampling.streams import Purpose, Streams
 
@@ -38,21 +44,24 @@ log = logging.getLogger(__name__)
 register_resolvers()
 
 
-def build(node: Any, **kwargs: Any) -> Any:
-    """Instantiate a config node; an InputError comes out as it is, not wrapped by Hydra."""
+def build(key: str, node: Any, **kwargs: Any) -> Any:
+    """Instantiate the config node at `key`; what it refuses comes out as an InputError."""
     try:
         return instantiate(node, **kwargs)
     except InstantiationException as error:
-        if isinstance(error.__cause__, InputError):
-            raise error.__cause__ from None
+        cause = error.__cause__
+        if isinstance(cause, InputError):
+            raise cause from None
+        if isinstance(cause, TypeError | ValueError | MisconfigurationException):
+            raise InputError(f"{key}: {' '.join(str(cause).split())}") from error
         raise
 
 
 def build_data(cfg: DictConfig) -> TableDataModule:
     """Read the table and make its LightningDataModule, not yet set up."""
     return TableDataModule(
-        build(cfg.dataset.source),
-        build(cfg.dataset.preprocessing),
+        build("dataset.source", cfg.dataset.source),
+        build("dataset.preprocessing", cfg.dataset.preprocessing),
         seed=cfg.seed,
         replicas=cfg.replicas,
         fold=cfg.protocol.fold,
@@ -68,7 +77,7 @@ def build_data(cfg: DictConfig) -> TableDataModule:
 
 def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
     """Seat the players of `cfg.mode` at the rows of a data module that is set up."""
-    rules = build(cfg.mode.rules)
+    rules = build("mode.rules", cfg.mode.rules)
     anchors = data.anchors(cfg.players.generator.anchors) if rules.generator_term else None
     players = build_players(
         cfg.players,
@@ -77,15 +86,21 @@ def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
         classes=data.classes,
         anchors=anchors,
     )
+    generated_rows = cfg.generated_rows
+    if generated_rows is None:
+        generated_rows = max(1, cfg.dataset.training.batch_size // data.classes)
+    optimizers = {
+        player: build(f"players.{player}.optimizer", cfg.players[player].optimizer) for player in PLAYERS
+    }
     return Game(
         rules=rules,
-        gan=build(cfg.gan_type.loss),
+        gan=build("gan_type.loss", cfg.gan_type.loss),
         **players,
         counts=data.counts,
         fs=cfg.fs.ratio,
-        generated_rows=cfg.generated_rows or max(1, cfg.dataset.training.batch_size // data.classes),
-        optimizers={player: build(cfg.players[player].optimizer) for player in PLAYERS},
-        schedule=build(cfg.schedule),
+        generated_rows=generated_rows,
+        optimizers=optimizers,
+        schedule=build("schedule", cfg.schedule),
         noise=Streams(data.seeds, Purpose.GAME, data.folds),
         monitor="test_optimistic" if cfg.protocol.select_on == "test" else "validation",
     )
@@ -104,21 +119,46 @@ def build_trainer(cfg: DictConfig, run_dir: Path, loggers: list[Logger]) -> Trai
     callbacks: list[Callback] = [checkpoint]
     if settings["enable_progress_bar"]:
         callbacks.append(EpochBar())
-    try:
-        trainer: Trainer = build(
-            settings,
-            logger=loggers or False,
-            callbacks=callbacks,
-            default_root_dir=str(run_dir),
-            num_sanity_val_steps=0,
-            log_every_n_steps=1,
-            enable_model_summary=False,
-        )
-    except InstantiationException as error:
-        if isinstance(error.__cause__, MisconfigurationException):
-            raise InputError(f"trainer: {error.__cause__}") from error
-        raise
+    trainer: Trainer = build(
+        "trainer",
+        settings,
+        logger=loggers or False,
+        callbacks=callbacks,
+        default_root_dir=str(run_dir),
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        enable_model_summary=False,
+    )
     return trainer
+
+
+def fit(trainer: Trainer, game: Game, data: TableDataModule, checkpoint: Path) -> None:
+    """Train, from the checkpoint if there is one.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint cannot be read.
+    SystemExit
+        With 143 or 130 when a signal stops the training.
+    """
+    resume = None
+    if checkpoint.is_file():
+        try:
+            torch.load(checkpoint, weights_only=True)
+        except (EOFError, IndexError, KeyError, RuntimeError, UnpicklingError) as error:
+            raise InputError(f"{checkpoint} is damaged: delete it, and the run starts anew.") from error
+        log.info("Going on from %s.", checkpoint)
+        resume = str(checkpoint)
+    try:
+        trainer.fit(game, datamodule=data, ckpt_path=resume, weights_only=True if resume else None)
+    except SystemExit as stopped:  # Lightning's answer to SIGTERM and to Ctrl-C
+        terminated = isinstance(stopped, SIGTERMException)
+        log.error(
+            "Stopped in epoch %d. The same command goes on from the last checkpoint, if there is one.",
+            trainer.current_epoch,
+        )
+        raise SystemExit(143 if terminated else 130) from stopped
 
 
 def train(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
@@ -145,13 +185,34 @@ def train(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
         For a setting, a file or a table that has to change.
     """
     check(cfg)
-    if not cfg.rerun and (result := results.finished(run_dir, cfg)) is not None:
-        log.info("Already finished: showing %s. Train again with rerun=true.", run_dir / results.RESULT)
-        return result
     run_dir.mkdir(parents=True, exist_ok=True)
+    with only_process(run_dir):
+        if not cfg.rerun and (result := results.finished(run_dir, cfg)) is not None:
+            log.info("Already finished: showing %s. Train anew with rerun=true.", run_dir / results.RESULT)
+            return result
+        return play(cfg, run_dir)
+
+
+@contextmanager
+def only_process(run_dir: Path) -> Iterator[None]:
+    """Keep a second process out of a run's folder; the lock goes with the process that holds it."""
+    lock = FileLock(run_dir / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise InputError(
+            f"hydra.run.dir={run_dir}: another process trains there; wait, or choose another folder."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def play(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
+    """Train, test and write the result, whatever lies in `run_dir` but a checkpoint to go on from."""
     checkpoint = run_dir / "checkpoints" / f"{config_hash(cfg)}.ckpt"
     if cfg.rerun:
-        results.set_aside(run_dir)
         checkpoint.unlink(missing_ok=True)
     torch.set_num_threads(cfg.threads)
 
@@ -161,15 +222,12 @@ def train(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
     game = build_game(cfg, data)
     marks.append(time.perf_counter())
 
-    loggers = [build(one, save_dir=str(run_dir)) for one in cfg.logger.values()]
-    try:
-        trainer = build_trainer(cfg, run_dir, loggers)
+    loggers = [build(f"logger.{name}", one, save_dir=str(run_dir)) for name, one in cfg.logger.items()]
+    trainer = build_trainer(cfg, run_dir, loggers)
+    with finishing(loggers):
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
-        resume = str(checkpoint) if checkpoint.is_file() else None
-        if resume:
-            log.info("Going on from %s.", resume)
-        trainer.fit(game, datamodule=data, ckpt_path=resume, weights_only=True if resume else None)
+        fit(trainer, game, data, checkpoint)
         marks.append(time.perf_counter())
         game.load_best()
         trainer.test(game, datamodule=data, verbose=False)
@@ -179,12 +237,21 @@ def train(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
         result = results.build(cfg, game, data, seconds)
         results.log_summary(loggers, result)
         results.write(run_dir, result, game, data)
+    checkpoint.unlink(missing_ok=True)
+    return result
+
+
+@contextmanager
+def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
+    """End the Weights & Biases run, as failed if training did."""
+    failed = 1
+    try:
+        yield
+        failed = 0
     finally:
         for logger in loggers:
             if isinstance(logger, WandbLogger):
-                logger.experiment.finish()
-    checkpoint.unlink(missing_ok=True)
-    return result
+                logger.experiment.finish(exit_code=failed)
 
 
 @hydra.main(version_base="1.3", config_path=config_dir(), config_name="train")
@@ -193,7 +260,9 @@ def run(cfg: DictConfig) -> float | None:
     try:
         result = train(cfg, Path(HydraConfig.get().runtime.output_dir))
     except InputError as error:
-        raise CompactHydraException(f"Error: {error}") from error
+        if HydraConfig.get().mode == RunMode.RUN:
+            sys.exit(f"Error: {error}")
+        raise CompactHydraException(f"Error: {error}") from error  # the sweep reports it at its end
     results.show(result)
     mean: float | None = result["mean"]["acsa"]
     return mean

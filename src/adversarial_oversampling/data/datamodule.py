@@ -265,6 +265,11 @@ class TableDataModule(LightningDataModule):
             return
         splits = [self._split(s, f) for s, f in zip(self.seeds, self.folds, strict=True)]
         self._check_replicas(splits)
+        if not all(len(getattr(split, self.select_on)) for split in splits):
+            raise InputError(
+                f"dataset {self.table.name}: no {self.select_on} rows are left to choose the epoch; give "
+                "dataset.split.test_size or protocol.validation_size another fraction, or add rows."
+            )
         x = [self.preprocessing.transform(self.table, split.train, self.cache_dir) for split in splits]
         y = torch.from_numpy(self.table.y).expand(len(splits), -1)
         self.rows = Rows(torch.from_numpy(np.stack(x)), y)

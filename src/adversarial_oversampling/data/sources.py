@@ -379,6 +379,8 @@ def load_csv(path: str, target: str, name: str, drop: Sequence[str] = ()) -> Tab
         If the file can't be read, a named column is absent, a feature column is not numeric, a label is
         missing, or `make_table` refuses the table.
     """
+    # On the command line a column called 1 is a number.
+    target, drop = str(target), [str(column) for column in ([drop] if isinstance(drop, str) else drop)]
     file = Path(path).expanduser()
     if not file.is_file():
         raise InputError(f"dataset.source.path: there is no file {file}; give the path of a CSV file")
