@@ -184,6 +184,7 @@ def outcome(folder: Path, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         ["mode=do", "gan_type=vanilla", "players.classifier.dropout=0.3"],
         ["mode=do", "dataset=yeast", "players.classifier.width=33", "players.discriminator.width=21"],
         ["mode=ao", "dataset.preprocessing.n_selected=1"],
+        ["mode=adasyn"],  # replicas differ in their numbers of new rows
         ["mode=do", "dataset=yeast", "protocol=cv", "protocol.fold=1", "dataset.training.batch_size=50"],
     ],
     ids=" ".join,

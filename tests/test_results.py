@@ -27,7 +27,7 @@ def test_the_table_names_protocol_spread_and_classes(run: Run) -> None:
     result = run("mode=do", "trainer.max_epochs=1")
     text = shown(result)
     assert "do on haberman, wgan_gp, fs=balanced" in text
-    assert "protocol holdout: best epoch on validation rows; 1 epochs, 2 replicas" in text
+    assert "protocol holdout: best epoch on validation rows; 1 epochs (the first is 0), 2 replicas" in text
     assert f"{100 * result['mean']['acsa']:.2f} ± {100 * result['std']['acsa']:.2f}" in text
     assert "OPTIMISTIC" not in text
 

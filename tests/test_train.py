@@ -57,6 +57,14 @@ def test_every_mode_writes_a_result(run: Run, tmp_path: Path, mode: str, gan_typ
     assert result["optimistic"] is False
 
 
+@pytest.mark.parametrize("mode", ["ro", "smote", "bsmote", "adasyn"])
+def test_every_resampler_writes_a_result(run: Run, mode: str) -> None:
+    result = run(f"mode={mode}", "dataset=pima", "trainer.max_epochs=1")
+    assert (result["mode"], result["gan_type"], result["fs"]) == (mode, None, "natural")
+    assert result["mean"]["acsa"] is not None
+    assert result["replicas"][0]["rows"]["test"] == [150, 81]  # no copy reaches them
+
+
 @pytest.mark.parametrize("dataset", ["haberman", "yeast"])
 def test_the_result_can_be_recomputed_from_the_predictions(run: Run, tmp_path: Path, dataset: str) -> None:
     result = run(f"dataset={dataset}", "trainer.max_epochs=3")

@@ -59,7 +59,7 @@ def variants(cfg: DictConfig) -> list[str]:
     found = []
     if cfg.mode.name.startswith("both_"):
         found.append("a combination that is not in the paper")
-    if cfg.mode.name in ("q", "ao", "both_favour") and cfg.fs.ratio is not None:
+    if cfg.mode.name not in ("do", "both_fool") and cfg.fs.ratio is not None:
         found.append(f"fs={cfg.fs.name}, where the paper does not oversample")
     if cfg.dataset.preprocessing.n_selected is not None:
         found.append(f"{cfg.dataset.preprocessing.n_selected} selected columns")
@@ -169,6 +169,7 @@ NUMBERS = {
     "trainer.max_epochs": Number(int, 1),
     "trainer.checkpoint_every": Number(int, 1),
     "gan_type.loss.gradient_penalty": Number(float, 0),
+    "mode.resampling.neighbours": Number(int, 1),
     "mode.rules.generator_weight": Number(float, 0),
     "mode.rules.generated_weight": Number(float, 0),
     "mode.rules.critic_steps": Number(int, 1),

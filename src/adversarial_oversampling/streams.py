@@ -15,6 +15,13 @@ class Purpose(IntEnum):
     BATCHES = 102
     ANCHORS = 103
     GAME = 104
+    RESAMPLING = 105
+
+
+def seed_sequence(seed: int, purpose: Purpose, fold: int | None) -> np.random.SeedSequence:
+    """What the random numbers of one seed, purpose and fold come from."""
+    # Short entropy is padded with zeros: fold 0 must not be the same as no fold.
+    return np.random.SeedSequence([seed, int(purpose), 0 if fold is None else fold + 1])
 
 
 class Streams:
@@ -45,9 +52,7 @@ class Streams:
         self.device = device
         self._generators = []
         for seed, fold in zip(seeds, folds or [None] * len(seeds), strict=True):
-            # Short entropy is padded with zeros: fold 0 must not be the same as no fold.
-            entropy = [seed, int(purpose), 0 if fold is None else fold + 1]
-            state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
+            state = seed_sequence(seed, purpose, fold).generate_state(1, np.uint64)
             self._generators.append(torch.Generator().manual_seed(int(state[0] >> np.uint64(1))))
 
     def __len__(self) -> int:

@@ -69,6 +69,7 @@ def build_data(cfg: DictConfig) -> TableDataModule:
         test_size=cfg.dataset.split.test_size,
         validation_size=cfg.protocol.validation_size,
         select_on=cfg.protocol.select_on,
+        resampling=build("mode.resampling", cfg.mode.resampling) if "resampling" in cfg.mode else None,
         fs=cfg.fs.ratio,
         batch_size=cfg.dataset.training.batch_size,
         cache_dir=cfg.paths.cache_dir,

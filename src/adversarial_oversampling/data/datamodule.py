@@ -8,15 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 import torch
+from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
 from adversarial_oversampling import laws
 from adversarial_oversampling.data.preprocessing import Preprocessing
+from adversarial_oversampling.data.resampling import Resampling
 from adversarial_oversampling.data.sources import Table
 from adversarial_oversampling.data.splits import Split, folds, holdout
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.streams import Purpose, Streams
+from adversarial_oversampling.streams import Purpose, Streams, seed_sequence
+
+Ints = NDArray[np.int64]
 
 # A fixed shape for evaluation keeps a replica's numbers independent of the other replicas' sizes.
 EVALUATION_ROWS = 512
@@ -46,6 +50,7 @@ class Rows(NamedTuple):
     ----------
     x : Tensor of shape [R, N, d], float32
     y : Tensor of shape [R, N], int64
+        Behind the table's rows may stand resampled ones; a replica with fewer has zeros of class -1.
     """
 
     x: Tensor
@@ -167,6 +172,8 @@ class TableDataModule(LightningDataModule):
         Share of the training rows that chooses the epoch; None means none.
     select_on : {"validation", "test"}
         The rows that choose the epoch. "test" is the paper's protocol and optimistic.
+    resampling : Resampling, optional
+        Oversamples each replica's training rows before Q learns.
     fs : float, optional
         Ratio of the smallest to the largest class in the batches of real rows; None is natural.
     batch_size : int
@@ -183,7 +190,7 @@ class TableDataModule(LightningDataModule):
     seeds, folds : list
         Seed and fold of each replica.
     counts : Tensor of shape [R, C]
-        Training rows per class.
+        Training rows per class, resampled ones included.
     """
 
     rows: Rows
@@ -201,6 +208,7 @@ class TableDataModule(LightningDataModule):
         test_size: float | None = 0.3,
         validation_size: float | None = 0.2,
         select_on: str = "validation",
+        resampling: Resampling | None = None,
         fs: float | None = None,
         batch_size: int = 64,
         cache_dir: str | Path,
@@ -230,7 +238,7 @@ class TableDataModule(LightningDataModule):
             raise InputError(f"protocol.fold={fold}: there are folds only with protocol=cv; set it to null.")
         if fold is not None and n_folds is not None and not 0 <= fold < n_folds:
             raise InputError(f"protocol.fold={fold}: choose one of 0 to {n_folds - 1}, or null.")
-        self.table, self.preprocessing = table, preprocessing
+        self.table, self.preprocessing, self.resampling = table, preprocessing, resampling
         self.n_folds, self.test_size, self.validation_size = n_folds, test_size, validation_size
         self.select_on, self.fs, self.batch_size, self.cache_dir = select_on, fs, batch_size, cache_dir
         self.replicas = replicas
@@ -273,7 +281,10 @@ class TableDataModule(LightningDataModule):
         x = [self.preprocessing.transform(self.table, split.train, self.cache_dir) for split in splits]
         y = torch.from_numpy(self.table.y).expand(len(splits), -1)
         self.rows = Rows(torch.from_numpy(np.stack(x)), y)
-        self.draws = ClassDraws(y, [split.train for split in splits], self.classes)
+        train = [split.train for split in splits]
+        if self.resampling is not None:
+            train = self._append_resampled(self.resampling, train)
+        self.draws = ClassDraws(self.rows.y, train, self.classes)
         untrained = (self.counts == 0).any(dim=0).nonzero().flatten().tolist()
         if untrained:
             raise InputError(
@@ -281,6 +292,22 @@ class TableDataModule(LightningDataModule):
                 "row; give dataset.split.test_size a fraction, or remove the class."
             )
         self.splits = splits
+
+    def _append_resampled(self, resampling: Resampling, train: list[Ints]) -> list[Ints]:
+        """Put each replica's new rows behind the table's; returns the training rows with them."""
+        new = []
+        for r, rows in enumerate(train):
+            state = seed_sequence(self.seeds[r], Purpose.RESAMPLING, self.folds[r]).generate_state(1)
+            new.append(resampling(self.rows.x[r].numpy()[rows], self.table.y[rows], int(state[0])))
+        count, width = self.rows.y.shape[1], max(len(y) for _, y in new)
+        more_x = torch.zeros(len(train), width, self.rows.x.shape[2])
+        more_y = torch.full((len(train), width), -1, dtype=torch.long)
+        for r, (x, y) in enumerate(new):
+            more_x[r, : len(y)], more_y[r, : len(y)] = torch.from_numpy(x), torch.from_numpy(y)
+        self.rows = Rows(torch.cat([self.rows.x, more_x], dim=1), torch.cat([self.rows.y, more_y], dim=1))
+        return [
+            np.concatenate([rows, count + np.arange(len(y))]) for rows, (_, y) in zip(train, new, strict=True)
+        ]
 
     def _split(self, seed: int, fold: int | None) -> Split:
         if self.n_folds is None or fold is None:
@@ -302,12 +329,12 @@ class TableDataModule(LightningDataModule):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches that make up as many rows as there are training rows.
+        """Batches that make up as many rows as the table gives for training, whatever was resampled.
 
         Folds differ by a few rows, so under cross-validation the number comes from the table's
         size and not from one fold's.
         """
-        rows = int(self.counts[0].sum())
+        rows = len(self.splits[0].train)
         if self.n_folds is not None:
             share = (1 - 1 / self.n_folds) * (1 - (self.validation_size or 0))
             rows = round(len(self.table.y) * share)
