@@ -1,4 +1,4 @@
-# A GPU job: docker run --gpus all -v $PWD/multirun:/multirun IMAGE dataset=haberman mode=do
+# A GPU job: docker run --gpus all -v "$PWD/multirun:/multirun" IMAGE trainer=gpu dataset=haberman mode=do
 FROM python:3.11-slim
 
 ENV PIP_NO_CACHE_DIR=1 \
@@ -16,11 +16,11 @@ COPY pyproject.toml README.md ./
 COPY src src
 COPY conf conf
 RUN pip install --no-build-isolation --no-deps . \
-    && useradd --create-home runner \
+    && useradd --create-home --uid 1000 runner \
     && mkdir -p /data /multirun \
     && chown runner /data /multirun
 
-USER runner
+USER 1000
 WORKDIR /
 VOLUME ["/data", "/multirun"]
 ENTRYPOINT ["python", "-m", "adversarial_oversampling.train"]
