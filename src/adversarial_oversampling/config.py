@@ -4,12 +4,14 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pooch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from adversarial_oversampling.errors import InputError
@@ -40,6 +42,16 @@ DISPLAY_KEYS = (
     "enable_progress_bar",
     "profiler",
 )
+# What every result says in words of its own, and what names the user's table.
+TOLD_ELSEWHERE = (
+    "fs",
+    "seed",
+    "replicas",
+    "trainer.max_epochs",
+    "dataset.name",
+    "dataset.source",
+    "dataset.preprocessing.n_selected",
+)
 FS_NAMES = {None: "natural", 0.25: "quarter", 0.5: "half", 0.75: "three_quarters", 1.0: "balanced"}
 
 
@@ -54,8 +66,17 @@ def fs_name(ratio: float | None) -> str:
     return FS_NAMES.get(ratio, str(ratio))
 
 
+def has_generator(cfg: DictConfig) -> bool:
+    """Whether G and D play in this mode."""
+    return OmegaConf.select(cfg, "mode.rules.generator_term") is not None
+
+
 def variants(cfg: DictConfig) -> list[str]:
-    """What sets a run apart from the paper's cell of its mode and dataset; empty for the cell itself."""
+    """What sets a run apart from the paper's cell of its mode and dataset; empty for the cell itself.
+
+    First what is known to matter, in words, then every other setting that is not the suite's default.
+    The number of epochs, replicas and the seed are told beside every result and are not listed.
+    """
     found = []
     if cfg.mode.name.startswith("both_"):
         found.append("a combination that is not in the paper")
@@ -63,7 +84,48 @@ def variants(cfg: DictConfig) -> list[str]:
         found.append(f"fs={cfg.fs.name}, where the paper does not oversample")
     if cfg.dataset.preprocessing.n_selected is not None:
         found.append(f"{cfg.dataset.preprocessing.n_selected} selected columns")
-    return found
+    usual = "least_squares" if cfg.mode.name == "gamo" else "wgan_gp"
+    if has_generator(cfg) and cfg.gan_type.name != usual:
+        found.append(f"gan_type={cfg.gan_type.name}, where the method has {usual}")
+    return found + changed_settings(cfg)
+
+
+def compose_train(overrides: Sequence[str]) -> DictConfig:
+    """Compose the configuration of `train` anew, also inside an application of Hydra's."""
+    instance = GlobalHydra.instance()
+    outer, instance.hydra = instance.hydra, None
+    try:
+        with initialize_config_dir(config_dir(), version_base="1.3"):
+            return compose("train", overrides=list(overrides))
+    finally:
+        instance.hydra = outer
+
+
+def changed_settings(cfg: DictConfig) -> list[str]:
+    """Settings that are not the default of this dataset, mode, game and protocol, as `key=value`."""
+    choices = {group: cfg[group].name for group in ("dataset", "mode", "gan_type", "protocol")}
+    known = {group: {f.stem for f in Path(config_dir(), group).glob("*.yaml")} for group in choices}
+    if choices["dataset"] not in known["dataset"]:
+        choices["dataset"] = "csv"  # whose name is the user's
+    strange = [f"{group}={name}" for group, name in choices.items() if name not in known[group]]
+    if strange:
+        return [f"{choice}, which is not the suite's" for choice in strange]
+    default = compose_train([f"{group}={name}" for group, name in choices.items()])
+    for key in TOLD_ELSEWHERE:
+        OmegaConf.update(default, key, OmegaConf.select(cfg, key), merge=False)
+    ours, usual = (_flat(result_config(one)) for one in (cfg, default))
+    return [
+        f"{key}={ours.get(key)}"
+        for key in sorted(ours.keys() | usual.keys())
+        if ours.get(key) != usual.get(key)
+    ]
+
+
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
 
 
 def result_config(cfg: DictConfig) -> dict[str, Any]:
@@ -82,8 +144,12 @@ def result_config(cfg: DictConfig) -> dict[str, Any]:
         source["file"] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else str(path)
     for key in DISPLAY_KEYS:
         resolved["trainer"].pop(key, None)
+    resolved["mode"].get("estimator", {}).pop("n_jobs", None)
     if isinstance(resolved["fs"]["ratio"], int):
         resolved["fs"]["ratio"] = float(resolved["fs"]["ratio"])
+    if not has_generator(cfg):  # the same result whatever the game
+        del resolved["gan_type"], resolved["generated_rows"]
+        del resolved["players"]["discriminator"], resolved["players"]["generator"]
     return resolved
 
 
@@ -95,8 +161,10 @@ def config_hash(cfg: DictConfig) -> str:
 
 def run_name(cfg: DictConfig) -> str:
     """A readable folder name that no other configuration has."""
-    parts = [cfg.mode.name, cfg.gan_type.name, f"fs_{cfg.fs.name}", cfg.protocol.name, f"seed{cfg.seed}"]
-    return f"{cfg.dataset.name}/{'-'.join(parts)}-{config_hash(cfg)}"
+    parts = [cfg.mode.name, f"fs_{cfg.fs.name}", cfg.protocol.name, f"seed{cfg.seed}", config_hash(cfg)]
+    if has_generator(cfg):
+        parts.insert(1, cfg.gan_type.name)
+    return f"{cfg.dataset.name}/{'-'.join(parts)}"
 
 
 def register_resolvers() -> None:
@@ -169,6 +237,9 @@ NUMBERS = {
     "trainer.max_epochs": Number(int, 1),
     "trainer.checkpoint_every": Number(int, 1),
     "gan_type.loss.gradient_penalty": Number(float, 0),
+    "dataset.training.settings_compared": Number(int, 0),
+    "mode.settings_compared": Number(int, 0),
+    "gan_type.loss.label_noise": Number(float, 0, 1),
     "mode.resampling.neighbours": Number(int, 1),
     "mode.rules.generator_weight": Number(float, 0),
     "mode.rules.generated_weight": Number(float, 0),
@@ -184,6 +255,13 @@ NUMBERS = {
     **{f"players.{player}.optimizer.lr": Number(float, 0, 1e30) for player in PLAYERS},
     **{f"players.{player}.optimizer.weight_decay": Number(float, 0, 1e30) for player in PLAYERS},
 }
+SWITCHES = (
+    "rerun",
+    "players.discriminator.conditional",
+    "mode.rules.class_weights",
+    "mode.rules.complement",
+    "mode.rules.tuned_threshold",
+)
 
 
 def check(cfg: DictConfig) -> None:
@@ -200,10 +278,14 @@ def check(cfg: DictConfig) -> None:
         value = OmegaConf.select(cfg, key, default=ABSENT)
         if value is not ABSENT:  # a mode without a generator has no weights, vanilla has no penalty
             number.check(key, value)
-    for key in ("rerun", "players.discriminator.conditional"):
-        value = OmegaConf.select(cfg, key)
+    for key in SWITCHES:
+        value = OmegaConf.select(cfg, key, default=False)
         if not isinstance(value, bool):
             raise InputError(f"{key}={value}: give true or false.")
+    if "estimator" in cfg.mode and cfg.fs.ratio is not None:
+        raise InputError(
+            f"fs.ratio={cfg.fs.ratio}: mode={cfg.mode.name} balances by itself; take fs=natural."
+        )
     if (cfg.protocol.name == "cv") != (cfg.protocol.folds is not None):
         raise InputError(
             f"protocol.folds={cfg.protocol.folds}: protocol=cv needs a number of folds, and no other has any."

@@ -1,11 +1,12 @@
 """The three-player game: who moves when, and on which loss.
 
-A mode is a `Rules` object: which of the two terms each of G and Q uses against the other, and the
-law of Q's generated rows. AO and DO are two cells of the 2 x 2 table {G fools, G favours} x
-{Q favours, Q fools}; a mode without a generator is the baseline classifier.
+A mode is a `Rules` object: which term each of G and Q uses against the other, and by which laws the
+generated rows are drawn. AO and DO are two cells of the 2 x 2 table {G fools, G favours} x
+{Q favours, Q fools}; GAMO is the first row of it in least squares. A mode without a generator is a
+classifier alone.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,22 +21,43 @@ from adversarial_oversampling import laws, losses
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.metrics import acsa_of_present, imbalance_metrics
-from adversarial_oversampling.networks import PLAYERS, Classifier, Discriminator, Generator, perplexity
+from adversarial_oversampling.networks import (
+    PLAYERS,
+    Classifier,
+    Discriminator,
+    Generator,
+    parameters_per_replica,
+    perplexity,
+)
+from adversarial_oversampling.outcome import Outcome
 from adversarial_oversampling.streams import Streams
+from adversarial_oversampling.thresholds import decide, tuned_shift
 
 
 @dataclass(frozen=True)
 class Rules:
     """What sets one mode of the game apart from another.
 
+    Terms are names in `losses.CLASSIFIER_TERMS`, laws are names in `laws.LAWS`.
+
     Attributes
     ----------
-    generator_term : {"fool", "favour"} or None
+    real_term : str
+        What Q does with real rows.
+    class_weights : bool
+        Weigh Q's real rows so that every class counts the same.
+    complement : bool
+        After its own move, Q evens out the wrong classes (COT).
+    tuned_threshold : bool
+        Move Q's decision on the rows that choose the epoch (`thresholds`).
+    generator_term : str or None
         What G does to Q (eq. 3: fool, eq. 6: favour). None: no G and no D, Q plays alone.
-    classifier_term : {"fool", "favour"} or None
+    classifier_term : str or None
         What Q does with generated rows (eq. 5: favour, eq. 8: fool).
     generated_law : str or None
-        Class law of Q's generated rows: a name in `laws.LAWS`.
+        Class law of Q's generated rows.
+    generator_law, discriminator_law : str
+        Class laws of the generated rows in G's and in D's turn.
     generator_weight : float
         Weight of G's term against Q beside its term against D, >= 0.
     generated_weight : float
@@ -45,21 +67,25 @@ class Rules:
         D's moves per round, >= 1, on the same real rows and fresh generated ones.
     """
 
+    real_term: str = "favour"
+    class_weights: bool = False
+    complement: bool = False
+    tuned_threshold: bool = False
     generator_term: str | None = None
     classifier_term: str | None = None
     generated_law: str | None = None
+    generator_law: str = "balanced"
+    discriminator_law: str = "oversampled"
     generator_weight: float = 1.0
     generated_weight: float = 1.0
     critic_steps: int = 1
 
     def __post_init__(self) -> None:
-        if self.generator_term is None:
-            return
-        for key, choices in (
-            ("generator_term", losses.CLASSIFIER_TERMS),
-            ("classifier_term", losses.CLASSIFIER_TERMS),
-            ("generated_law", laws.LAWS),
-        ):
+        keys: dict[str, Iterable[str]] = {"real_term": losses.CLASSIFIER_TERMS}
+        if self.generator_term is not None:
+            keys |= dict.fromkeys(("generator_term", "classifier_term"), losses.CLASSIFIER_TERMS)
+            keys |= dict.fromkeys(("generated_law", "generator_law", "discriminator_law"), laws.LAWS)
+        for key, choices in keys.items():
             if getattr(self, key) not in choices:
                 raise InputError(
                     f"mode.rules.{key}={getattr(self, key)}: choose one of {', '.join(choices)}."
@@ -120,6 +146,8 @@ class Game(LightningModule):
         Epoch (from 0) whose weights `load_best` brings back; -1 before the first.
     best_score : Tensor of shape [R]
         ACSA of that epoch on the rows that choose it.
+    shift : Tensor of shape [R]
+        How far Q's decision is moved (`thresholds.decide`); 0 but with a tuned threshold.
     diverged_at : Tensor of shape [R]
         Epoch in which a replica's loss became NaN or infinite; -1 for never.
     history : dict of str to list of Tensor [R]
@@ -130,7 +158,11 @@ class Game(LightningModule):
     discriminator: Discriminator  # these two only where the mode has a generator
     generator: Generator
     rows_law: Tensor
-    balanced_law: Tensor
+    class_weights: Tensor
+    log_prior: Tensor
+    shift: Tensor
+    generator_law: Tensor
+    discriminator_law: Tensor
     generated_law: Tensor
     generated_classes: Tensor
 
@@ -160,10 +192,18 @@ class Game(LightningModule):
         if generator is not None and discriminator is not None:
             self.discriminator, self.generator = discriminator, generator
 
+        self._optimized = {name: getattr(self, name) for name in self.players}
+        if rules.complement:
+            self._optimized["complement"] = self.classifier
+
         replicas, classes = counts.shape
         self._add_law("rows_law", laws.oversampled(counts, fs))
-        self._add_law("balanced_law", laws.balanced(counts, fs))
+        self._add_law("class_weights", laws.balanced(counts) / laws.oversampled(counts, fs))
+        self._add_law("log_prior", laws.real(counts).log())
+        self.register_buffer("shift", torch.zeros(replicas))
         if rules.generated_law is not None:
+            self._add_law("generator_law", laws.LAWS[rules.generator_law](counts, fs))
+            self._add_law("discriminator_law", laws.LAWS[rules.discriminator_law](counts, fs))
             self._add_law("generated_law", laws.LAWS[rules.generated_law](counts, fs))
         every = torch.arange(classes)[None, :, None].expand(replicas, classes, generated_rows)
         self.register_buffer("generated_classes", every.contiguous(), persistent=False)
@@ -171,12 +211,12 @@ class Game(LightningModule):
         self.best_epoch = torch.full((replicas,), -1)
         self.best_score = torch.full((replicas,), -torch.inf, dtype=torch.float64)
         self.diverged_at = torch.full((replicas,), -1)
-        self.best_weights = {name: p.detach().clone() for name, p in self.named_parameters()}
+        self.best_weights = {name: value.clone() for name, value in self.state_dict().items()}
         self.history: dict[str, list[Tensor]] = {}
         self.metrics = imbalance_metrics(replicas, classes)
         self._sums: dict[str, Tensor] = {}
         self._steps = 0
-        self._predictions: list[tuple[Tensor, Tensor]] = []
+        self._answers: list[tuple[Tensor, Tensor]] = []
 
     def _add_law(self, name: str, law: Tensor) -> None:
         self.register_buffer(name, law.float(), persistent=False)
@@ -184,20 +224,24 @@ class Game(LightningModule):
     # The order of play.
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """One round: D moves, then G, then Q."""
+        """One round: D moves, then G, then Q; in COT, Q moves twice."""
         if "generator" in self.players:
             for _ in range(self.rules.critic_steps):
                 self.discriminator_turn(batch)
             self.generator_turn()
         self.classifier_turn(batch)
+        if self.rules.complement:
+            self.complement_turn(batch)
         self._steps += 1
 
     def discriminator_turn(self, batch: Batch) -> None:
         """Tell real from generated rows (eqs. 4 and 7); k has the law of Q's real rows."""
         generated = self.generate()
-        real = self.gan.discriminator_real(self.score(batch.x, batch.y)).mean(dim=-1)
+        scores = self.score(batch.x, batch.y)
+        real = self.gan.discriminator_real(scores, self.slack(scores)).mean(dim=-1)
+        scores = self.score_generated(generated)
         fake = losses.expectation(
-            self.gan.discriminator_generated(self.score_generated(generated)), self.rows_law
+            self.gan.discriminator_generated(scores, self.slack(scores)), self.discriminator_law
         )
         penalty = torch.zeros_like(real)
         if self.gan.gradient_penalty > 0:
@@ -222,10 +266,10 @@ class Game(LightningModule):
         with frozen(self.discriminator, self.classifier):
             generated, weights = self.generator(self.latent())
             against_d = losses.expectation(
-                self.gan.generator(self.score_generated(generated)), self.balanced_law
+                self.gan.generator(self.score_generated(generated)), self.generator_law
             )
             against_q = losses.expectation(
-                term(self.classify_generated(generated), self.generated_classes), self.balanced_law
+                term(self.classify_generated(generated), self.generated_classes), self.generator_law
             )
             self.move("generator", against_d + self.rules.generator_weight * against_q)
         self.note(
@@ -238,9 +282,11 @@ class Game(LightningModule):
 
     def classifier_turn(self, batch: Batch) -> None:
         """Learn the real rows, and favour (eq. 5) or fool (eq. 8) the generated ones."""
-        logits = self.classifier(batch.x, self.noise)
-        real = losses.favour(logits, batch.y).mean(dim=-1)
-        loss = real
+        term = losses.CLASSIFIER_TERMS[self.rules.real_term]
+        rows = term(self.classifier(batch.x, self.noise), batch.y)
+        if self.rules.class_weights:
+            rows = rows * self.class_weights.gather(1, batch.y)
+        loss = real = rows.mean(dim=-1)
         if "generator" in self.players:
             term = losses.CLASSIFIER_TERMS[str(self.rules.classifier_term)]
             logits = self.classify_generated(self.generate(), self.noise)
@@ -249,6 +295,11 @@ class Game(LightningModule):
             self.note({"classifier/generated": generated})
         self.move("classifier", loss)
         self.note({"classifier/real": real})
+
+    def complement_turn(self, batch: Batch) -> None:
+        """Even Q out over the wrong classes of the same rows, with an optimizer of its own (COT)."""
+        # Without dropout: its masks come from the stream that the other turns go on drawing from.
+        self.move("complement", -losses.complement_entropy(self.classifier(batch.x), batch.y).mean(dim=-1))
 
     # What the turns are made of.
 
@@ -267,6 +318,12 @@ class Game(LightningModule):
         replica = torch.arange(y.shape[0], device=y.device)[:, None]
         sample = torch.arange(y.shape[1], device=y.device) % self.generated_rows
         return generated[replica, y, sample]
+
+    def slack(self, scores: Tensor) -> Tensor | float:
+        """What D's targets miss the ideal by: uniform up to the loss's label noise."""
+        if not self.gan.label_noise:
+            return 0.0
+        return self.gan.label_noise * self.noise.uniform(*scores.shape[1:])
 
     def score(self, x: Tensor, y: Tensor) -> Tensor:
         """D's scores `[R, B]`."""
@@ -300,9 +357,13 @@ class Game(LightningModule):
     # Optimizers, noise and schedules.
 
     def configure_optimizers(self) -> Any:
-        """One optimizer and one schedule per player."""
+        """One optimizer and one schedule per player, and for the second move of COT."""
         optimizers = [
-            self._make_optimizer[player](getattr(self, player).parameters()) for player in self.players
+            # Weight decay belongs to Q's own move: it must not act twice.
+            self._make_optimizer["classifier"](player.parameters(), weight_decay=0.0)
+            if name == "complement"
+            else self._make_optimizer[name](player.parameters())
+            for name, player in self._optimized.items()
         ]
         return optimizers, [self._make_schedule(optimizer) for optimizer in optimizers]
 
@@ -314,7 +375,7 @@ class Game(LightningModule):
         """Look the optimizers up once, not in every turn."""
         found = self.optimizers()
         wrapped = found if isinstance(found, list) else [found]
-        self._optimizers: dict[str, Any] = dict(zip(self.players, wrapped, strict=True))
+        self._optimizers: dict[str, Any] = dict(zip(self._optimized, wrapped, strict=True))
 
     def on_train_epoch_end(self) -> None:
         """Let the learning rates follow their schedule."""
@@ -325,8 +386,8 @@ class Game(LightningModule):
     # After every epoch: metrics, the best weights, the curves.
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count Q's answers on the rows that choose the epoch."""
-        self.metrics.update(self.classifier(batch.x).argmax(dim=-1), batch.y)
+        """Answer for the rows that choose the epoch."""
+        self._answers.append((self.classifier(batch.x), batch.y))
 
     def on_validation_epoch_end(self) -> None:
         """Keep each replica's best weights and log the epoch."""
@@ -337,19 +398,24 @@ class Game(LightningModule):
         self._sums, self._steps = {}, 0
         self._find_diverged(averages)
 
-        computed = self._compute_metrics()
-        self._keep_best(acsa_of_present(computed["confusion"]))
-        for name in ("acsa", "g_mean"):
-            averages[f"{self.monitor}/{name}"] = computed[name]
-        self._log_curves(averages)
-
-    def _compute_metrics(self) -> dict[str, Tensor]:
+        logits, classes = self._take_answers()
+        if self.rules.tuned_threshold:
+            self.shift.copy_(tuned_shift(logits, classes, self.log_prior))
+        self.metrics.update(decide(logits, self.shift, self.log_prior), classes)
         # torchmetrics turns the [R] of a single replica into a scalar.
         computed = {
             name: value.reshape(-1, *value.shape[1:]).cpu() for name, value in self.metrics.compute().items()
         }
         self.metrics.reset()
-        return computed
+        self._keep_best(acsa_of_present(computed["confusion"]))
+        for name in ("acsa", "g_mean"):
+            averages[f"{self.monitor}/{name}"] = computed[name]
+        self._log_curves(averages)
+
+    def _take_answers(self) -> tuple[Tensor, Tensor]:
+        first, second = zip(*self._answers, strict=True)
+        self._answers = []
+        return torch.cat(first, dim=1), torch.cat(second, dim=1)
 
     def _find_diverged(self, averages: Mapping[str, Tensor]) -> None:
         # The weights too: a loss shows only the weights of the step before.
@@ -370,10 +436,10 @@ class Game(LightningModule):
         self.best_score[better] = score[better]
         self.best_epoch[better] = self.current_epoch
         if bool(better.any()):
-            for name, p in self.named_parameters():
-                chosen = better.to(p.device)
-                self.best_weights[name] = self.best_weights[name].to(p.device)
-                self.best_weights[name][chosen] = p.detach()[chosen]
+            for name, value in self.state_dict().items():
+                chosen = better.to(value.device)
+                self.best_weights[name] = self.best_weights[name].to(value.device)
+                self.best_weights[name][chosen] = value[chosen]
 
     def _log_curves(self, values: Mapping[str, Tensor]) -> None:
         alive = self.diverged_at < 0
@@ -392,30 +458,36 @@ class Game(LightningModule):
 
     def load_best(self) -> None:
         """Put every replica's best weights back into the networks."""
-        with torch.no_grad():
-            for name, p in self.named_parameters():
-                p.copy_(self.best_weights[name])
+        self.load_state_dict(self.best_weights)
 
     # The test rows.
 
-    def on_test_epoch_start(self) -> None:
-        """Forget earlier predictions."""
-        self._predictions = []
-
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Predict class probabilities."""
-        logits = self.classifier(batch.x)
-        self.metrics.update(logits.argmax(dim=-1), batch.y)
-        self._predictions.append((batch.row.cpu(), logits.softmax(dim=-1).cpu()))
+        """Answer for the test rows."""
+        self._answers.append((self.classifier(batch.x), batch.row))
 
     def on_test_epoch_end(self) -> None:
-        """Compute the metrics `[R, ...]` of the test rows into `test_metrics`."""
-        self.test_metrics = self._compute_metrics()
+        """Decide, and keep row numbers, decisions and probabilities for `outcome`."""
+        logits, rows = self._take_answers()
+        decided = decide(logits, self.shift, self.log_prior)
+        self._tested = rows.cpu(), decided.cpu(), logits.softmax(dim=-1).cpu()
 
-    def test_predictions(self) -> tuple[Tensor, Tensor]:
-        """Row numbers `[R, M]` (-1 is padding) and probabilities `[R, M, C]` of the last test."""
-        rows, probabilities = zip(*self._predictions, strict=True)
-        return torch.cat(rows, dim=1), torch.cat(probabilities, dim=1)
+    def outcome(self) -> Outcome:
+        """What this game leaves for the record, after its test."""
+        rows, predicted, probabilities = self._tested
+        epochs = self.diverged_at.tolist()
+        return Outcome(
+            row=rows,
+            predicted=predicted,
+            probabilities=probabilities,
+            na=[f"the loss became NaN or infinite in epoch {e}" if e >= 0 else None for e in epochs],
+            best_epoch=self.best_epoch.tolist(),
+            selection_acsa=self.best_score.tolist(),
+            history=self.history,
+            parameters={name: parameters_per_replica(getattr(self, name)) for name in self.players},
+            weights=self.best_weights,
+            device=self.device,
+        )
 
     # Checkpoints: tensors and numbers only, so that they load with weights_only=True.
 

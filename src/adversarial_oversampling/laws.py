@@ -64,4 +64,11 @@ def deficit(counts: Tensor, fs: float | None) -> Tensor:
     return torch.where(total > 0, lacking / total.clamp_min(1e-300), torch.zeros_like(lacking))
 
 
-LAWS: dict[str, Law] = {law.__name__: law for law in (real, balanced, inverse, oversampled, deficit)}
+def to_balance(counts: Tensor, fs: float | None = None) -> Tensor:
+    """(n_C - n_k) / sum_j (n_C - n_j): what each class lacks to the largest, whatever `fs` (GAMO)."""
+    return deficit(counts, 1.0)
+
+
+LAWS: dict[str, Law] = {
+    law.__name__: law for law in (real, balanced, inverse, oversampled, deficit, to_balance)
+}

@@ -6,7 +6,7 @@ Rows carry a leading replica axis: scores `[R, ...]`, logits `[R, ..., C]`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -57,18 +57,82 @@ def fool(logits: Tensor, classes: Tensor) -> Tensor:
     return -logsigmoid(others - logits.gather(-1, classes.unsqueeze(-1)).squeeze(-1))
 
 
-CLASSIFIER_TERMS: dict[str, ClassifierTerm] = {"favour": favour, "fool": fool}
+def favour_squares(logits: Tensor, classes: Tensor) -> Tensor:
+    """Least squares to the class: mean over j of (Q_j - [j = k])^2 (GAMO, Mullick et al. 2019).
+
+    Parameters
+    ----------
+    logits : Tensor of shape [..., C]
+        Q's outputs.
+    classes : Tensor of shape [...], int64
+        The class k of each row.
+
+    Returns
+    -------
+    Tensor of shape [...]
+        In [0, 2 / C]; 0 where Q is certain of k.
+    """
+    own = one_hot(classes, logits.shape[-1]).to(logits.dtype)
+    return ((logits.softmax(dim=-1) - own) ** 2).mean(dim=-1)
+
+
+def fool_squares(logits: Tensor, classes: Tensor) -> Tensor:
+    """Least squares to every other class: mean over j of (Q_j - [j != k])^2 (GAMO's generators).
+
+    Parameters
+    ----------
+    logits : Tensor of shape [..., C]
+        Q's outputs.
+    classes : Tensor of shape [...], int64
+        The class k of each row.
+
+    Returns
+    -------
+    Tensor of shape [...]
+        Smallest where Q spreads evenly over the classes but k: 0 for two classes, above 0 for more.
+    """
+    others = 1 - one_hot(classes, logits.shape[-1]).to(logits.dtype)
+    return ((logits.softmax(dim=-1) - others) ** 2).mean(dim=-1)
+
+
+CLASSIFIER_TERMS: dict[str, ClassifierTerm] = {
+    term.__name__: term for term in (favour, fool, favour_squares, fool_squares)
+}
+
+
+def complement_entropy(logits: Tensor, classes: Tensor) -> Tensor:
+    """Entropy of Q among the wrong classes, divided by their number (COT, Chen et al. 2019).
+
+    Parameters
+    ----------
+    logits : Tensor of shape [..., C]
+        Q's outputs.
+    classes : Tensor of shape [...], int64
+        The class k of each row.
+
+    Returns
+    -------
+    Tensor of shape [...]
+        In [0, log(C - 1) / (C - 1)], largest where the wrong classes are equally likely. With two
+        classes it is 0, and so is its gradient.
+    """
+    count = logits.shape[-1]
+    every = torch.arange(count - 1, device=logits.device).expand(*classes.shape, count - 1)
+    wrong = every + (every >= classes.unsqueeze(-1))
+    log_share = logits.gather(-1, wrong).log_softmax(dim=-1)
+    return -(log_share.exp() * log_share).sum(dim=-1) / (count - 1)
 
 
 class GanLoss(Protocol):
     """What D and G make of D's scores: the operator s(.) of eqs. 3, 4, 6 and 7."""
 
     gradient_penalty: float
+    label_noise: float
 
-    def discriminator_real(self, scores: Tensor) -> Tensor:
-        """D on real rows: -s(D(x)), to be minimised."""
+    def discriminator_real(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
+        """D on real rows: -s(D(x)), to be minimised. `slack` is what a target falls short by."""
 
-    def discriminator_generated(self, scores: Tensor) -> Tensor:
+    def discriminator_generated(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
         """D on generated rows: -s(1 - D(G(z|k))), to be minimised."""
 
     def generator(self, scores: Tensor) -> Tensor:
@@ -86,12 +150,13 @@ class Vanilla:
     """
 
     gradient_penalty: float = 0.0
+    label_noise: ClassVar[float] = 0.0
 
-    def discriminator_real(self, scores: Tensor) -> Tensor:
-        """-log D(x), from the score without a clamp."""
+    def discriminator_real(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
+        """-log D(x), from the score without a clamp; there is no target to fall short of."""
         return -logsigmoid(scores)
 
-    def discriminator_generated(self, scores: Tensor) -> Tensor:
+    def discriminator_generated(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
         """-log(1 - D(G(z|k)))."""
         return -logsigmoid(-scores)
 
@@ -114,18 +179,47 @@ class Wasserstein:
     """
 
     gradient_penalty: float = 10.0
+    label_noise: ClassVar[float] = 0.0
 
-    def discriminator_real(self, scores: Tensor) -> Tensor:
-        """-D(x)."""
+    def discriminator_real(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
+        """-D(x); there is no target to fall short of."""
         return -scores
 
-    def discriminator_generated(self, scores: Tensor) -> Tensor:
+    def discriminator_generated(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
         """D(G(z|k))."""
         return scores
 
     def generator(self, scores: Tensor) -> Tensor:
         """-D(G(z|i))."""
         return -scores
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """Squared distance of D(x) = sigmoid(score) to its target, as in GAMO (Mullick et al. 2019).
+
+    Attributes
+    ----------
+    label_noise : float
+        D's targets miss 1 and 0 by a uniform number up to this. G aims at 1 itself.
+    gradient_penalty : float
+        Weight of the gradient penalty; GAMO has none.
+    """
+
+    label_noise: float = 0.1
+    gradient_penalty: float = 0.0
+
+    def discriminator_real(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
+        """(D(x) - (1 - slack))^2."""
+        return (scores.sigmoid() - (1 - slack)) ** 2
+
+    def discriminator_generated(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
+        """(D(G(z|k)) - slack)^2."""
+        return (scores.sigmoid() - slack) ** 2
+
+    def generator(self, scores: Tensor) -> Tensor:
+        """(D(G(z|i)) - 1)^2."""
+        return (scores.sigmoid() - 1) ** 2
 
 
 def expectation(values: Tensor, law: Tensor) -> Tensor:

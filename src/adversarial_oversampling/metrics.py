@@ -9,8 +9,11 @@ import warnings
 from typing import Any
 
 import torch
+from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor
+from torch.nn.functional import one_hot
 from torchmetrics import Metric, MetricCollection
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 
 class AbsentClassWarning(UserWarning):
@@ -61,6 +64,36 @@ def acsa_of_present(matrix: Tensor) -> Tensor:
     A validation part cannot hold a class that has a single training row.
     """
     return recall(matrix).nanmean(dim=-1)
+
+
+def probability_metrics(probabilities: Tensor, classes: Tensor) -> dict[str, float | None]:
+    """What Q's probabilities are worth on the rows of one replica, whatever the decision.
+
+    Parameters
+    ----------
+    probabilities : Tensor of shape [M, C]
+        The largest class is class 0.
+    classes : Tensor of shape [M], int64
+
+    Returns
+    -------
+    dict
+        `auroc`: one class against the rest, mean over classes. `pr_auc`: average precision, mean over
+        all classes but the largest; for two classes that of the minority. `calibration_error`: expected
+        calibration error of the likeliest class, 15 bins, weighted by rows. In [0, 1]; the first two are
+        None where a class has no rows.
+    """
+    own = one_hot(classes, probabilities.shape[-1]).numpy()
+    chance = probabilities.double().numpy()
+    complete = bool(own.any(axis=0).all())
+    error = multiclass_calibration_error(probabilities, classes, chance.shape[1], n_bins=15, norm="l1")
+    return {
+        "auroc": float(roc_auc_score(own, chance, average="macro")) if complete else None,
+        "pr_auc": (
+            float(average_precision_score(own[:, 1:], chance[:, 1:], average="macro")) if complete else None
+        ),
+        "calibration_error": float(error),
+    }
 
 
 class Confusion(Metric):

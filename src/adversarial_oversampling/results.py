@@ -6,6 +6,7 @@ result.json is written last and in one move, so a folder that holds it is a fini
 import json
 import os
 import platform
+import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,18 +22,30 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 from torch import Tensor
 
-from adversarial_oversampling import __version__
-from adversarial_oversampling.config import config_hash, variants
+from adversarial_oversampling import __version__, metrics
+from adversarial_oversampling.config import config_hash, has_generator, variants
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.game import Game
-from adversarial_oversampling.networks import parameters_per_replica
+from adversarial_oversampling.outcome import Outcome
 
 RESULT = "result.json"
 PREDICTIONS = "predictions.parquet"
 CURVES = "curves.parquet"
+SAMPLES = "generated.parquet"
 WEIGHTS = "best.pt"
-VERSIONS = ("torch", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy", "scikit-learn", "pandas")
+FILES = (RESULT, PREDICTIONS, CURVES, SAMPLES, WEIGHTS)
+METRICS = ("acsa", "g_mean", "auroc", "pr_auc", "calibration_error")
+VERSIONS = (
+    "torch",
+    "pytorch-lightning",
+    "torchmetrics",
+    "hydra-core",
+    "numpy",
+    "scikit-learn",
+    "imbalanced-learn",
+    "lightgbm",
+    "pandas",
+)
 
 SELECTION = {
     "test": "best epoch on the test rows (optimistic)",
@@ -78,35 +91,28 @@ def _number(value: Tensor) -> float | None:
     return float(value) if bool(value.isfinite()) else None
 
 
-def replica_records(game: Game, data: TableDataModule) -> list[dict[str, Any]]:
+def replica_records(outcome: Outcome, data: TableDataModule) -> list[dict[str, Any]]:
     """One record per replica: seed, fold, metrics on the test rows, best epoch, and what is undefined."""
-    metrics = game.test_metrics
     names = data.table.class_names
     records = []
     for r, (seed, fold) in enumerate(zip(data.seeds, data.folds, strict=True)):
-        diverged = int(game.diverged_at[r])
-        record: dict[str, Any] = {"seed": seed, "fold": fold, "acsa": None, "g_mean": None}
+        # A replica whose rows could not be resampled played along; what it did is no result.
+        na = data.not_applicable[r] or outcome.na[r]
+        record: dict[str, Any] = {"seed": seed, "fold": fold, "na": na, **dict.fromkeys(METRICS)}
+        record |= dict.fromkeys(("recall", "confusion", "best_epoch", "selection_acsa"))
         notes = []
-        if diverged >= 0:
-            notes.append(f"the loss became NaN or infinite in epoch {diverged}: no result")
-            record |= {"recall": None, "confusion": None, "best_epoch": None, "selection_acsa": None}
+        if na is not None:
+            notes.append(f"no result: {na}")
         else:
-            matrix = metrics["confusion"][r]
-            absent = [names[k] for k in (matrix.sum(dim=1) == 0).nonzero().flatten().tolist()]
+            record |= _test_metrics(outcome, data, r)
+            absent = [name for name, value in record["recall"].items() if value is None]
             if absent:
                 notes.append(f"no test rows of class {', '.join(absent)}: ACSA and GM are undefined")
-            record |= {
-                "acsa": _number(metrics["acsa"][r]),
-                "g_mean": _number(metrics["g_mean"][r]),
-                "recall": {n: _number(v) for n, v in zip(names, metrics["recall"][r], strict=True)},
-                "confusion": matrix.tolist(),
-                "best_epoch": int(game.best_epoch[r]),
-                "selection_acsa": float(game.best_score[r]),
-            }
         split = data.splits[r]
-        chosen_on = getattr(split, data.select_on)
-        missing = sorted(set(range(data.classes)) - set(data.table.y[chosen_on].tolist()))
-        if missing and data.select_on != "test":
+        missing = sorted(
+            set(range(data.classes)) - set(data.table.y[getattr(split, data.select_on)].tolist())
+        )
+        if missing and data.select_on != "test" and record["best_epoch"] is not None:
             absent = [names[k] for k in missing]
             notes.append(f"the epoch was chosen without class {', '.join(absent)}: no {data.select_on} rows")
         record["rows"] = {
@@ -116,6 +122,22 @@ def replica_records(game: Game, data: TableDataModule) -> list[dict[str, Any]]:
         record["notes"] = notes
         records.append(record)
     return records
+
+
+def _test_metrics(outcome: Outcome, data: TableDataModule, r: int) -> dict[str, Any]:
+    tested = outcome.row[r] >= 0
+    true = torch.from_numpy(data.table.y)[outcome.row[r][tested]]
+    matrix = metrics.confusion(outcome.predicted[r : r + 1, tested], true[None], data.classes)
+    recall = metrics.recall(matrix)[0]
+    return {
+        "acsa": _number(metrics.acsa(matrix)[0]),
+        "g_mean": _number(metrics.g_mean(matrix)[0]),
+        **metrics.probability_metrics(outcome.probabilities[r, tested], true),
+        "recall": {n: _number(v) for n, v in zip(data.table.class_names, recall, strict=True)},
+        "confusion": matrix[0].tolist(),
+        "best_epoch": outcome.best_epoch[r],
+        "selection_acsa": outcome.selection_acsa[r],
+    }
 
 
 def versions() -> dict[str, str]:
@@ -129,42 +151,46 @@ def versions() -> dict[str, str]:
     return found
 
 
-def build(cfg: DictConfig, game: Game, data: TableDataModule, seconds: Mapping[str, float]) -> dict[str, Any]:
+def build(
+    cfg: DictConfig, outcome: Outcome, data: TableDataModule, seconds: Mapping[str, float]
+) -> dict[str, Any]:
     """Put the result of a finished run together.
 
     Parameters
     ----------
     cfg : DictConfig
         The whole configuration.
-    game : Game
-        After its test.
+    outcome : Outcome
+        What the method answered on the test rows.
     data : TableDataModule
-        The rows that it played on.
+        The rows that it saw.
     seconds : mapping
         Wall time of each part of the run.
     """
-    records = replica_records(game, data)
-    defined = {
-        name: [record[name] for record in records if record[name] is not None] for name in ("acsa", "g_mean")
-    }
+    records = replica_records(outcome, data)
+    defined = {name: [r[name] for r in records if r[name] is not None] for name in METRICS}
+    reasons = {record["na"] for record in records}
+    epochs = any(epoch is not None for epoch in outcome.best_epoch)
     return {
         "dataset": cfg.dataset.name,
         "mode": cfg.mode.name,
-        "gan_type": cfg.gan_type.name if "generator" in game.players else None,
+        "gan_type": cfg.gan_type.name if has_generator(cfg) else None,
         "fs": cfg.fs.name,
         "fs_ratio": cfg.fs.ratio,
         "protocol": cfg.protocol.name,
-        "optimistic": cfg.protocol.select_on == "test",
+        "optimistic": epochs and cfg.protocol.select_on == "test",
         "variant": variants(cfg),
-        "epoch_selection": SELECTION[cfg.protocol.select_on],
+        "na": None if None in reasons else "; ".join(sorted(reasons)),
+        "epoch_selection": SELECTION[cfg.protocol.select_on] if epochs else "no epochs to choose from",
+        "settings_compared": cfg.mode.get("settings_compared", cfg.dataset.training.settings_compared),
         "classes": list(data.table.class_names),
         "mean": {name: mean(values) for name, values in defined.items()},
         "std": {name: std(values) for name, values in defined.items()},
         "defined": {name: len(values) for name, values in defined.items()},
         "replicas": records,
         "epochs": cfg.trainer.max_epochs,
-        "parameters": {player: parameters_per_replica(getattr(game, player)) for player in game.players},
-        "device": _device_name(game.device),
+        "parameters": dict(outcome.parameters),
+        "device": _device_name(outcome.device),
         "threads": torch.get_num_threads(),
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "versions": versions(),
@@ -177,38 +203,40 @@ def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def predictions(game: Game, data: TableDataModule) -> pd.DataFrame:
+def _labelled(frame: pd.DataFrame, seed: int, fold: int | None) -> pd.DataFrame:
+    frame.insert(0, "fold", pd.Series([fold] * len(frame), dtype="Int64"))
+    frame.insert(0, "seed", seed)
+    return frame
+
+
+def predictions(outcome: Outcome, data: TableDataModule) -> pd.DataFrame:
     """Test predictions: a row per replica and test row, with the probability of every class.
 
     A replica without a result has none.
     """
-    rows, probabilities = game.test_predictions()
     names = np.array(data.table.class_names)
     frames = []
     for r, (seed, fold) in enumerate(zip(data.seeds, data.folds, strict=True)):
-        if game.diverged_at[r] >= 0:
-            continue
-        real = rows[r] >= 0
-        row, chance = rows[r][real].numpy(), probabilities[r][real].numpy()
-        frame = pd.DataFrame(chance, columns=[f"p_{name}" for name in names])
-        frame.insert(0, "predicted", names[chance.argmax(axis=1)])
+        tested = (outcome.row[r] >= 0) & (data.not_applicable[r] is None and outcome.na[r] is None)
+        row = outcome.row[r][tested].numpy()
+        frame = pd.DataFrame(
+            outcome.probabilities[r][tested].numpy(), columns=[f"p_{name}" for name in names]
+        )
+        frame.insert(0, "predicted", names[outcome.predicted[r][tested].numpy()])
         frame.insert(0, "true", names[data.table.y[row]])
         frame.insert(0, "row", row)
-        frame.insert(0, "fold", pd.Series([fold] * len(row), dtype="Int64"))
-        frame.insert(0, "seed", seed)
-        frames.append(frame)
+        frames.append(_labelled(frame, seed, fold))
     return pd.concat(frames, ignore_index=True)
 
 
-def curves(game: Game, data: TableDataModule) -> pd.DataFrame:
+def curves(outcome: Outcome, data: TableDataModule) -> pd.DataFrame:
     """Every logged curve: a row per replica and epoch."""
     frames = []
     for r, (seed, fold) in enumerate(zip(data.seeds, data.folds, strict=True)):
-        frame = pd.DataFrame({name: [float(v[r]) for v in values] for name, values in game.history.items()})
+        values = {name: [float(v[r]) for v in curve] for name, curve in outcome.history.items()}
+        frame = pd.DataFrame(values)
         frame.insert(0, "epoch", range(len(frame)))
-        frame.insert(0, "fold", pd.Series([fold] * len(frame), dtype="Int64"))
-        frame.insert(0, "seed", seed)
-        frames.append(frame)
+        frames.append(_labelled(frame, seed, fold))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -226,29 +254,56 @@ def log_summary(loggers: Sequence[Logger], result: Mapping[str, Any]) -> None:
         logger.save()
 
 
-def write(run_dir: Path, result: Mapping[str, Any], game: Game, data: TableDataModule) -> None:
+def write(
+    run_dir: Path,
+    result: Mapping[str, Any],
+    outcome: Outcome,
+    data: TableDataModule,
+    samples: pd.DataFrame | None = None,
+) -> None:
     """Write everything, result.json last; an older result goes into the folder `previous`."""
     new, previous = run_dir / ".new", run_dir / "previous"
-    new.mkdir(exist_ok=True)
-    predictions(game, data).to_parquet(new / PREDICTIONS, index=False)
-    curves(game, data).to_parquet(new / CURVES, index=False)
-    torch.save(
-        {"weights": game.best_weights, "best_epoch": game.best_epoch, "diverged_at": game.diverged_at},
-        new / WEIGHTS,
-    )
+    if new.is_dir():  # of a run that was killed here
+        shutil.rmtree(new)
+    new.mkdir()
+    predictions(outcome, data).to_parquet(new / PREDICTIONS, index=False)
+    curves(outcome, data).to_parquet(new / CURVES, index=False)
+    if samples is not None:
+        samples.to_parquet(new / SAMPLES, index=False)
+    if outcome.weights is not None:
+        torch.save(
+            {"weights": outcome.weights, "best_epoch": torch.tensor(outcome.best_epoch)}, new / WEIGHTS
+        )
     (new / RESULT).write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
     if (run_dir / RESULT).is_file():
         previous.mkdir(exist_ok=True)
-        for name in (RESULT, PREDICTIONS, CURVES, WEIGHTS):  # no result.json, no result: it goes first
+        for name in FILES:  # no result.json, no result: it goes first
             if (run_dir / name).is_file():
                 os.replace(run_dir / name, previous / name)
-    for name in (PREDICTIONS, CURVES, WEIGHTS, RESULT):
-        os.replace(new / name, run_dir / name)
+    for name in reversed(FILES):
+        if (new / name).is_file():
+            os.replace(new / name, run_dir / name)
     new.rmdir()
 
 
 def _percent(value: float | None) -> str:
     return "undefined" if value is None else f"{100 * value:.2f}"
+
+
+def spread(result: Mapping[str, Any], name: str) -> str:
+    """A metric's mean ± standard deviation in percent."""
+    deviation = result["std"][name]
+    return _percent(result["mean"][name]) + ("" if deviation is None else f" ± {_percent(deviation)}")
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """One line: what was played, and ACSA and GM or why there is none."""
+    parts = [result["dataset"], result["mode"], result["gan_type"], f"fs={result['fs']}", result["protocol"]]
+    label = "  OPTIMISTIC" if result["optimistic"] else ""
+    if result["na"] is not None:
+        return f"{' '.join(filter(None, parts))}: NA ({result['na']})"
+    scores = f"ACSA {spread(result, 'acsa')}, GM {spread(result, 'g_mean')}"
+    return f"{' '.join(filter(None, parts))}: {scores}{label}"
 
 
 def show(result: Mapping[str, Any], console: Console | None = None) -> None:
@@ -257,35 +312,36 @@ def show(result: Mapping[str, Any], console: Console | None = None) -> None:
     game = f", {result['gan_type']}" if result["gan_type"] else ""
     label = "  OPTIMISTIC" if result["optimistic"] else ""
     variant = f"\nvariant: {'; '.join(result['variant'])}" if result["variant"] else ""
+    chosen = any(record["best_epoch"] is not None for record in result["replicas"])
+    epochs = f"{result['epochs']} epochs (the first is 0), " if chosen else ""
     trained, asked = result["defined"]["acsa"], len(result["replicas"])
     count = f"{trained} replicas" if trained == asked else f"only {trained} of {asked} replicas"
     table = RichTable(
         title=f"{result['mode']} on {result['dataset']}{game}, fs={result['fs']}{variant}",
         caption=f"protocol {result['protocol']}{label}: {result['epoch_selection']}; "
-        f"{result['epochs']} epochs (the first is 0), {count}; mean ± standard deviation",
+        f"{epochs}{count}; mean ± standard deviation",
     )
     folds = any(record["fold"] is not None for record in result["replicas"])
     for name in ["seed"] + ["fold"] * folds + ["best epoch", "ACSA %", "GM %", "lowest recall %"]:
         table.add_column(name, justify="right")
     for record in result["replicas"]:
-        lowest = "undefined"
+        lowest = "-"
         if record["recall"] is not None:
             known = {name: value for name, value in record["recall"].items() if value is not None}
             name = min(known, key=known.__getitem__)
             lowest = f"{_percent(known[name])} (class {escape(name)})"
+        scores = (
+            ["NA", "NA"] if record["na"] is not None else map(_percent, (record["acsa"], record["g_mean"]))
+        )
         table.add_row(
             str(record["seed"]),
             *([str(record["fold"])] * folds),
             "-" if record["best_epoch"] is None else str(record["best_epoch"]),
-            _percent(record["acsa"]),
-            _percent(record["g_mean"]),
+            *scores,
             lowest,
         )
     table.add_section()
-    means = []
-    for name in ("acsa", "g_mean"):
-        spread = result["std"][name]
-        means.append(_percent(result["mean"][name]) + ("" if spread is None else f" ± {_percent(spread)}"))
+    means = ["NA", "NA"] if result["na"] is not None else [spread(result, "acsa"), spread(result, "g_mean")]
     table.add_row("mean", *([""] * folds), "", *means, "")
     console.print(table)
     for record in result["replicas"]:

@@ -16,6 +16,8 @@ class Purpose(IntEnum):
     ANCHORS = 103
     GAME = 104
     RESAMPLING = 105
+    ESTIMATOR = 106
+    SAMPLES = 107
 
 
 def seed_sequence(seed: int, purpose: Purpose, fold: int | None) -> np.random.SeedSequence:

@@ -4,9 +4,9 @@ import logging
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -35,9 +35,12 @@ from adversarial_oversampling.config import (
 )
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.estimators import fit_and_test
 from adversarial_oversampling.game import Game
 from adversarial_oversampling.networks import PLAYERS, build_players
+from adversarial_oversampling.outcome import nothing
 from adversarial_oversampling.progress import EpochBar
+from adversarial_oversampling.samples import sample
 from adversarial_oversampling.streams import Purpose, Streams
 
 log = logging.getLogger(__name__)
@@ -217,27 +220,32 @@ def play(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
         checkpoint.unlink(missing_ok=True)
     torch.set_num_threads(cfg.threads)
 
-    marks = [time.perf_counter()]
+    started = time.perf_counter()
     data = build_data(cfg)
     data.setup()
-    game = build_game(cfg, data)
-    marks.append(time.perf_counter())
-
+    seconds = {"setup": time.perf_counter() - started}
     loggers = [build(f"logger.{name}", one, save_dir=str(run_dir)) for name, one in cfg.logger.items()]
-    trainer = build_trainer(cfg, run_dir, loggers)
     with finishing(loggers):
         for logger in loggers:
             logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
-        fit(trainer, game, data, checkpoint)
-        marks.append(time.perf_counter())
-        game.load_best()
-        trainer.test(game, datamodule=data, verbose=False)
-        marks.append(time.perf_counter())
-        durations = (b - a for a, b in pairwise(marks))
-        seconds = dict(zip(("setup", "fit", "test"), durations, strict=True))
-        result = results.build(cfg, game, data, seconds)
+        started = time.perf_counter()
+        samples = None
+        if all(reason is not None for reason in data.not_applicable):
+            outcome = nothing([str(reason) for reason in data.not_applicable], data.classes)
+        elif "estimator" in cfg.mode:
+            make = build("mode.estimator", cfg.mode.estimator)
+            outcome = fit_and_test(make, data, progress=cfg.trainer.enable_progress_bar)
+        else:
+            game = build_game(cfg, data)
+            trainer = build_trainer(cfg, run_dir, loggers)
+            fit(trainer, game, data, checkpoint)
+            game.load_best()
+            trainer.test(game, datamodule=data, verbose=False)
+            outcome, samples = game.outcome(), sample(game, data)
+        seconds["play"] = time.perf_counter() - started
+        result = results.build(cfg, outcome, data, seconds)
         results.log_summary(loggers, result)
-        results.write(run_dir, result, game, data)
+        results.write(run_dir, result, outcome, data, samples)
     checkpoint.unlink(missing_ok=True)
     return result
 
@@ -264,7 +272,10 @@ def run(cfg: DictConfig) -> float | None:
         if HydraConfig.get().mode == RunMode.RUN:
             sys.exit(f"Error: {error}")
         raise CompactHydraException(f"Error: {error}") from error  # the sweep reports it at its end
-    results.show(result)
+    if HydraConfig.get().mode == RunMode.RUN:
+        results.show(result)
+    else:
+        print(results.summary(result), flush=True)
     mean: float | None = result["mean"]["acsa"]
     return mean
 
@@ -272,6 +283,8 @@ def run(cfg: DictConfig) -> float | None:
 def main() -> None:
     """Run the command."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no advertisements
+    # Between Lightning and torch, once a job, and nothing that a user could change.
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec", category=FutureWarning)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
     try:
         check_overrides(sys.argv[1:])

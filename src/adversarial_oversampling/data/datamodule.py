@@ -17,7 +17,7 @@ from adversarial_oversampling.data.preprocessing import Preprocessing
 from adversarial_oversampling.data.resampling import Resampling
 from adversarial_oversampling.data.sources import Table
 from adversarial_oversampling.data.splits import Split, folds, holdout
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.errors import InputError, NotApplicable
 from adversarial_oversampling.streams import Purpose, Streams, seed_sequence
 
 Ints = NDArray[np.int64]
@@ -191,6 +191,8 @@ class TableDataModule(LightningDataModule):
         Seed and fold of each replica.
     counts : Tensor of shape [R, C]
         Training rows per class, resampled ones included.
+    not_applicable : list of (str or None)
+        Why a replica's training rows could not be resampled.
     """
 
     rows: Rows
@@ -255,6 +257,7 @@ class TableDataModule(LightningDataModule):
         self.seeds = [s for s, _ in pairs]
         self.folds = [f for _, f in pairs]
         self.splits: list[Split] = []
+        self.not_applicable: list[str | None] = [None] * len(pairs)
         self._streams = Streams(self.seeds, Purpose.BATCHES, self.folds)
 
     @property
@@ -294,11 +297,20 @@ class TableDataModule(LightningDataModule):
         self.splits = splits
 
     def _append_resampled(self, resampling: Resampling, train: list[Ints]) -> list[Ints]:
-        """Put each replica's new rows behind the table's; returns the training rows with them."""
+        """Put each replica's new rows behind the table's; returns the training rows with them.
+
+        A replica whose rows cannot be resampled keeps them as they are and is marked: it plays along,
+        so that nothing changes for the others, and has no result.
+        """
         new = []
         for r, rows in enumerate(train):
             state = seed_sequence(self.seeds[r], Purpose.RESAMPLING, self.folds[r]).generate_state(1)
-            new.append(resampling(self.rows.x[r].numpy()[rows], self.table.y[rows], int(state[0])))
+            x, y = self.rows.x[r].numpy()[rows], self.table.y[rows]
+            try:
+                new.append(resampling(x, y, int(state[0])))
+            except NotApplicable as reason:
+                self.not_applicable[r] = str(reason)
+                new.append((x[:0], y[:0]))
         count, width = self.rows.y.shape[1], max(len(y) for _, y in new)
         more_x = torch.zeros(len(train), width, self.rows.x.shape[2])
         more_y = torch.full((len(train), width), -1, dtype=torch.long)
@@ -340,15 +352,15 @@ class TableDataModule(LightningDataModule):
             rows = round(len(self.table.y) * share)
         return ceil(rows / self.batch_size)
 
-    def anchors(self, cap: int) -> tuple[Tensor, Tensor]:
+    def anchor_rows(self, cap: int) -> Tensor:
         """tau_k: up to `cap` training rows of every class, drawn at random above the cap.
 
         The width comes from the table, not from a replica's split.
 
         Returns
         -------
-        anchors : Tensor of shape [R, C, A, d]
-        mask : Tensor of shape [R, C, A], bool
+        Tensor of shape [R, C, A], int64
+            Row numbers, the same in every call; -1 where a class has fewer.
         """
         if cap < 1:
             raise InputError(f"players.generator.anchors={cap}: at least one anchor per class is needed.")
@@ -361,6 +373,17 @@ class TableDataModule(LightningDataModule):
                 rows = self.draws.of_class(k, r)
                 rows = rows[order[r, k, : len(rows)].argsort()[:width]]
                 chosen[r, k, : len(rows)] = rows
+        return chosen
+
+    def anchors(self, cap: int) -> tuple[Tensor, Tensor]:
+        """The rows of `anchor_rows` as G combines them.
+
+        Returns
+        -------
+        anchors : Tensor of shape [R, C, A, d]
+        mask : Tensor of shape [R, C, A], bool
+        """
+        chosen = self.anchor_rows(cap)
         batch = self.rows.take(chosen.flatten(1))
         mask = chosen >= 0
         anchors = batch.x.reshape(*chosen.shape, -1) * mask[..., None]

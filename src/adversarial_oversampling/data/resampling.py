@@ -10,7 +10,7 @@ import numpy as np
 from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, RandomOverSampler
 from numpy.typing import NDArray
 
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.errors import InputError, NotApplicable
 
 METHODS = {"ro": RandomOverSampler, "smote": SMOTE, "bsmote": BorderlineSMOTE, "adasyn": ADASYN}
 _NEIGHBOURS = {"smote": "k_neighbors", "bsmote": "k_neighbors", "adasyn": "n_neighbors"}
@@ -64,21 +64,17 @@ class Resampling:
 
         Raises
         ------
-        InputError
+        NotApplicable
             If the method cannot work on these rows, with the reason.
         """
         options: dict[str, int] = {"random_state": seed}
         if self.method in _NEIGHBOURS:
             smallest = int(np.bincount(y).min())
             if smallest < 2:
-                raise InputError(
-                    f"mode.resampling.method={self.method}: a class has a single training row and so no "
-                    "neighbour; take mode=ro, or merge the class into another."
-                )
+                raise NotApplicable(f"{self.method}: a class has a single training row and so no neighbour")
             options[_NEIGHBOURS[self.method]] = min(self.neighbours, smallest - 1)
         try:
             x_all, y_all = METHODS[self.method](**options).fit_resample(x, y)
         except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"mode.resampling.method={self.method}: not possible here: {reason}") from error
+            raise NotApplicable(f"{self.method}: {' '.join(str(error).split())}") from error
         return np.asarray(x_all[len(x) :], np.float32), np.asarray(y_all[len(y) :], np.int64)

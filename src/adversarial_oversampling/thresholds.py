@@ -1,0 +1,55 @@
+"""Moving Q's decision away from the largest class, by one number that is tuned on given rows."""
+
+import torch
+from torch import Tensor
+
+from adversarial_oversampling.metrics import acsa_of_present, confusion
+
+# 0 decides by the largest probability; 1 takes the training rows' class frequencies out of it.
+SHIFTS = torch.linspace(-1.0, 3.0, 81)
+
+
+def decide(logits: Tensor, shift: Tensor, log_prior: Tensor) -> Tensor:
+    """The class of the largest logit_k - shift * log prior_k (Menon et al. 2021, post-hoc adjustment).
+
+    For two classes this is a threshold on the probability, and every threshold is some shift.
+
+    Parameters
+    ----------
+    logits : Tensor of shape [R, M, C]
+    shift : Tensor of shape [R]
+    log_prior : Tensor of shape [R, C]
+        Logarithms of the classes' shares of the training rows.
+
+    Returns
+    -------
+    Tensor of shape [R, M], int64
+    """
+    adjusted = logits - (shift[:, None] * log_prior)[:, None]
+    return adjusted.argmax(dim=-1)
+
+
+def tuned_shift(logits: Tensor, classes: Tensor, log_prior: Tensor) -> Tensor:
+    """The shift with the best mean recall; of equally good ones the middle one.
+
+    Parameters
+    ----------
+    logits : Tensor of shape [R, M, C]
+    classes : Tensor of shape [R, M], int64
+        True classes; -1 marks padding.
+    log_prior : Tensor of shape [R, C]
+
+    Returns
+    -------
+    Tensor of shape [R]
+        One of `SHIFTS` for each replica.
+    """
+    shifts = SHIFTS.to(logits.device)
+    scores = []
+    for shift in shifts:
+        predicted = decide(logits, shift.expand(len(logits)), log_prior)
+        scores.append(acsa_of_present(confusion(predicted, classes, logits.shape[-1])))
+    score = torch.stack(scores)
+    best = (score == score.max(dim=0).values).long()
+    middle = (best.sum(dim=0) + 1) // 2
+    return shifts[(best.cumsum(dim=0) >= middle).long().argmax(dim=0)]
