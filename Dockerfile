@@ -7,6 +7,12 @@ ENV PIP_NO_CACHE_DIR=1 \
     ADVERSARIAL_OVERSAMPLING_DATA_DIR=/data \
     ADVERSARIAL_OVERSAMPLING_CACHE_DIR=/data
 
+# LightGBM needs OpenMP's runtime.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/*
+
 WORKDIR /app
 # Dependencies change less often than the code: they are a layer of their own.
 COPY requirements.txt ./

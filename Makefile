@@ -1,13 +1,36 @@
 # `make train ARGS="dataset=haberman mode=do"` and `make test` set up what they need.
+# `make table2` and `make figure2` run what is missing and report; ARGS overrides what they sweep over.
 PYTHON ?= python3
 BIN := .venv/bin
 # These networks are small: one thread per process is fastest.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: train test lint setup clean
+RUNS ?= multirun
+comma := ,
+space := $() $()
+list = $(subst $(space),$(comma),$(strip $(1)))
+DATASETS := secom secom_20_columns pima haberman wafer credit yeast
+MODES := q ro cot smote bsmote adasyn gamo ao do
+PEERS := weighted_q threshold_q logistic balanced_forest easy_ensemble lightgbm
+TRAIN = $(BIN)/python -m adversarial_oversampling.train
+# A failed job stops neither the others nor the report, but the target.
+sweep = $(TRAIN) -m paths.output_dir=$(RUNS) trainer.enable_progress_bar=false $(1) $(ARGS); status=$$?; \
+	$(BIN)/python -m adversarial_oversampling.report $(RUNS) --output $(RUNS)/report && exit $$status
+
+.PHONY: train table2 figure2 report test lint setup clean
 
 train: setup
-	$(BIN)/python -m adversarial_oversampling.train $(ARGS)
+	$(TRAIN) $(ARGS)
+
+table2: setup
+	$(call sweep,dataset=$(call list,$(DATASETS)) mode=$(call list,$(MODES) $(PEERS)) protocol=paper$(comma)holdout)
+
+figure2: setup
+	$(call sweep,dataset=secom mode=do$(comma)q$(comma)ao fs=natural$(comma)quarter$(comma)half$(comma)three_quarters$(comma)balanced \
+	protocol=paper$(comma)holdout)
+
+report: setup
+	$(BIN)/python -m adversarial_oversampling.report $(RUNS) --output $(RUNS)/report
 
 test: lint
 	$(BIN)/python -m pytest -n 2 $(ARGS)

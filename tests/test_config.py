@@ -4,10 +4,24 @@ import re
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 
-from adversarial_oversampling.config import check, check_overrides, config_hash, fs_name, run_name, variants
+from adversarial_oversampling.config import (
+    changed_settings,
+    check,
+    check_overrides,
+    compose_train,
+    config_dir,
+    config_hash,
+    fs_name,
+    run_name,
+    variants,
+)
 from adversarial_oversampling.errors import InputError
 from tests.conftest import Compose
+
+MODES = sorted(path.stem for path in Path(config_dir(), "mode").glob("*.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -111,12 +125,120 @@ def test_a_whole_number_is_the_same_rate(compose_config: Compose) -> None:
         (["mode=ao", "fs=balanced"], ["fs=balanced, where the paper does not oversample"]),
         (["mode=both_fool"], ["a combination that is not in the paper"]),
         (["dataset=secom", "dataset.preprocessing.n_selected=20"], ["20 selected columns"]),
+        (["experiment=secom_20_columns"], ["20 selected columns"]),
+        (["mode=do", "fs=half"], []),
+        (["mode=ro", "fs.ratio=0.3"], ["fs=0.3, where the paper does not oversample"]),
+        (["mode=ao", "gan_type=vanilla"], ["gan_type=vanilla, where the method has wgan_gp"]),
+        (["mode=gamo", "gan_type=wgan_gp"], ["gan_type=wgan_gp, where the method has least_squares"]),
+        (["mode=q", "gan_type=vanilla"], []),
+        (
+            ["mode=both_favour", "fs=half", "gan_type=vanilla"],
+            [
+                "a combination that is not in the paper",
+                "fs=half, where the paper does not oversample",
+                "gan_type=vanilla, where the method has wgan_gp",
+            ],
+        ),
+        (["mode=do", "mode.rules.generated_weight=0.3"], ["mode.rules.generated_weight=0.3"]),
+        (["mode=do", "gan_type.loss.gradient_penalty=1"], ["gan_type.loss.gradient_penalty=1"]),
+        (["mode=smote", "mode.resampling.neighbours=3"], ["mode.resampling.neighbours=3"]),
+        (["mode=lightgbm", "+mode.estimator.n_estimators=7"], ["mode.estimator.n_estimators=7"]),
+        (
+            ["mode=ao", "dataset.split.test_size=0.4", "players.generator.temperature=1.0"],
+            ["dataset.split.test_size=0.4", "players.generator.temperature=1.0"],
+        ),
+        (["protocol=cv", "protocol.folds=3"], ["protocol.folds=3"]),
+        # no player of q's
+        (["mode=q", "players.generator.temperature=1.0", "generated_rows=3"], []),
     ],
 )
 def test_what_is_not_the_papers_is_called_a_variant(
     compose_config: Compose, overrides: list[str], told: list[str]
 ) -> None:
     assert variants(compose_config(*overrides)) == told
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_suites_own_settings_are_no_change(compose_config: Compose, mode: str) -> None:
+    assert changed_settings(compose_config(f"mode={mode}", "dataset=yeast")) == []
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["replicas=7", "seed=3", "trainer.max_epochs=9"],
+        ["protocol=cv"],
+        ["protocol=paper"],
+        ["fs=quarter"],
+        ["threads=2", "logger=csv", "rerun=true", "trainer=gpu", "paths.data_dir=/elsewhere"],
+        ["dataset=csv", "dataset.name=mine", "dataset.source.path=t.csv", "dataset.source.target=y"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_told_elsewhere_is_no_change(compose_config: Compose, overrides: list[str]) -> None:
+    assert changed_settings(compose_config(*overrides)) == []
+
+
+def test_a_changed_rate_is_told(compose_config: Compose) -> None:
+    found = changed_settings(compose_config("mode=ao", "dataset.training.learning_rate=0.01"))
+    assert "dataset.training.learning_rate=0.01" in found
+    assert all(one.endswith("=0.01") for one in found)
+
+
+def test_a_mode_of_the_users_own_is_told(compose_config: Compose) -> None:
+    found = changed_settings(compose_config("mode=ao", "mode.name=mine"))
+    assert found == ["mode=mine, which is not the suite's"]
+
+
+def test_composing_anew_leaves_an_outer_application_alone() -> None:
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        outer = GlobalHydra.instance().hydra
+        assert compose_train(["mode=q"]).mode.name == "q"
+        assert GlobalHydra.instance().hydra is outer
+        assert compose("train", overrides=["mode=ao"]).mode.name == "ao"
+    assert not GlobalHydra.instance().is_initialized()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "gan_type=vanilla",
+        "gan_type=least_squares",
+        "generated_rows=3",
+        "players.generator.temperature=0.9",
+        "players.discriminator.conditional=true",
+    ],
+)
+def test_a_mode_without_a_generator_has_one_hash_whatever_the_game(
+    compose_config: Compose, override: str
+) -> None:
+    for mode in ("q", "smote", "logistic"):
+        plain, other = compose_config(f"mode={mode}"), compose_config(f"mode={mode}", override)
+        assert config_hash(plain) == config_hash(other)
+        assert run_name(plain) == run_name(other)
+    players = [compose_config("mode=do", *more) for more in ([], [override])]
+    assert config_hash(players[0]) != config_hash(players[1])
+
+
+@pytest.mark.parametrize("mode", ["balanced_forest", "easy_ensemble", "lightgbm"])
+def test_the_hash_ignores_a_peers_threads_only(compose_config: Compose, mode: str) -> None:
+    plain = config_hash(compose_config(f"mode={mode}"))
+    assert config_hash(compose_config(f"mode={mode}", "threads=2")) == plain
+    assert config_hash(compose_config(f"mode={mode}", "mode.estimator.n_jobs=2")) == plain
+    assert config_hash(compose_config(f"mode={mode}", "+mode.estimator.n_estimators=7")) != plain
+
+
+def test_gamos_settings(compose_config: Compose) -> None:
+    cfg = compose_config("mode=gamo")
+    check(cfg)
+    assert cfg.gan_type.name == "least_squares"
+    assert cfg.gan_type.loss.label_noise == 0.1
+    assert cfg.players.discriminator.conditional is True
+    for player in ("classifier", "discriminator", "generator"):
+        optimizer = cfg.players[player].optimizer
+        assert (optimizer.lr, list(optimizer.betas), optimizer.weight_decay) == (0.0002, [0.5, 0.999], 0.0)
+    assert compose_config("mode=gamo", "gan_type=vanilla").gan_type.name == "vanilla"
+    assert compose_config("mode=do").players.discriminator.conditional is False
 
 
 def test_run_name_is_readable(compose_config: Compose) -> None:
@@ -136,12 +258,26 @@ def test_run_name_is_readable(compose_config: Compose) -> None:
         ("trainer.checkpoint_every", ["0", "null"]),
         ("seed", ["-1", "99999999999999999999999"]),
         ("replicas", ["true", "null"]),
+        ("dataset.training.settings_compared", ["-1", "null"]),
     ],
 )
 def test_numbers_out_of_range_are_named(compose_config: Compose, key: str, values: list[str]) -> None:
     for value in values:
         with pytest.raises(InputError, match=f"^{re.escape(key)}=.*: give a "):
             check(compose_config(f"{key}={value}"))
+
+
+@pytest.mark.parametrize("key", ["class_weights", "complement", "tuned_threshold"])
+def test_switches_are_true_or_false(compose_config: Compose, key: str) -> None:
+    check(compose_config(f"+mode.rules.{key}=true", "mode=q"))
+    with pytest.raises(InputError, match=rf"^mode\.rules\.{key}=2: give true or false"):
+        check(compose_config(f"+mode.rules.{key}=2", "mode=q"))
+
+
+@pytest.mark.parametrize("value", ["-0.1", "1.1", "abc"])
+def test_label_noise_is_checked(compose_config: Compose, value: str) -> None:
+    with pytest.raises(InputError, match=r"^gan_type\.loss\.label_noise="):
+        check(compose_config("mode=gamo", f"gan_type.loss.label_noise={value}"))
 
 
 @pytest.mark.parametrize("argument", ["fs=0.25", "fs=1", "mode=3", "fs=0.25,0.5"])

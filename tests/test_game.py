@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from adversarial_oversampling import losses
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game import Game, Rules
 from adversarial_oversampling.train import build_data, build_game, build_trainer
@@ -149,6 +150,212 @@ def test_discriminator_loss_is_eq_4_and_7(compose_config: Compose, gan_type: str
     torch.testing.assert_close(game.moves[-1][1], expected.detach(), rtol=1e-4, atol=1e-5)
 
 
+def test_class_weights_make_every_class_count_the_same(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=weighted_q", "dataset=yeast")
+    batch = next(iter(data.train_dataloader()))
+    game.classifier_turn(batch)
+    n = data.counts.double()
+    weight = n.sum(dim=1, keepdim=True) / (10 * n)  # N / (C n_k)
+    losses_of_rows = -log_q(game, batch.x).gather(-1, batch.y[..., None]).squeeze(-1)
+    expected = (weight.gather(1, batch.y).float() * losses_of_rows).mean(dim=-1)
+    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+
+
+@pytest.mark.parametrize("fs", ["natural", "quarter", "balanced"])
+def test_class_weights_give_the_balanced_expectation(compose_config: Compose, fs: str) -> None:
+    # Rows of class k come with the law's chance and count with its weight: 1 / C in all.
+    game, data = recorded(compose_config, "mode=weighted_q", "dataset=yeast", f"fs={fs}")
+    n = data.counts.double()
+    ratio = {"natural": 0.0, "quarter": 0.25, "balanced": 1.0}[fs]
+    aims = torch.maximum(n, ratio * n.max(dim=1, keepdim=True).values)
+    chance = aims / aims.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(chance * game.class_weights, torch.full_like(n, 0.1), rtol=1e-6, atol=0)
+    if fs == "balanced":
+        torch.testing.assert_close(game.class_weights, torch.ones(2, 10))
+
+
+def test_cot_moves_q_twice(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=cot", "dataset=yeast", "dataset.training.dropout=0.5")
+    batch = next(iter(data.train_dataloader()))
+    game.training_step(batch, 0)
+    assert [player for player, _ in game.moves] == ["classifier", "complement"]
+    p = game.classifier(batch.x).softmax(dim=-1)
+    expected = torch.zeros(2)
+    for r in range(2):
+        for row, k in zip(p[r], batch.y[r].tolist(), strict=True):
+            wrong = torch.cat([row[:k], row[k + 1 :]]) / (1 - row[k])
+            expected[r] += (wrong * wrong.log()).sum() / 9 / batch.y.shape[1]
+    torch.testing.assert_close(game.moves[1][1], expected.detach())
+
+
+def test_cots_second_optimizer_shares_weights_but_no_decay_and_no_momentum(compose_config: Compose) -> None:
+    game, _ = recorded(compose_config, "mode=cot", "dataset.training.weight_decay=1.0")
+    (first, second), schedules = game.configure_optimizers()
+    groups = [one.param_groups[0] for one in (first, second)]
+    assert all(a is b for a, b in zip(groups[0]["params"], groups[1]["params"], strict=True))
+    assert [group["weight_decay"] for group in groups] == [1.0, 0.0]
+    assert groups[0]["lr"] == groups[1]["lr"] == 0.0003
+    assert first.state is not second.state
+    assert [schedule.optimizer for schedule in schedules] == [first, second]
+
+
+def test_cot_of_two_classes_is_q_bit_for_bit(run: Run, tmp_path: Path) -> None:
+    settings = ["trainer.max_epochs=4", "dataset.training.dropout=0.5", "dataset.training.weight_decay=1.0"]
+    for name, overrides in (
+        ("q", ["mode=q"]),
+        ("cot", ["mode=cot"]),
+        ("q_damped", ["mode=q", *settings]),
+        ("cot_damped", ["mode=cot", *settings]),
+    ):
+        run(*overrides, name=name)
+    for suffix in ("", "_damped"):
+        q, cot = tmp_path / f"q{suffix}", tmp_path / f"cot{suffix}"
+        for seed in (0, 1):
+            for alone, twice in zip(outcome(q, seed), outcome(cot, seed), strict=True):
+                pd.testing.assert_frame_equal(alone, twice[list(alone)], check_exact=True)
+        weights = [torch.load(f / "best.pt", weights_only=True)["weights"] for f in (q, cot)]
+        assert weights[0].keys() == weights[1].keys()
+        assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+    damped = [outcome(tmp_path / f"q{suffix}", 0)[1] for suffix in ("", "_damped")]
+    assert not damped[0].equals(damped[1])
+
+
+def test_cot_of_ten_classes_is_not_q(run: Run, tmp_path: Path) -> None:
+    for mode in ("q", "cot"):
+        run(f"mode={mode}", "dataset=yeast", "trainer.max_epochs=1", "replicas=1", name=mode)
+    q, cot = (outcome(tmp_path / mode, 0)[1] for mode in ("q", "cot"))
+    assert list(q.row) == list(cot.row)
+    assert not np.allclose(q.p_CYT, cot.p_CYT, atol=1e-4)
+
+
+def lacking(data: Any) -> Tensor:
+    """What each class lacks to the largest, as shares."""
+    short = data.counts.max(dim=1, keepdim=True).values - data.counts
+    return (short / short.sum(dim=1, keepdim=True)).float()
+
+
+def test_gamo_generates_only_what_lacks_to_the_largest(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=gamo", "dataset=yeast")
+    law = lacking(data)
+    for name in ("generated_law", "generator_law", "discriminator_law"):
+        torch.testing.assert_close(getattr(game, name), law)
+    assert (law[:, 0] == 0).all()
+    assert (law[:, 1:] > 0).all()
+    batch = next(iter(data.train_dataloader()))
+    game.fixed = game.generate()
+    state = game.noise.state()
+    for largest in (0.0, 100.0):  # its generated rows change nothing
+        game.fixed[:, 0] = largest
+        game.noise.restore(state)
+        game.discriminator_turn(batch)
+        game.classifier_turn(batch)
+    (_, d), (_, q), (_, other_d), (_, other_q) = game.moves
+    assert torch.equal(d, other_d)
+    assert torch.equal(q, other_q)
+
+
+def test_gamos_discriminator_sees_the_class_and_noisy_targets(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=gamo", "dataset=yeast")
+    batch = next(iter(data.train_dataloader()))
+    assert not torch.equal(
+        game.discriminator(batch.x, batch.y), game.discriminator(batch.x, (batch.y + 1) % 10)
+    )
+    game.fixed = game.generate()
+    state = game.noise.state()
+    game.discriminator_turn(batch)
+    game.noise.restore(state)
+    short = 0.1 * game.noise.uniform(*batch.y.shape[1:])
+    expected = ((game.discriminator(batch.x, batch.y).sigmoid() - (1 - short)) ** 2).mean(dim=-1)
+    short, law = 0.1 * game.noise.uniform(10, game.generated_rows), lacking(data)
+    for k in range(10):
+        rows = game.fixed[:, k]
+        score = game.discriminator(rows, torch.full(rows.shape[:2], k))
+        expected = expected + law[:, k] * ((score.sigmoid() - short[:, k]) ** 2).mean(dim=-1)
+    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+
+
+def test_gamos_generator_aims_at_one_and_at_any_other_class(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=gamo", "dataset=yeast", "mode.rules.generator_weight=0.7")
+    state = game.noise.state()
+    game.generator_turn()
+    after = game.noise.state()
+    game.noise.restore(state)
+    rows, _ = game.generator(game.latent())
+    assert torch.equal(game.noise.state(), after)  # the latent draw is all: no noise on the targets
+    law, expected = lacking(data), torch.zeros(2)
+    for k in range(10):
+        score = game.discriminator(rows[:, k], torch.full(rows[:, k].shape[:2], k))
+        q = game.classifier(rows[:, k]).softmax(dim=-1)
+        others = torch.ones(10)
+        others[k] = 0
+        against_q = ((q - others) ** 2).mean(dim=-1)
+        expected = expected + law[:, k] * ((score.sigmoid() - 1) ** 2 + 0.7 * against_q).mean(dim=-1)
+    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+
+
+def test_gamos_classifier_learns_real_and_generated_rows_by_squares(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=gamo", "dataset=yeast", "mode.rules.generated_weight=0.6")
+    batch = next(iter(data.train_dataloader()))
+    game.fixed = game.generate()
+    state = game.noise.state()
+    game.classifier_turn(batch)
+    assert torch.equal(game.noise.state(), state)
+    own = torch.nn.functional.one_hot(batch.y, 10)
+    expected = ((game.classifier(batch.x).softmax(dim=-1) - own) ** 2).mean(dim=(1, 2))
+    law, unit = lacking(data), torch.eye(10)
+    for k in range(10):
+        q = game.classifier(game.fixed[:, k]).softmax(dim=-1)
+        expected = expected + 0.6 * law[:, k] * ((q - unit[k]) ** 2).mean(dim=(1, 2))
+    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+
+
+def test_no_noise_on_the_targets_where_there_is_none(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=gamo", "gan_type.loss.label_noise=0")
+    assert isinstance(game.gan, losses.LeastSquares)
+    game.fixed = game.generate()
+    state = game.noise.state()
+    game.discriminator_turn(next(iter(data.train_dataloader())))
+    assert torch.equal(game.noise.state(), state)
+
+
+def test_the_tuned_threshold_decides_on_test_rows(run: Run, tmp_path: Path) -> None:
+    settings = ["dataset=yeast", "trainer.max_epochs=3", "seed=2"]
+    tuned, plain = (run(f"mode={mode}", *settings, name=mode) for mode in ("threshold_q", "q"))
+    shift = torch.load(tmp_path / "threshold_q" / "best.pt", weights_only=True)["weights"]["shift"]
+    assert (shift != 0).all()
+    elsewhere = 0
+    for r, record in enumerate(tuned["replicas"]):
+        curves, mine = outcome(tmp_path / "threshold_q", record["seed"])
+        own, usual = outcome(tmp_path / "q", record["seed"])
+        # Q itself is the same; only its decision moves, and it can stay where it was.
+        assert list(curves["classifier/loss"]) == list(own["classifier/loss"])
+        assert (curves["validation/acsa"] >= own["validation/acsa"]).all()
+        assert record["selection_acsa"] >= plain["replicas"][r]["selection_acsa"]
+        names = np.array(tuned["classes"])
+        chance = mine[[f"p_{name}" for name in names]].to_numpy().astype(float)
+        prior = np.array(record["rows"]["train"]) / sum(record["rows"]["train"])
+        moved = (np.log(chance) - float(shift[r]) * np.log(prior)).argmax(axis=1)
+        assert (mine.predicted == names[moved]).all()
+        elsewhere += (mine.predicted != names[chance.argmax(axis=1)]).sum()
+        recalls = [(mine.predicted == mine.true)[mine.true == name].mean() for name in names]
+        assert record["acsa"] == pytest.approx(np.mean(recalls))
+        assert record["recall"] == pytest.approx(dict(zip(names, recalls, strict=True)))
+        assert list(usual.row) == list(mine.row)
+    assert elsewhere > 0
+
+
+def test_drawing_classes_evenly_is_random_oversampling(run: Run) -> None:
+    """On the same splits the two agree within the spread of the splits, and Q without either does not."""
+    settings = ["dataset=pima", "trainer.max_epochs=15", "replicas=5"]
+    acsa = {
+        name: np.array([record["acsa"] for record in run(*mode, *settings, name=name)["replicas"]])
+        for name, mode in {"even": ["mode=q", "fs=balanced"], "ro": ["mode=ro"], "q": ["mode=q"]}.items()
+    }
+    assert abs((acsa["even"] - acsa["ro"]).mean()) < acsa["ro"].std(ddof=1)
+    assert abs((acsa["q"] - acsa["ro"]).mean()) > acsa["ro"].std(ddof=1)
+    assert abs((acsa["even"] - acsa["ro"]).mean()) < abs((acsa["even"] - acsa["q"]).mean()) / 2
+
+
 def test_only_the_moving_player_changes(compose_config: Compose, tmp_path: Path) -> None:
     cfg = compose_config("mode=do", "trainer.max_epochs=1", "replicas=1")
     data = build_data(cfg)
@@ -185,6 +392,10 @@ def outcome(folder: Path, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         ["mode=do", "dataset=yeast", "players.classifier.width=33", "players.discriminator.width=21"],
         ["mode=ao", "dataset.preprocessing.n_selected=1"],
         ["mode=adasyn"],  # replicas differ in their numbers of new rows
+        ["mode=gamo", "dataset=yeast"],
+        ["mode=cot", "dataset=yeast", "players.classifier.dropout=0.3"],
+        ["mode=threshold_q"],
+        ["mode=weighted_q"],
         ["mode=do", "dataset=yeast", "protocol=cv", "protocol.fold=1", "dataset.training.batch_size=50"],
     ],
     ids=" ".join,
@@ -261,6 +472,9 @@ def test_the_best_epoch_is_the_first_with_the_best_score(compose_config: Compose
         ({"generator_weight": -1.0}, "mode.rules.generator_weight"),
         ({"generated_weight": float("nan")}, "mode.rules.generated_weight"),
         ({"critic_steps": 0}, "mode.rules.critic_steps"),
+        ({"real_term": "like"}, "mode.rules.real_term"),
+        ({"generator_law": "none"}, "mode.rules.generator_law"),
+        ({"discriminator_law": None}, "mode.rules.discriminator_law"),
     ],
 )
 def test_rules_refuse_what_is_no_game(values: dict[str, Any], key: str) -> None:

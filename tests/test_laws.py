@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from adversarial_oversampling.laws import LAWS, Law, balanced, deficit, inverse, oversampled, real
+from adversarial_oversampling.laws import LAWS, Law, balanced, deficit, inverse, oversampled, real, to_balance
 
 TWO = torch.tensor([[90, 10]])
 THREE = torch.tensor([[463, 44, 5]])  # 512 rows
@@ -25,8 +25,8 @@ def check(law: Tensor, *wanted: Fraction | float | int) -> None:
 
 class TestByHand:
     def test_names(self) -> None:
-        assert list(LAWS) == ["real", "balanced", "inverse", "oversampled", "deficit"]
-        assert list(LAWS.values()) == [real, balanced, inverse, oversampled, deficit]
+        assert list(LAWS) == ["real", "balanced", "inverse", "oversampled", "deficit", "to_balance"]
+        assert list(LAWS.values()) == [real, balanced, inverse, oversampled, deficit, to_balance]
 
     @pytest.mark.parametrize("fs", [None, 0.25, 0.5, 1.0])
     def test_laws_without_a_rate(self, fs: float | None) -> None:
@@ -73,6 +73,14 @@ class TestByHand:
         check(deficit(TWO, 0.01), 0, 0)
         check(deficit(torch.tensor([[7, 7, 7]]), 1.0), 0, 0, 0)
 
+    @pytest.mark.parametrize("fs", [None, 0.05, 0.5, 1.0])
+    def test_to_balance_is_the_same_at_every_rate(self, fs: float | None) -> None:
+        check(to_balance(TWO, fs), 0, 1)  # 90 - 10 in all
+        check(to_balance(THREE, fs), 0, 419 / 877, 458 / 877)  # 463 - 44, 463 - 5
+        check(to_balance(torch.tensor([[10, 40, 20]]), fs), 30 / 50, 0, 20 / 50)
+        check(to_balance(torch.tensor([[40, 40, 20]]), fs), 0, 0, 1)
+        check(to_balance(torch.tensor([[7, 7, 7]]), fs), 0, 0, 0)
+
     def test_the_largest_class_need_not_come_first(self) -> None:
         # 10, 40, 20 at a half: 20, 40, 20; lacking are 10, 0, 0
         counts = torch.tensor([[10, 40, 20]])
@@ -96,7 +104,8 @@ class TestProperties:
         assert p.dtype == torch.float64
         assert (p >= 0).all()
         total = float(p.sum())
-        assert total == pytest.approx(1) or (law is deficit and total == 0)
+        nothing_lacks = law is deficit or (law is to_balance and len(set(counts)) == 1)
+        assert total == pytest.approx(1) or (nothing_lacks and total == 0)
 
     @every_law
     @settings(deadline=None, max_examples=40)
@@ -136,6 +145,17 @@ class TestProperties:
     def test_full_rate_balances(self, counts: list[int]) -> None:
         table = torch.tensor([counts])
         torch.testing.assert_close(oversampled(table, 1.0), balanced(table), rtol=1e-12, atol=0)
+
+    @settings(deadline=None, max_examples=40)
+    @given(counts=tables, fs=rates)
+    def test_to_balance_gives_rare_classes_more_and_the_largest_nothing(
+        self, counts: list[int], fs: float | None
+    ) -> None:
+        p = to_balance(torch.tensor([counts]), fs)[0].tolist()
+        assert all(p[k] == 0 for k, n in enumerate(counts) if n == max(counts))
+        assert all(p[k] > 0 for k, n in enumerate(counts) if n < max(counts))
+        by_size = [chance for _, chance in sorted(zip(counts, p, strict=True))]
+        assert by_size == sorted(by_size, reverse=True)
 
     @settings(deadline=None, max_examples=60)
     @given(counts=tables, low=st.floats(0.001, 1), high=st.floats(0.001, 1))

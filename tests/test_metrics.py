@@ -8,7 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imblearn.metrics import geometric_mean_score
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix, recall_score
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    recall_score,
+    roc_auc_score,
+)
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -23,6 +29,7 @@ from adversarial_oversampling.metrics import (
     confusion,
     g_mean,
     imbalance_metrics,
+    probability_metrics,
     recall,
 )
 
@@ -148,6 +155,67 @@ class TestByHand:
         renamed = matrix[:, order][:, :, order]
         torch.testing.assert_close(acsa(renamed), acsa(matrix))
         torch.testing.assert_close(g_mean(renamed), g_mean(matrix))
+
+
+def minority(*chances: float) -> Tensor:
+    """Probabilities of two classes from those of class 1."""
+    p = torch.tensor(chances)
+    return torch.stack([1 - p, p], dim=1)
+
+
+class TestProbabilityMetrics:
+    def test_two_classes_by_hand(self) -> None:
+        # Of the four pairs (0.35, 0.82) against (0.1, 0.42) three are in order.
+        # From the top: 0.82 is right (1/1), 0.42 is not, 0.35 is (2/3); half of the positives each.
+        # Confidences 0.9, 0.58, 0.65 and 0.82 lie in bins of their own; all but the third are right.
+        found = probability_metrics(minority(0.1, 0.42, 0.35, 0.82), torch.tensor([0, 0, 1, 1]))
+        assert found == {
+            "auroc": pytest.approx(0.75),
+            "pr_auc": pytest.approx((1 + 2 / 3) / 2),
+            "calibration_error": pytest.approx((0.1 + 0.42 + 0.65 + 0.18) / 4),
+        }
+
+    def test_rows_of_one_bin_are_taken_together(self) -> None:
+        # 0.61 and 0.65 lie between 9/15 and 10/15: one of two is right, 0.63 was said. 0.99 is right.
+        found = probability_metrics(minority(0.61, 0.35, 0.99), torch.tensor([1, 1, 1]))
+        assert found["calibration_error"] == pytest.approx((2 * 0.13 + 0.01) / 3)
+
+    def test_three_classes_by_hand(self) -> None:
+        # Pairs in order: class 0 has 0.5 against 0.2 and 0.6, one of two; class 1 has 0.5 against 0.3 and
+        # 0.1, two of two; class 2 has 0.3 against 0.2 and 0.3, one and a half of two.
+        # Precision where class 1 is found is 1, and 1/2 for class 2, which is level with another row.
+        p = torch.tensor([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.6, 0.1, 0.3]])
+        found = probability_metrics(p, torch.tensor([0, 1, 2]))
+        assert found["auroc"] == pytest.approx((0.5 + 1 + 0.75) / 3)
+        assert found["pr_auc"] == pytest.approx((1 + 0.5) / 2)
+
+    @settings(deadline=None, max_examples=30)
+    @given(seed=st.integers(0, 2**31), classes=st.integers(2, 5))
+    def test_equals_scikit_learn_and_counted_pairs(self, seed: int, classes: int) -> None:
+        _, target = answers(seed, 1, classes, 25)
+        y = target[0]
+        logits = torch.randn(25, classes, generator=torch.Generator().manual_seed(seed))
+        p = (logits + 2 * torch.nn.functional.one_hot(y, classes)).softmax(dim=-1)
+        found = probability_metrics(p, y)
+        chance = p.double().numpy()
+        chance /= chance.sum(axis=1, keepdims=True)
+        if classes == 2:
+            assert found["auroc"] == pytest.approx(roc_auc_score(y, chance[:, 1]))
+        else:
+            assert found["auroc"] == pytest.approx(roc_auc_score(y, chance, multi_class="ovr"), abs=1e-6)
+        pairs = []
+        for k in range(classes):
+            own, rest = p[y == k, k][:, None], p[y != k, k][None]
+            pairs.append(float(((own > rest).double() + 0.5 * (own == rest).double()).mean()))
+        assert found["auroc"] == pytest.approx(np.mean(pairs))
+        wanted = [average_precision_score((y == k).numpy(), p[:, k].numpy()) for k in range(1, classes)]
+        assert found["pr_auc"] == pytest.approx(np.mean(wanted))
+        assert 0 <= float(found["calibration_error"] or 0) <= 1
+
+    def test_an_absent_class_leaves_the_areas_undefined(self) -> None:
+        p = torch.tensor([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1]])
+        found = probability_metrics(p, torch.tensor([0, 1]))
+        assert found == {"auroc": None, "pr_auc": None, "calibration_error": pytest.approx(0.3)}
 
 
 class TestMetricClasses:

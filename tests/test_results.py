@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from adversarial_oversampling.results import mean, show, std
+from adversarial_oversampling.results import mean, show, std, summary
 from tests.conftest import Run
 
 
@@ -34,6 +34,33 @@ def test_the_table_names_protocol_spread_and_classes(run: Run) -> None:
 
 def test_the_papers_protocol_is_labelled(run: Run) -> None:
     assert "OPTIMISTIC" in shown(run("mode=q", "protocol=paper", "trainer.max_epochs=1"))
+
+
+def test_a_result_in_one_line(run: Run) -> None:
+    result = run("mode=do", "protocol=paper", "trainer.max_epochs=1", "gan_type=vanilla")
+    line = summary(result)
+    assert "\n" not in line
+    for part in ("haberman", "do vanilla fs=balanced", "paper", "OPTIMISTIC"):
+        assert part in line
+    for name, metric in (("ACSA", "acsa"), ("GM", "g_mean")):
+        assert f"{name} {100 * result['mean'][metric]:.2f} ± {100 * result['std'][metric]:.2f}" in line
+
+
+def test_a_result_that_there_is_not_says_why(run: Run) -> None:
+    result = run("mode=adasyn", "dataset=yeast")
+    reason = "adasyn: No samples will be generated with the provided ratio settings."
+    assert summary(result).endswith(f": NA ({reason})")
+    assert "OPTIMISTIC" not in summary(result)
+    text = shown(result)
+    assert f"seed 0: no result: {reason}" in text
+    assert "only 0 of 2 replicas" in text
+    assert text.count("NA") == 6  # ACSA and GM of two replicas and their mean
+
+
+def test_a_peer_has_no_epochs(run: Run) -> None:
+    text = shown(run("mode=logistic", "protocol=paper"))
+    assert "logistic on haberman, fs=natural" in text
+    assert "protocol paper: no epochs to choose from; 2 replicas" in text
 
 
 def test_what_is_undefined_is_said(run: Run) -> None:

@@ -16,7 +16,7 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, recall_score
 
-from adversarial_oversampling.config import config_hash
+from adversarial_oversampling.config import config_dir, config_hash
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.data.sources import load_yeast
 from adversarial_oversampling.errors import InputError
@@ -26,6 +26,10 @@ from adversarial_oversampling.train import only_process
 from tests.conftest import Compose, Run
 
 MODES = ["q", "ao", "do", "both_fool", "both_favour"]
+EVERY_MODE = sorted(path.stem for path in Path(config_dir(), "mode").glob("*.yaml"))
+PEERS = ["logistic", "balanced_forest", "easy_ensemble", "lightgbm"]
+ROW_MAKERS = ["ao", "do", "both_fool", "both_favour", "gamo", "ro", "smote", "bsmote", "adasyn"]
+NO_ADASYN = "adasyn: No samples will be generated with the provided ratio settings."
 
 
 def command(*overrides: str, **settings: Any) -> subprocess.CompletedProcess[str]:
@@ -66,8 +70,101 @@ def test_every_resampler_writes_a_result(run: Run, mode: str) -> None:
 
 
 @pytest.mark.parametrize("dataset", ["haberman", "yeast"])
+@pytest.mark.parametrize("mode", EVERY_MODE)
+def test_every_mode_has_a_result_or_says_why_not(run: Run, tmp_path: Path, mode: str, dataset: str) -> None:
+    result = run(f"mode={mode}", f"dataset={dataset}", "replicas=1", "trainer.max_epochs=1")
+    assert loaded(tmp_path / "run") == result
+    assert (result["mode"], result["dataset"], len(result["replicas"])) == (mode, dataset, 1)
+    (record,) = result["replicas"]
+    if (mode, dataset) == ("adasyn", "yeast"):
+        assert result["na"] == record["na"] == NO_ADASYN
+        return
+    assert result["na"] is None
+    assert record["notes"] == []
+    assert 0 < record["acsa"] < 1
+    assert 0 <= record["g_mean"] <= record["acsa"]
+    assert all(0 < record[name] < 1 for name in ("auroc", "pr_auc", "calibration_error"))
+    assert result["mean"] == {name: record[name] for name in result["mean"]}
+    predictions = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
+    names = np.array(result["classes"])
+    chances = predictions[[f"p_{name}" for name in names]].to_numpy()
+    assert len(predictions) == sum(record["rows"]["test"])
+    np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
+    recalls = recall_score(predictions.true, predictions.predicted, labels=names, average=None)
+    assert record["acsa"] == pytest.approx(np.mean(recalls))
+    if mode != "threshold_q":
+        assert (names[chances.argmax(axis=1)] == predictions.predicted).all()
+    assert (record["best_epoch"] is None) == (mode in PEERS)
+    assert (tmp_path / "run" / "generated.parquet").exists() == (mode in ROW_MAKERS)
+
+
+def test_a_method_that_cannot_work_leaves_a_result_that_says_so(run: Run, tmp_path: Path) -> None:
+    result = run("mode=adasyn", "dataset=yeast")
+    folder = tmp_path / "run"
+    nothing = dict.fromkeys(("acsa", "g_mean", "auroc", "pr_auc", "calibration_error"))
+    assert loaded(folder) == result
+    assert result["na"] == NO_ADASYN
+    assert result["mean"] == result["std"] == nothing
+    assert result["defined"] == dict.fromkeys(nothing, 0)
+    for record in result["replicas"]:
+        assert record["na"] == NO_ADASYN
+        assert record["notes"] == [f"no result: {NO_ADASYN}"]
+        assert {name: record[name] for name in nothing} == nothing
+        assert (record["recall"], record["confusion"], record["best_epoch"]) == (None, None, None)
+        assert sum(record["rows"]["test"]) == 742
+    predictions = pd.read_parquet(folder / "predictions.parquet")
+    assert len(predictions) == 0
+    assert list(predictions)[:5] == ["seed", "fold", "row", "true", "predicted"]
+    assert len(pd.read_parquet(folder / "curves.parquet")) == 0
+    assert not (folder / "best.pt").exists()
+    written = (folder / "result.json").stat().st_mtime_ns
+    assert run("mode=adasyn", "dataset=yeast", "paths.data_dir=/nowhere") == result  # nothing is read again
+    assert (folder / "result.json").stat().st_mtime_ns == written
+
+
+def test_a_replica_beside_one_that_cannot_be_resampled_equals_its_solo_run(run: Run, tmp_path: Path) -> None:
+    """Of five rows one fold trains on two and the other on one, which has no neighbour."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(65, 3)), columns=["u", "v", "w"])
+    frame.assign(label=["a"] * 60 + ["b"] * 5).to_csv(tmp_path / "few.csv", index=False)
+    source = ["dataset=csv", f"dataset.source.path={tmp_path}/few.csv", "dataset.source.target=label"]
+    settings = [
+        *source,
+        "mode=smote",
+        "protocol=cv",
+        "protocol.folds=2",
+        "replicas=1",
+        "trainer.max_epochs=3",
+    ]
+    together = run(*settings, name="together")
+    solo = [run(*settings, f"protocol.fold={fold}", name=f"fold{fold}") for fold in (0, 1)]
+    assert [one["replicas"][0] for one in solo] == together["replicas"]
+    reasons = [record["na"] for record in together["replicas"]]
+    assert reasons.count(None) == 1
+    kept = reasons.index(None)
+    assert reasons[1 - kept] == "smote: a class has a single training row and so no neighbour"
+    assert together["na"] is None
+    assert together["defined"]["acsa"] == 1
+    assert solo[1 - kept]["na"] == reasons[1 - kept]
+    for name in ("predictions", "curves"):
+        beside, alone = (
+            pd.read_parquet(tmp_path / f / f"{name}.parquet") for f in ("together", f"fold{kept}")
+        )
+        if name == "predictions":
+            assert set(beside.fold) == {kept}
+        beside = beside[beside.fold == kept].reset_index(drop=True)
+        pd.testing.assert_frame_equal(beside, alone, check_exact=True)
+    weights = [
+        torch.load(tmp_path / f / "best.pt", weights_only=True)["weights"]
+        for f in ("together", f"fold{kept}")
+    ]
+    assert all(torch.equal(value[kept], weights[1][name][0]) for name, value in weights[0].items())
+
+
+@pytest.mark.parametrize("dataset", ["haberman", "yeast"])
 def test_the_result_can_be_recomputed_from_the_predictions(run: Run, tmp_path: Path, dataset: str) -> None:
     result = run(f"dataset={dataset}", "trainer.max_epochs=3")
+    assert result["na"] is None
     predictions = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
     names = result["classes"]
     for record in result["replicas"]:
@@ -159,7 +256,13 @@ def test_the_best_weights_are_kept(run: Run, tmp_path: Path) -> None:
     kept = torch.load(tmp_path / "run" / "best.pt", weights_only=True)
     assert kept["best_epoch"].tolist() == [record["best_epoch"] for record in result["replicas"]]
     assert kept["weights"]["classifier.layers.3.weight"].shape == (2, 128, 2)
-    assert {name.split(".")[0] for name in kept["weights"]} == {"classifier", "discriminator", "generator"}
+    assert {name.split(".")[0] for name in kept["weights"]} == {
+        "classifier",
+        "discriminator",
+        "generator",
+        "shift",
+    }
+    assert kept["weights"]["shift"].tolist() == [0, 0]
 
 
 def test_a_finished_result_is_shown_and_never_lost(run: Run, tmp_path: Path) -> None:
@@ -269,7 +372,11 @@ def test_a_replica_without_a_result_has_no_predictions(
     assert [record["acsa"] is None for record in result["replicas"]] == [True, False]
     assert "in epoch 1" in result["replicas"][0]["notes"][0]
     assert set(pd.read_parquet(tmp_path / "run" / "predictions.parquet").seed) == {1}
-    assert torch.load(tmp_path / "run" / "best.pt", weights_only=True)["diverged_at"].tolist() == [1, -1]
+    assert [record["na"] for record in result["replicas"]] == [
+        "the loss became NaN or infinite in epoch 1",
+        None,
+    ]
+    assert (tmp_path / "run" / "best.pt").is_file()
 
 
 def test_damaged_files_are_named(run: Run, compose_config: Compose, tmp_path: Path) -> None:
@@ -366,10 +473,23 @@ def test_a_sweep_on_the_command_line(tmp_path: Path) -> None:
     assert {(r["dataset"], r["mode"]) for r in found} == {
         (dataset, mode) for dataset in ("haberman", "pima") for mode in ("q", "ao", "do")
     }
-    assert "epoch" in ended.stderr  # the bar
-    assert ended.stdout.count("ACSA %") == 6
+    told = [path.read_text() for path in tmp_path.glob("*/*/output.log")]
+    assert len(told) == 6
+    assert all("epoch" in one for one in told)  # the bar
+    assert ended.stdout.count(": ACSA ") == 6
     assert all((path.parent / "curves.parquet").is_file() for path in tmp_path.glob("*/*/result.json"))
     assert len(list(tmp_path.glob("*/*/curves/version_0/metrics.csv"))) == 6
+
+
+def test_a_sweep_goes_on_after_a_method_that_cannot_work(tmp_path: Path) -> None:
+    sweep = ["-m", "dataset=yeast", "mode=adasyn,q", "trainer.max_epochs=1", "replicas=1"]
+    ended = command(*sweep, f"paths.output_dir={tmp_path}")
+    assert ended.returncode == 0, ended.stderr
+    found = {r["mode"]: r for r in map(json.loads, (p.read_text() for p in tmp_path.glob("*/*/result.json")))}
+    assert found.keys() == {"adasyn", "q"}
+    assert found["adasyn"]["na"] == NO_ADASYN
+    assert found["q"]["mean"]["acsa"] > 0
+    assert f"NA ({NO_ADASYN})" in ended.stdout
 
 
 @pytest.mark.parametrize("debug", ["fast", "one_epoch", "anomaly"])
@@ -422,6 +542,48 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path, mode: str) -> 
         parts = [pd.read_parquet(tmp_path / folder / f"{name}.parquet") for folder in ("whole", "killed")]
         pd.testing.assert_frame_equal(*parts, check_exact=True)
     assert not list(killed.glob("checkpoints/*.ckpt"))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [["mode=threshold_q"], ["mode=cot", "dataset=yeast"], ["mode=gamo"], ["mode=adasyn"]],
+    ids=" ".join,
+)
+def test_a_run_that_broke_off_goes_on_to_the_same_numbers(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
+) -> None:
+    settings = [*overrides, "trainer.max_epochs=4", "trainer.checkpoint_every=1"]
+    settings += ["dataset.training.dropout=0.2"]
+    whole = run(*settings, name="whole")
+    step = Game.training_step
+
+    def breaking(self: Game, batch: Batch, batch_idx: int) -> None:
+        if self.current_epoch == 2:
+            raise KeyError("broken off")
+        step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Game, "training_step", breaking)
+    with pytest.raises(KeyError, match="broken off"):
+        run(*settings, name="broken")
+    monkeypatch.undo()
+    assert len(list((tmp_path / "broken" / "checkpoints").glob("*.ckpt"))) == 1
+    assert run(*settings, name="broken")["replicas"] == whole["replicas"]
+    for name in ("curves", "predictions"):
+        parts = [pd.read_parquet(tmp_path / folder / f"{name}.parquet") for folder in ("whole", "broken")]
+        pd.testing.assert_frame_equal(*parts, check_exact=True)
+
+
+def test_the_previous_result_holds_no_file_of_an_older_one(run: Run, tmp_path: Path) -> None:
+    run("mode=do")
+    run("mode=logistic", "rerun=true")
+    previous = tmp_path / "run" / "previous"
+    assert loaded(previous)["mode"] == "do"
+    assert (previous / "generated.parquet").is_file()
+    assert not (tmp_path / "run" / "generated.parquet").exists()
+    run("mode=q", "rerun=true")
+    assert loaded(previous)["mode"] == "logistic"
+    assert not (previous / "generated.parquet").exists()
+    assert not (previous / "best.pt").exists()
 
 
 @pytest.mark.skipif(

@@ -92,13 +92,13 @@ def variants(cfg: DictConfig) -> list[str]:
 
 def compose_train(overrides: Sequence[str]) -> DictConfig:
     """Compose the configuration of `train` anew, also inside an application of Hydra's."""
-    instance = GlobalHydra.instance()
-    outer, instance.hydra = instance.hydra, None
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().hydra = None
     try:
         with initialize_config_dir(config_dir(), version_base="1.3"):
             return compose("train", overrides=list(overrides))
     finally:
-        instance.hydra = outer
+        GlobalHydra.instance().hydra = outer  # Hydra has put another instance there
 
 
 def changed_settings(cfg: DictConfig) -> list[str]:

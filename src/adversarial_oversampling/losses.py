@@ -198,6 +198,9 @@ class Wasserstein:
 class LeastSquares:
     """Squared distance of D(x) = sigmoid(score) to its target, as in GAMO (Mullick et al. 2019).
 
+    The sigmoid is computed as exp(log sigmoid), which rounds every element alike; torch's own does
+    not at the end of a buffer, and replicas would feel each other's sizes.
+
     Attributes
     ----------
     label_noise : float
@@ -211,15 +214,15 @@ class LeastSquares:
 
     def discriminator_real(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
         """(D(x) - (1 - slack))^2."""
-        return (scores.sigmoid() - (1 - slack)) ** 2
+        return (logsigmoid(scores).exp() - (1 - slack)) ** 2
 
     def discriminator_generated(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
         """(D(G(z|k)) - slack)^2."""
-        return (scores.sigmoid() - slack) ** 2
+        return (logsigmoid(scores).exp() - slack) ** 2
 
     def generator(self, scores: Tensor) -> Tensor:
         """(D(G(z|i)) - 1)^2."""
-        return (scores.sigmoid() - 1) ** 2
+        return (logsigmoid(scores).exp() - 1) ** 2
 
 
 def expectation(values: Tensor, law: Tensor) -> Tensor:

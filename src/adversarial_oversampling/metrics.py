@@ -81,8 +81,10 @@ def probability_metrics(probabilities: Tensor, classes: Tensor) -> dict[str, flo
         `auroc`: one class against the rest, mean over classes. `pr_auc`: average precision, mean over
         all classes but the largest; for two classes that of the minority. `calibration_error`: expected
         calibration error of the likeliest class, 15 bins, weighted by rows. In [0, 1]; the first two are
-        None where a class has no rows.
+        None where a class has no rows, and all are where a probability is not a number.
     """
+    if not bool(probabilities.isfinite().all()):
+        return dict.fromkeys(("auroc", "pr_auc", "calibration_error"))
     own = one_hot(classes, probabilities.shape[-1]).numpy()
     chance = probabilities.double().numpy()
     complete = bool(own.any(axis=0).all())

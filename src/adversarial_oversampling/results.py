@@ -87,6 +87,11 @@ def std(values: Sequence[float]) -> float | None:
     return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
+def mean_selection_acsa(result: Mapping[str, Any]) -> float | None:
+    """Mean ACSA on the rows that chose the epoch; None for a method without epochs."""
+    return mean([r["selection_acsa"] for r in result["replicas"] if r["selection_acsa"] is not None])
+
+
 def _number(value: Tensor) -> float | None:
     return float(value) if bool(value.isfinite()) else None
 
@@ -100,7 +105,7 @@ def replica_records(outcome: Outcome, data: TableDataModule) -> list[dict[str, A
         na = data.not_applicable[r] or outcome.na[r]
         record: dict[str, Any] = {"seed": seed, "fold": fold, "na": na, **dict.fromkeys(METRICS)}
         record |= dict.fromkeys(("recall", "confusion", "best_epoch", "selection_acsa"))
-        notes = []
+        notes = list(data.notes[r])
         if na is not None:
             notes.append(f"no result: {na}")
         else:
@@ -276,7 +281,9 @@ def write(
         )
     (new / RESULT).write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
     if (run_dir / RESULT).is_file():
-        previous.mkdir(exist_ok=True)
+        if previous.is_dir():
+            shutil.rmtree(previous)
+        previous.mkdir()
         for name in FILES:  # no result.json, no result: it goes first
             if (run_dir / name).is_file():
                 os.replace(run_dir / name, previous / name)
@@ -296,14 +303,20 @@ def spread(result: Mapping[str, Any], name: str) -> str:
     return _percent(result["mean"][name]) + ("" if deviation is None else f" ± {_percent(deviation)}")
 
 
+def played(result: Mapping[str, Any]) -> str:
+    """What was played: mode, game, oversampling rate and what is not as in the paper."""
+    parts = [result["mode"], result["gan_type"], f"fs={result['fs']}"]
+    variant = f" ({'; '.join(result['variant'])})" if result["variant"] else ""
+    return " ".join(filter(None, parts)) + variant
+
+
 def summary(result: Mapping[str, Any]) -> str:
     """One line: what was played, and ACSA and GM or why there is none."""
-    parts = [result["dataset"], result["mode"], result["gan_type"], f"fs={result['fs']}", result["protocol"]]
-    label = "  OPTIMISTIC" if result["optimistic"] else ""
+    title = f"{result['dataset']} {result['protocol']} {played(result)}"
     if result["na"] is not None:
-        return f"{' '.join(filter(None, parts))}: NA ({result['na']})"
-    scores = f"ACSA {spread(result, 'acsa')}, GM {spread(result, 'g_mean')}"
-    return f"{' '.join(filter(None, parts))}: {scores}{label}"
+        return f"{title}: NA ({result['na']})"
+    label = "  OPTIMISTIC" if result["optimistic"] else ""
+    return f"{title}: ACSA {spread(result, 'acsa')}, GM {spread(result, 'g_mean')}{label}"
 
 
 def show(result: Mapping[str, Any], console: Console | None = None) -> None:

@@ -6,13 +6,14 @@ from torch import Tensor
 from adversarial_oversampling.metrics import acsa_of_present, confusion
 
 # 0 decides by the largest probability; 1 takes the training rows' class frequencies out of it.
-SHIFTS = torch.linspace(-1.0, 3.0, 81)
+SHIFTS = torch.arange(-20, 61) / 20
 
 
 def decide(logits: Tensor, shift: Tensor, log_prior: Tensor) -> Tensor:
     """The class of the largest logit_k - shift * log prior_k (Menon et al. 2021, post-hoc adjustment).
 
-    For two classes this is a threshold on the probability, and every threshold is some shift.
+    For two classes this is a threshold on the probability, and where the classes differ in size every
+    threshold is some shift.
 
     Parameters
     ----------

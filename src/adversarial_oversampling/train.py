@@ -15,7 +15,7 @@ import hydra
 import torch
 from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException, InstantiationException
+from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -25,7 +25,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from adversarial_oversampling import results
+from adversarial_oversampling import results, sweep
 from adversarial_oversampling.config import (
     check,
     check_overrides,
@@ -165,7 +165,7 @@ def fit(trainer: Trainer, game: Game, data: TableDataModule, checkpoint: Path) -
         raise SystemExit(143 if terminated else 130) from stopped
 
 
-def train(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
+def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> dict[str, Any]:
     """Train, test and write the result into `run_dir`.
 
     A finished result of the same configuration is returned as it is; an interrupted run goes on
@@ -177,6 +177,8 @@ def train(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
         Composed from `conf/train.yaml`.
     run_dir : Path
         Folder of this run.
+    wait : bool
+        Wait while another process trains in the folder, instead of refusing.
 
     Returns
     -------
@@ -190,7 +192,7 @@ def train(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
     """
     check(cfg)
     run_dir.mkdir(parents=True, exist_ok=True)
-    with only_process(run_dir):
+    with only_process(run_dir, wait):
         if not cfg.rerun and (result := results.finished(run_dir, cfg)) is not None:
             log.info("Already finished: showing %s. Train anew with rerun=true.", run_dir / results.RESULT)
             return result
@@ -198,11 +200,11 @@ def train(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def only_process(run_dir: Path) -> Iterator[None]:
+def only_process(run_dir: Path, wait: bool = False) -> Iterator[None]:
     """Keep a second process out of a run's folder; the lock goes with the process that holds it."""
     lock = FileLock(run_dir / ".lock")
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if wait else 0)
     except Timeout as error:
         raise InputError(
             f"hydra.run.dir={run_dir}: another process trains there; wait, or choose another folder."
@@ -247,6 +249,7 @@ def play(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
         results.log_summary(loggers, result)
         results.write(run_dir, result, outcome, data, samples)
     checkpoint.unlink(missing_ok=True)
+    log.info("Finished: %s", run_dir / results.RESULT)
     return result
 
 
@@ -265,33 +268,45 @@ def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
 
 @hydra.main(version_base="1.3", config_path=config_dir(), config_name="train")
 def run(cfg: DictConfig) -> float | None:
-    """Train the composed configuration and print its table; returns the mean ACSA."""
+    """Train the composed configuration, alone or as a job of a sweep.
+
+    Returns the mean ACSA on the rows that chose the epoch: what a search over settings may look at.
+    """
+    job = HydraConfig.get()
+    run_dir = Path(job.runtime.output_dir)
+    if job.mode == RunMode.MULTIRUN:
+        folder = Path(job.sweep.dir) / sweep.FOLDER / cfg.sweep
+        played = sweep.play_job(cfg, run_dir, job.job.num, job.job.override_dirname, folder)
+        return None if played is None else results.mean_selection_acsa(played)
     try:
-        result = train(cfg, Path(HydraConfig.get().runtime.output_dir))
+        result = train(cfg, run_dir)
     except InputError as error:
-        if HydraConfig.get().mode == RunMode.RUN:
-            sys.exit(f"Error: {error}")
-        raise CompactHydraException(f"Error: {error}") from error  # the sweep reports it at its end
-    if HydraConfig.get().mode == RunMode.RUN:
-        results.show(result)
-    else:
-        print(results.summary(result), flush=True)
-    mean: float | None = result["mean"]["acsa"]
-    return mean
+        sys.exit(f"Error: {error}")
+    results.show(result)
+    return results.mean_selection_acsa(result)
 
 
-def main() -> None:
-    """Run the command."""
+def prepare() -> None:
+    """Set up a process that trains."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no advertisements
     # Between Lightning and torch, once a job, and nothing that a user could change.
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec", category=FutureWarning)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
+
+
+def main() -> None:
+    """Run the command."""
+    prepare()
     try:
         check_overrides(sys.argv[1:])
     except InputError as error:
         sys.exit(f"Error: {error}")
+    sweep.give_name(sys.argv)
     run()
 
 
 if __name__ == "__main__":
-    main()
+    # Not this module's `main`: launchers send `run` to other processes, which find it by its module's name.
+    from adversarial_oversampling.train import main as command
+
+    command()

@@ -193,6 +193,8 @@ class TableDataModule(LightningDataModule):
         Training rows per class, resampled ones included.
     not_applicable : list of (str or None)
         Why a replica's training rows could not be resampled.
+    notes : list of list of str
+        What a reader of a replica's result should know about its rows.
     """
 
     rows: Rows
@@ -258,6 +260,7 @@ class TableDataModule(LightningDataModule):
         self.folds = [f for _, f in pairs]
         self.splits: list[Split] = []
         self.not_applicable: list[str | None] = [None] * len(pairs)
+        self.notes: list[list[str]] = [[] for _ in pairs]
         self._streams = Streams(self.seeds, Purpose.BATCHES, self.folds)
 
     @property
@@ -311,6 +314,11 @@ class TableDataModule(LightningDataModule):
             except NotApplicable as reason:
                 self.not_applicable[r] = str(reason)
                 new.append((x[:0], y[:0]))
+                continue
+            counts, made = (np.bincount(one, minlength=self.classes) for one in (y, new[r][1]))
+            for k in np.flatnonzero((made == 0) & (counts < counts.max())):
+                name = self.table.class_names[k]
+                self.notes[r].append(f"{resampling.method} made no rows of class {name}: {counts[k]} train")
         count, width = self.rows.y.shape[1], max(len(y) for _, y in new)
         more_x = torch.zeros(len(train), width, self.rows.x.shape[2])
         more_y = torch.full((len(train), width), -1, dtype=torch.long)

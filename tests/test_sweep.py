@@ -1,0 +1,166 @@
+"""Sweeps through the command line: every launcher, jobs that die, sweeps that are killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from adversarial_oversampling.config import compose_train
+from adversarial_oversampling.data.sources import load_haberman
+from adversarial_oversampling.sweep import Fate, count_jobs, duration, give_name, read
+
+LAUNCHERS = ["basic", "joblib", "submitit", "ray"]
+QUICK = ["replicas=1", "trainer.max_epochs=1", "logger=none"]
+
+
+def command(folder: Path, *overrides: str) -> list[str]:
+    sweep = [sys.executable, "-m", "adversarial_oversampling.train", "-m", f"paths.output_dir={folder}"]
+    return [*sweep, *overrides]
+
+
+def swept(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(folder, *overrides), capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def numbers(folder: Path) -> dict[str, Any]:
+    """What a sweep found: by job folder, all that is not time or place."""
+    found = {}
+    for file in sorted(folder.glob("*/*/result.json")):
+        result = json.loads(file.read_text())
+        found[str(file.parent.relative_to(folder))] = [result["replicas"], result["mean"], result["na"]]
+    return found
+
+
+@pytest.fixture(scope="module")
+def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    table = load_haberman(None)
+    path = tmp_path_factory.mktemp("csv") / "table.csv"
+    frame = pd.DataFrame(table.x, columns=list(table.feature_names))
+    frame.assign(label=[table.class_names[k] for k in table.y]).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, csv: Path) -> dict[str, Any]:
+    """The job that every launcher's sweep should bring through, by itself."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    done = swept(folder, "dataset=csv", *source(csv), "mode=do", *QUICK)
+    assert done.returncode == 0, done.stderr
+    return numbers(folder)
+
+
+def source(csv: Path) -> list[str]:
+    return [f"dataset.source.path={csv}", "dataset.source.target=label"]
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_jobs_that_die_leave_the_others_untouched(
+    tmp_path: Path, csv: Path, undisturbed: dict[str, Any], launcher: str
+) -> None:
+    good = "adversarial_oversampling.data.sources.load_csv"
+    choices = f"dataset.source._target_=tests.deaths.raising,tests.deaths.killed,{good}"
+    done = swept(tmp_path, f"launcher={launcher}", "dataset=csv", *source(csv), choices, "mode=do", *QUICK)
+    assert done.returncode == 1
+    assert numbers(tmp_path) == undisturbed
+    failures = [line for line in done.stdout.splitlines() if "FAILED" in line]  # as they happen
+    assert sum("the source fell over" in line for line in failures) == 1
+    assert sum("killed by SIGKILL" in line for line in failures) == 1
+    assert len(failures) == 2
+    assert "2 of 3 jobs failed" in done.stdout
+    assert "[3/3, 2 failed]" in done.stdout
+    log = next(file for file in tmp_path.glob("*/*/output.log") if "fell over" in file.read_text())
+    assert "Traceback" in log.read_text()
+
+
+def test_a_sweep_killed_at_any_moment_goes_on(tmp_path: Path) -> None:
+    jobs = ["dataset=haberman", "mode=q,do", "replicas=2", "trainer.max_epochs=20"]
+    jobs += ["trainer.checkpoint_every=1", "logger=none", "launcher=joblib"]
+    assert swept(tmp_path / "straight", *jobs).returncode == 0
+    for seconds in (2.0, 4.0):
+        process = subprocess.Popen(command(tmp_path / "killed", *jobs), stdout=subprocess.DEVNULL)
+        while not list((tmp_path / "killed").glob("*/*/.lock")) and process.poll() is None:
+            time.sleep(0.1)
+        time.sleep(seconds)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    last = swept(tmp_path / "killed", *jobs)
+    assert last.returncode == 0, last.stdout
+    assert "[2/2]" in last.stdout
+    assert numbers(tmp_path / "killed") == numbers(tmp_path / "straight")
+    for log in (tmp_path / "killed").glob("*/*/output.log"):
+        assert log.read_text().count("Finished:") == 1  # no job ran to its end twice
+
+
+def test_a_finished_sweep_is_shown_without_training(tmp_path: Path) -> None:
+    jobs = ["dataset=yeast", "mode=adasyn,logistic", *QUICK]
+    first, second = (swept(tmp_path, *jobs) for _ in range(2))
+    assert first.returncode == second.returncode == 0
+    assert "finished before" not in first.stdout
+    assert second.stdout.count("finished before") == 2
+    assert "NA (adasyn: No samples will be generated" in second.stdout
+    for log in tmp_path.glob("*/*/output.log"):
+        assert log.read_text().count("Finished:") == 1
+
+
+def test_bad_input_in_a_job_is_one_line(tmp_path: Path) -> None:
+    done = swept(tmp_path, "mode=q", "replicas=1,0", "trainer.max_epochs=1")
+    assert done.returncode == 1
+    assert "replicas=0: give a whole number of at least 1" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_jobs_are_counted_before_they_start() -> None:
+    config = compose_train([])
+    config = type(config)(
+        {"hydra": {"sweeper": {}, "overrides": {"task": ["mode=q,do", "seed=range(3)", "replicas=2"]}}}
+    )
+    assert count_jobs(config) == 6
+    config.hydra.sweeper["n_trials"] = 20
+    assert count_jobs(config) == 20
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        (["train", "-m", "mode=q,do"], 2),
+        (["train", "-m", "mode=q,do", "seed=1", "--config-dir", "here"], 2),
+        (["train", "mode=q,do", "--multirun"], 1),
+        (["train", "-m"], 2),
+    ],
+)
+def test_a_sweep_gets_a_name_among_its_overrides(given: list[str], place: int) -> None:
+    arguments = list(given)
+    give_name(arguments)
+    assert arguments[place].startswith("sweep=")
+    assert arguments[:place] + arguments[place + 1 :] == given
+
+
+def test_a_single_run_gets_no_name() -> None:
+    arguments = ["train", "mode=q"]
+    give_name(arguments)
+    assert arguments == ["train", "mode=q"]
+
+
+def test_fates_are_read_once_and_in_order(tmp_path: Path) -> None:
+    fates = [Fate(job, f"seed={job}", str(tmp_path), "done", 1.5) for job in (10, 2, 3)]
+    for fate in fates:
+        fate.write(tmp_path / "sweep")
+    found = read(tmp_path / "sweep", known={3: fates[2]})
+    assert [fate.job for fate in found] == [2, 10]
+    assert found[1] == fates[0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(3.4, "3 s"), (98.0, "98 s"), (120.0, "2 min"), (7200.0, "2.0 h")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
