@@ -114,11 +114,19 @@ def changed_settings(cfg: DictConfig) -> list[str]:
     for key in TOLD_ELSEWHERE:
         OmegaConf.update(default, key, OmegaConf.select(cfg, key), merge=False)
     ours, usual = (_flat(result_config(one)) for one in (cfg, default))
-    return [
-        f"{key}={ours.get(key)}"
-        for key in sorted(ours.keys() | usual.keys())
-        if ours.get(key) != usual.get(key)
-    ]
+    different = [key for key in sorted(ours.keys() | usual.keys()) if ours.get(key) != usual.get(key)]
+    # A setting that only follows another is told by that one.
+    return [f"{key}={_shown(ours.get(key))}" for key in different if not _follows(cfg, key)]
+
+
+def _follows(cfg: DictConfig, key: str) -> bool:
+    above, _, last = key.rpartition(".")
+    node = OmegaConf.select(cfg, above)
+    return isinstance(node, DictConfig) and last in node and OmegaConf.is_interpolation(node, last)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

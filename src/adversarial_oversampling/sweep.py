@@ -21,6 +21,7 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
+from hydra.conf import HydraConf
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
@@ -121,11 +122,16 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def play_job(cfg: DictConfig, run_dir: Path, job: int, overrides: str, folder: Path) -> dict[str, Any] | None:
+def play_job(cfg: DictConfig, job: HydraConf) -> dict[str, Any] | None:
     """Play one job of a sweep and write its fate down; returns its result, or None if it failed."""
+    run_dir = Path(job.runtime.output_dir)
     started = time.perf_counter()
     status, reason, result = "kept", None, None
     try:
+        if "optuna" in job.sweeper._target_ and cfg.protocol.select_on == "test":
+            raise InputError(
+                "protocol=paper: a search must not look at test rows; take protocol=holdout or cv."
+            )
         result = None if cfg.rerun else results.finished(run_dir, cfg)
         if result is None:
             status, reason = "done", play_apart(cfg, run_dir)
@@ -134,8 +140,15 @@ def play_job(cfg: DictConfig, run_dir: Path, job: int, overrides: str, folder: P
         reason = str(error)
     if result is None:
         status = "failed"
-    Fate(job, overrides, str(run_dir), status, time.perf_counter() - started, reason).write(folder)
+    seconds = time.perf_counter() - started
+    fate = Fate(job.job.num, job.job.override_dirname, str(run_dir), status, seconds, reason)
+    fate.write(folder_of(job, cfg))
     return result
+
+
+def folder_of(job: HydraConf, cfg: DictConfig) -> Path:
+    """Where the fates of a sweep's jobs lie."""
+    return Path(str(job.sweep.dir), FOLDER, str(cfg.sweep))
 
 
 def give_name(arguments: list[str]) -> None:
@@ -160,7 +173,7 @@ class Watch(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Follow the fates from now on."""
-        self.folder = Path(config.hydra.sweep.dir) / FOLDER / config.sweep
+        self.folder = folder_of(config.hydra, config)
         self.fates: dict[int, Fate] = {}
         self.total = count_jobs(config)
         self.started = time.perf_counter()

@@ -273,13 +273,11 @@ def run(cfg: DictConfig) -> float | None:
     Returns the mean ACSA on the rows that chose the epoch: what a search over settings may look at.
     """
     job = HydraConfig.get()
-    run_dir = Path(job.runtime.output_dir)
     if job.mode == RunMode.MULTIRUN:
-        folder = Path(job.sweep.dir) / sweep.FOLDER / cfg.sweep
-        played = sweep.play_job(cfg, run_dir, job.job.num, job.job.override_dirname, folder)
+        played = sweep.play_job(cfg, job)
         return None if played is None else results.mean_selection_acsa(played)
     try:
-        result = train(cfg, run_dir)
+        result = train(cfg, Path(job.runtime.output_dir))
     except InputError as error:
         sys.exit(f"Error: {error}")
     results.show(result)

@@ -1,0 +1,1 @@
+"""Tables, figures and statistics of finished runs: `python -m adversarial_oversampling.report`."""
