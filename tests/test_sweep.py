@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pandas as pd
 import pytest
 
@@ -109,6 +110,24 @@ def test_a_finished_sweep_is_shown_without_training(tmp_path: Path) -> None:
     assert "NA (adasyn: No samples will be generated" in second.stdout
     for log in tmp_path.glob("*/*/output.log"):
         assert log.read_text().count("Finished:") == 1
+
+
+def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
+    search = ["hparams_search=q", "dataset=haberman", "mode=q", "hydra.sweeper.n_trials=2", *QUICK]
+    for _ in range(2):
+        assert swept(tmp_path, *search).returncode == 0
+    study = optuna.load_study(study_name="haberman-q-holdout", storage=f"sqlite:///{tmp_path}/optuna.db")
+    assert len(study.trials) == 4
+    results = [json.loads(file.read_text()) for file in tmp_path.glob("*/*/result.json")]
+    assert study.best_value == max(result["replicas"][0]["selection_acsa"] for result in results)
+    assert {result["replicas"][0]["seed"] for result in results} == {1000}
+
+
+def test_a_search_does_not_look_at_test_rows(tmp_path: Path) -> None:
+    done = swept(tmp_path, "hparams_search=q", "protocol=paper", "mode=q", *QUICK)
+    assert done.returncode == 1
+    assert "protocol=paper: a search must not look at test rows" in done.stderr
+    assert not list(tmp_path.glob("*/*/result.json"))
 
 
 def test_bad_input_in_a_job_is_one_line(tmp_path: Path) -> None:

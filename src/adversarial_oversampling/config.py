@@ -153,6 +153,8 @@ def result_config(cfg: DictConfig) -> dict[str, Any]:
     for key in DISPLAY_KEYS:
         resolved["trainer"].pop(key, None)
     resolved["mode"].get("estimator", {}).pop("n_jobs", None)
+    resolved["mode"].pop("settings_compared", None)
+    resolved["dataset"]["training"].pop("settings_compared", None)
     if isinstance(resolved["fs"]["ratio"], int):
         resolved["fs"]["ratio"] = float(resolved["fs"]["ratio"])
     if not has_generator(cfg):  # the same result whatever the game

@@ -128,10 +128,6 @@ def play_job(cfg: DictConfig, job: HydraConf) -> dict[str, Any] | None:
     started = time.perf_counter()
     status, reason, result = "kept", None, None
     try:
-        if "optuna" in job.sweeper._target_ and cfg.protocol.select_on == "test":
-            raise InputError(
-                "protocol=paper: a search must not look at test rows; take protocol=holdout or cv."
-            )
         result = None if cfg.rerun else results.finished(run_dir, cfg)
         if result is None:
             status, reason = "done", play_apart(cfg, run_dir)
@@ -173,6 +169,8 @@ class Watch(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Follow the fates from now on."""
+        if "optuna" in config.hydra.sweeper._target_ and config.protocol.select_on == "test":
+            sys.exit("Error: protocol=paper: a search must not look at test rows; take holdout or cv.")
         self.folder = folder_of(config.hydra, config)
         self.fates: dict[int, Fate] = {}
         self.total = count_jobs(config)

@@ -229,7 +229,7 @@ def _style(mode: str, theme: Theme) -> dict[str, Any]:
 
 
 def _note(text: str) -> str:
-    return f"{text} Bands and ± are the standard deviation over replicas."
+    return f"{text} Bands are the standard deviation over replicas."
 
 
 # ---------------------------------------------------------------------------- sampling rates (figure 2)
@@ -631,7 +631,8 @@ def _intervals(ax: Axes, rows: Rows, classes: Sequence[str], theme: Theme) -> No
     ax.set_ylim(len(classes) - 0.4, -0.6)
     ax.set_yticks(range(len(classes)), [str(name) for name in classes], fontsize=7)
     ax.set_xlim(-0.02, 1.02)
-    ax.axvline(0.5, color=theme.muted, linewidth=0.8, linestyle=":")
+    if len(classes) == 2:  # where Q changes its mind
+        ax.axvline(0.5, color=theme.muted, linewidth=0.8, linestyle=":")
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
     ax.set_xlabel("p_own", fontsize=8)

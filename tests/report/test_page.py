@@ -1,0 +1,211 @@
+"""The page as text: what it says, that it is escaped, and that it fetches nothing."""
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from adversarial_oversampling.report import figures, page, tables
+from adversarial_oversampling.report.figures import Picture, Theme
+from adversarial_oversampling.report.records import load, run_frame
+from adversarial_oversampling.report.tables import Cell, Table
+from tests.report.conftest import WriteRun
+
+WHEN = datetime(2021, 11, 1, 12, 30, tzinfo=UTC)
+VOID = {"meta", "link", "input", "img", "source", "br"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, addresses and identifiers, and checks that every tag is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.addresses += [
+            value or "" for name, value in attrs if name in ("src", "href", "srcset", "action")
+        ]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def read(text: str) -> Reader:
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def dot(theme: Theme) -> Figure:
+    figure = Figure(figsize=(2, 1), facecolor=theme.surface)
+    figure.subplots().plot([0, 1], color=theme.ink)
+    return figure
+
+
+PICTURE = Picture("dot", "modes", "A dot, paper protocol (OPTIMISTIC)", "A <caption>.", dot)
+
+Render = Callable[..., str]
+
+
+@pytest.fixture
+def render(tmp_path: Path) -> Render:
+    """The page of all runs in `tmp_path / "runs"`, with one small picture."""
+
+    def make() -> str:
+        runs = load([tmp_path / "runs"])
+        frame = run_frame(runs)
+        figures.save(PICTURE, tmp_path)
+        made = [*tables.table_2(frame), *tables.peers(frame), *tables.long_table(frame)]
+        return page.render(made, [page.shown(PICTURE, tmp_path)], frame, runs, WHEN)
+
+    return make
+
+
+def test_the_page_is_well_formed_and_fetches_nothing(suite: Path, render: Render) -> None:
+    assert suite.is_dir()
+    text = render()
+    reader = read(text)
+    assert all(address.startswith(("#", "data:")) for address in reader.addresses)
+    assert len(set(reader.ids)) == len(reader.ids)
+    assert {address[1:] for address in reader.addresses if address.startswith("#")} <= set(reader.ids)
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "@import" not in text
+    assert "default-src 'none'" in text
+
+
+def test_the_header_says_what_when_and_how_many(write_run: WriteRun, render: Render) -> None:
+    write_run(protocol="paper")
+    write_run(protocol="holdout", versions={"torch": "2.9"})
+    text = render()
+    assert "2021-11-01 12:30 UTC" in text
+    assert "2 on haberman" in text
+    assert "torch 2.9" in text
+    badge = '<strong class="badge">OPTIMISTIC</strong>'
+    assert f"<li>Paper protocol {badge}, 4 epochs, seeds 0-2: 1 run</li>" in text
+    assert "<li>Holdout protocol, 4 epochs, seeds 0-2: 1 run</li>" in text
+
+
+def test_versions_that_differ_are_all_told(write_run: WriteRun, tmp_path: Path) -> None:
+    write_run(mode="q", versions={"torch": "2.8", "numpy": "2.0"})
+    write_run(mode="do", versions={"torch": "2.9", "numpy": "2.0"})
+    assert page.versions(load([tmp_path])) == {"torch": "2.8, 2.9", "numpy": "2.0"}
+
+
+def test_everything_is_escaped(write_run: WriteRun, render: Render) -> None:
+    evil = "<script>alert('\"&')</script>"
+    write_run(evil, mode=evil, variant=[evil], na=evil, folder="evil")
+    write_run(evil, mode="do", folder="do")
+    text = render()
+    assert evil not in text
+    assert "<caption>." not in text
+    assert "&lt;script&gt;alert(&#39;&#34;&amp;&#39;)&lt;/script&gt;" in text
+    assert read(text).tags["script"] == 1
+
+
+def test_optimistic_stands_out_and_stays_escaped() -> None:
+    badge = '<strong class="badge">OPTIMISTIC</strong>'
+    assert page.flag("a < b (OPTIMISTIC), 3 epochs") == f"a &lt; b {badge}, 3 epochs"
+    assert page.flag("holdout") == "holdout"
+
+
+def test_table_of_results_has_our_numbers_and_the_paper(write_run: WriteRun, render: Render) -> None:
+    write_run("credit", "ao", "paper", acsa=[0.6, 0.7, 0.8])
+    text = render()
+    assert re.search(r'<td class="num">(<b>)?70\.00 ± 10\.00', text)
+    assert "62.19" in text  # the paper's GM, above its ACSA
+    assert "which no single model can have" in text
+
+
+def test_the_table_of_runs_says_na_undefined_and_departures(write_run: WriteRun, render: Render) -> None:
+    write_run("yeast", "adasyn", na="no neighbours")
+    write_run("yeast", "do", acsa=[None, None, None])
+    write_run("yeast", "q", variant=["20 selected columns"])
+    text = render()
+    body = text[text.index('id="runs-table"') :]
+    assert "<dt>NA</dt><dd>no neighbours</dd>" in body
+    assert '<td data-key="" class="num">NA</td>' in body
+    assert '<td data-key="" class="num">undefined</td>' in body
+    assert "<summary>20 selected columns</summary>" in body
+    assert "0.00" not in re.findall(r'<td data-key="" class="num">([^<]*)', body)
+
+
+def test_runs_are_sorted_by_numbers_and_not_by_texts(write_run: WriteRun, tmp_path: Path) -> None:
+    write_run(mode="do", fs="half", acsa=[0.5, 0.6, 0.7])
+    write_run(mode="do", fs="natural")
+    entries = page.entries(run_frame(load([tmp_path])))
+    of = {
+        entry.items[page.RUN_COLUMNS.index("fs")].text: {
+            name: item.key for name, item in zip(page.RUN_COLUMNS, entry.items, strict=True)
+        }
+        for entry in entries
+    }
+    assert of["half"]["fs"] == 0.5
+    assert of["natural"]["fs"] == pytest.approx(24 / 68)
+    assert of["half"]["ACSA"] == pytest.approx(0.6)
+    assert of["half"]["parameters"] == 4481 + 35650 + 33794
+    assert of["half"]["departures"] == ""
+
+
+def table(*rows: tuple[str, ...], groups: tuple[int, ...] = ()) -> Table:
+    cells = tuple(tuple(map(Cell, row)) for row in rows)
+    columns = tuple("abcdefgh"[: len(rows[0])])
+    return Table("name", "results", "title", "caption", columns, cells, (), pd.DataFrame(), groups)
+
+
+def test_a_head_spans_the_rows_that_have_none() -> None:
+    lines = page.lines(table(("x", "1"), ("", "2"), ("", "3"), ("y", "4"), groups=(0, 3)))
+    assert [(line.head.text if line.head else None, line.span) for line in lines] == [
+        ("x", 3),
+        (None, 2),
+        (None, 1),
+        ("y", 1),
+    ]
+    assert [line.new_group for line in lines] == [False, False, False, True]
+    assert [line.cells[0].text for line in lines] == ["1", "2", "3", "4"]
+
+
+def test_columns_of_numbers_are_known() -> None:
+    found = page.numeric(
+        table(("secom", "1.00 ± 0.20", "+1.0", "-", ""), ("pima", "NA", "-2 [3, 4]", "1", ""))
+    )
+    assert found == [False, True, True, True, False]
+
+
+def test_a_picture_is_its_smaller_file_in_both_themes(tmp_path: Path) -> None:
+    figures.save(PICTURE, tmp_path)
+    shown = page.shown(PICTURE, tmp_path)
+    for theme, address in zip(figures.THEMES, (shown.light, shown.dark), strict=True):
+        content = base64.b64decode(address.split(",")[1])
+        sizes = {(tmp_path / name).stat().st_size for name in figures.files(PICTURE, theme)}
+        assert len(content) == min(sizes)
+    assert shown.light != shown.dark
+    assert (shown.width, shown.height) == (192, 96)  # 2 x 1 inches
+
+
+def test_write_takes_pictures_from_the_folder_beside(write_run: WriteRun, tmp_path: Path) -> None:
+    write_run()
+    runs = load([tmp_path / "runs"])
+    (tmp_path / "figures").mkdir()
+    figures.save(PICTURE, tmp_path / "figures")
+    page.write(tmp_path / "index.html", [], [PICTURE], run_frame(runs), runs)
+    text = (tmp_path / "index.html").read_text()
+    assert text.count("<picture>") == 1
+    assert "prefers-color-scheme: dark" in text

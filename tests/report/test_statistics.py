@@ -1,0 +1,299 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from adversarial_oversampling.report import statistics
+from adversarial_oversampling.report.records import load, replica_frame, run_frame
+from tests.report.conftest import WriteRun
+
+DATASETS = ("secom", "pima", "haberman", "wafer", "credit")
+
+
+def frames(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    runs = load([folder])
+    return run_frame(runs), replica_frame(runs)
+
+
+@pytest.fixture
+def five(write_run: WriteRun, tmp_path: Path) -> Path:
+    """DO above RO above Q on five datasets, by 10 and 5 points."""
+    for i, dataset in enumerate(DATASETS):
+        for mode, gain in (("q", 0.0), ("ro", 0.05), ("do", 0.15)):
+            write_run(dataset, mode, acsa=[0.6 + 0.01 * i + gain] * 3)
+    return tmp_path / "runs"
+
+
+# ---------------------------------------------------------------------------- over datasets
+
+
+def test_ranks_and_friedman_of_a_steady_order(five: Path) -> None:
+    by_acsa, by_gm = statistics.rankings(frames(five)[0])
+
+    assert (by_acsa.metric, by_gm.metric) == ("acsa", "g_mean")
+    assert by_acsa.left_out == ()
+    assert by_acsa.values.loc["secom"].tolist() == pytest.approx([60.0, 65.0, 75.0])
+    # Friedman's statistic is 10 where three methods keep their order on five datasets, so p = exp(-5).
+    assert by_acsa.result.pvalue == pytest.approx(np.exp(-5))
+    assert by_acsa.result.rankdf["meanrank"].to_dict() == {"DO": 1.0, "RO+Q": 2.0, "Q": 3.0}
+    # Nemenyi: q(0.05; 3, inf) / sqrt(2) = 2.343, times sqrt(3 * 4 / (6 * 5)).
+    assert by_acsa.result.cd == pytest.approx(2.343 * np.sqrt(0.4), abs=2e-3)
+
+
+def test_ranking_table(five: Path) -> None:
+    table = statistics.ranking_table(statistics.rankings(frames(five)[0])[0])
+
+    assert table.columns == ("method", "mean rank", "mean ACSA", *DATASETS)
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["DO", "1.00", "77.00", "1", "1", "1", "1", "1"],
+        ["RO+Q", "2.00", "67.00", "2", "2", "2", "2", "2"],
+        ["Q", "3.00", "62.00", "3", "3", "3", "3", "3"],
+    ]
+    assert "p = 0.0067, the methods differ" in table.caption
+    assert "5 datasets" in table.caption
+
+
+def test_equal_means_share_a_rank(write_run: WriteRun, tmp_path: Path) -> None:
+    for dataset in DATASETS:
+        write_run(dataset, "q", acsa=[0.1 + 0.2] * 3)
+        write_run(dataset, "ro", acsa=[0.3] * 3)  # not the same in floating point
+        write_run(dataset, "do", acsa=[0.5] * 3)
+
+    table = statistics.ranking_table(statistics.rankings(frames(tmp_path)[0])[0])
+
+    assert [row[1].text for row in table.rows] == ["1.00", "2.50", "2.50"]
+
+
+def test_autorank_prints_nothing(five: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    statistics.rankings(frames(five)[0])
+
+    assert capsys.readouterr().out == ""
+
+
+def test_methods_and_datasets_with_gaps_are_left_out_and_named(five: Path, write_run: WriteRun) -> None:
+    write_run("secom", "adasyn", na="no neighbours")
+    for dataset in DATASETS[1:]:
+        write_run(dataset, "adasyn")
+    write_run("yeast", "do")  # with nothing else there
+    write_run("pima", "lightgbm")
+
+    ranking = statistics.rankings(frames(five)[0])[0]
+
+    assert list(ranking.values.columns) == ["Q", "RO+Q", "DO"]
+    assert list(ranking.values.index) == list(DATASETS)
+    assert ranking.left_out == (
+        "LightGBM, class weights (no value on secom, haberman, wafer, credit, yeast)",
+        "yeast (no value of 3 methods)",
+        "ADASYN+Q (NA on secom)",
+    )
+    assert "ADASYN+Q (NA on secom)" in statistics.ranking_table(ranking).footnotes[0][1]
+
+
+@pytest.mark.parametrize("datasets", [1, 4])
+def test_too_few_datasets_give_one_sentence(write_run: WriteRun, tmp_path: Path, datasets: int) -> None:
+    for dataset in DATASETS[:datasets]:
+        for mode in ("q", "ro", "do"):
+            write_run(dataset, mode)
+
+    frame, replicas = frames(tmp_path)
+    ranking = statistics.rankings(frame)[0]
+    table = statistics.ranking_table(ranking)
+
+    assert ranking.result is None
+    assert table.rows == ()
+    noun = "dataset" if datasets == 1 else "datasets"
+    assert table.caption == (
+        "No test over datasets: it takes at least 3 methods and 5 datasets, and here 3 methods have a value "
+        f"on each of {datasets} {noun}."
+    )
+    assert not [one for one in statistics.tables(frame, replicas, [ranking]) if one.name.startswith("pairs")]
+
+
+def test_nothing_at_all_left_is_too_few(write_run: WriteRun, tmp_path: Path) -> None:
+    write_run("yeast", "adasyn", na="no neighbours")
+
+    ranking = statistics.rankings(frames(tmp_path)[0])[0]
+
+    assert ranking.result is None
+    assert ranking.left_out == ("ADASYN+Q (NA on yeast)",)
+
+
+def test_methods_that_gain_nothing_from_an_optimistic_choice_are_named(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
+    for dataset in DATASETS:
+        for mode in ("q", "do", "lightgbm"):
+            write_run(dataset, mode, "paper")
+
+    frame, replicas = frames(tmp_path)
+
+    for table in statistics.tables(frame, replicas, statistics.rankings(frame)):
+        remark = table.footnotes[-1][1]
+        assert remark.startswith("LightGBM, class weights: no epoch to choose"), table.name
+
+
+def test_pairwise_by_hand() -> None:
+    values = pd.DataFrame(
+        {"a": [5.0, 6.0, 7.0, 8.0, 9.0], "b": [4.0, 4.0, 4.0, 4.0, 4.0], "c": [5.0, 5.0, 9.0, 4.0, 4.0]}
+    )
+
+    found = statistics.pairwise(values).set_index(["first", "second"])
+
+    ab, ac = found.loc[("a", "b")], found.loc[("a", "c")]
+    assert (ab["difference"], ab["wins"], ab["losses"], ab["ties"]) == (3.0, 5, 0, 0)
+    assert ab["p"] == 2 / 2**5  # both of the extreme signs
+    assert ab["effect"] == 1.0
+    # a - c = 0, 1, -2, 4, 5: ranks 1, -2, 3, 4 of 10 altogether.
+    assert (ac["wins"], ac["losses"], ac["ties"]) == (3, 1, 1)
+    assert ac["effect"] == pytest.approx(0.6)
+    assert found["p_holm"].tolist() == statistics.holm(found["p"].to_numpy()).tolist()
+
+
+def test_equal_columns_have_p_1() -> None:
+    found = statistics.pairwise(pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]}))
+
+    assert (found["p"][0], found["effect"][0], found["ties"][0]) == (1.0, 0.0, 2)
+
+
+def test_holm_by_hand() -> None:
+    # Sorted 0.01, 0.03, 0.04: times 3, 2, 1 gives 0.03, 0.06, 0.04, and the last may not be below 0.06.
+    assert statistics.holm(np.array([0.04, 0.01, 0.03])).tolist() == pytest.approx([0.06, 0.03, 0.06])
+    assert statistics.holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
+
+
+def test_pairs_read_as_minus_q_or_do_minus(five: Path) -> None:
+    table = statistics.pairwise_table(statistics.rankings(frames(five)[0])[0])
+
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["RO+Q - Q", "+5.00", "5/0/0", "0.0625", "0.1875", "+1.00"],
+        ["DO - Q", "+15.00", "5/0/0", "0.0625", "0.1875", "+1.00"],
+        ["DO - RO+Q", "+10.00", "5/0/0", "0.0625", "0.1875", "+1.00"],
+    ]
+    assert "smallest p that 5 datasets can give is 0.0625" in table.caption
+
+
+# ---------------------------------------------------------------------------- over seeds
+
+
+def test_corrected_interval_by_hand() -> None:
+    # Mean 2, variance 1, n = 3, t(0.975, 2) = 4.302653; the factor is 1/3 + 3/7.
+    half = 4.302653 * np.sqrt(1 / 3 + 3 / 7)
+
+    assert statistics.corrected_interval(np.array([1.0, 2.0, 3.0]), 3 / 7) == pytest.approx(
+        (2 - half, 2 + half), rel=1e-6
+    )
+
+
+def test_without_a_correction_it_is_the_usual_interval() -> None:
+    gaps = np.array([0.1, 0.4, 0.2, 0.5])
+
+    usual = stats.ttest_1samp(gaps, 0).confidence_interval(0.95)
+
+    assert statistics.corrected_interval(gaps, 0.0) == pytest.approx((usual.low, usual.high))
+
+
+def test_one_pair_has_no_interval() -> None:
+    assert np.isnan(statistics.corrected_interval(np.array([0.1]), 0.4)).all()
+    assert np.isnan(statistics.effect_size(np.array([0.1])))
+
+
+def test_effect_size_by_hand() -> None:
+    assert statistics.effect_size(np.array([1.0, 2.0, 3.0])) == pytest.approx(2.0)
+    assert np.isnan(statistics.effect_size(np.array([0.3, 0.1 + 0.2])))  # the same but for rounding
+
+
+def test_paired_differences(write_run: WriteRun, tmp_path: Path) -> None:
+    write_run("haberman", "q", acsa=[0.5, 0.6, 0.7])
+    write_run("haberman", "do", acsa=[0.51, 0.62, 0.73])
+    write_run("haberman", "do", fs="half", acsa=[0.9, 0.9, 0.9])  # no cell
+
+    (row,) = statistics.paired(frames(tmp_path)[1], "acsa", "q").to_dict("records")
+
+    assert (row["mode"], row["reference"], row["n"], row["fixed_split"]) == ("do", "q", 3, False)
+    assert row["difference"] == pytest.approx(0.02)
+    assert row["effect"] == pytest.approx(2.0)
+    assert row["test_to_train"] == pytest.approx((68 + 24) / (136 + 48 + 34 + 12))
+    half = 4.302653 * 0.01 * np.sqrt(1 / 3 + 92 / 230)
+    assert (row["low"], row["high"]) == pytest.approx((0.02 - half, 0.02 + half), rel=1e-6)
+
+
+def test_replicas_are_paired_by_seed_and_fold(write_run: WriteRun, tmp_path: Path) -> None:
+    write_run("pima", "q", "cv", folds=2, seeds=[0, 1], acsa=[0.1, 0.2, None, 0.4])
+    write_run("pima", "do", "cv", folds=2, seeds=[0, 1], acsa=[0.2, 0.4, 0.9, 0.7])
+
+    (row,) = statistics.paired(frames(tmp_path)[1], "acsa", "q").to_dict("records")
+
+    assert row["n"] == 3
+    assert row["difference"] == pytest.approx((0.1 + 0.2 + 0.3) / 3)
+
+
+def test_a_fixed_split_is_not_corrected_and_says_so(write_run: WriteRun, tmp_path: Path) -> None:
+    write_run("wafer", "q", acsa=[0.5, 0.5, 0.5])
+    write_run("wafer", "do", acsa=[0.6, 0.7, 0.8])
+
+    frame, replicas = frames(tmp_path)
+    (row,) = statistics.paired(replicas, "acsa", "q").to_dict("records")
+    table = statistics.paired_tables(frame, replicas)[0]
+
+    assert row["test_to_train"] == 0.0
+    half = 4.302653 * 0.1 / np.sqrt(3)
+    assert row["high"] == pytest.approx(0.2 + half, rel=1e-6)
+    assert table.columns == ("method", "wafer (a)")
+    assert table.footnotes[0] == ("a", statistics.FIXED_SPLIT)
+
+
+def test_paired_tables(write_run: WriteRun, tmp_path: Path) -> None:
+    write_run("pima", "q", acsa=[0.5, 0.5, 0.5])
+    write_run("pima", "ro", acsa=[0.6, 0.6, 0.6])
+    write_run("pima", "do", acsa=[0.70, 0.71, 0.72])
+    write_run("yeast", "q", acsa=[0.5, 0.5, 0.5])
+    write_run("yeast", "ro", acsa=[0.5, 0.4, 0.6])
+    write_run("yeast", "adasyn", na="no neighbours")
+
+    made = {table.name: table for table in statistics.paired_tables(*frames(tmp_path))}
+
+    assert list(made) == [
+        f"differences-{reference}-{metric}-holdout-protocol-4-epochs-seeds-0-2"
+        for reference, metric in (("q", "acsa"), ("q", "g-mean"), ("do", "acsa"), ("do", "g-mean"))
+    ]
+    against_q, _, against_do, _ = made.values()
+    assert against_q.columns == ("method", "pima", "yeast")
+    half = 100 * 4.302653 * 0.01 * np.sqrt(1 / 3 + 92 / 230)
+    wide = 100 * 4.302653 * 0.1 * np.sqrt(1 / 3 + 75 / 187)  # yeast has other numbers of rows
+    assert [[(cell.text, cell.bold) for cell in row] for row in against_q.rows] == [
+        [
+            ("RO+Q", False),
+            ("+10.00 [10.00, 10.00]", False),
+            (f"+0.00 [{-wide:.2f}, {wide:.2f}]; d 0.00", False),
+        ],
+        [("DO", False), (f"+21.00 [{21 - half:.2f}, {21 + half:.2f}]; d 21.00", True), ("-", False)],
+    ]
+    assert [row[0].text for row in against_do.rows] == ["Q", "RO+Q"]
+    assert against_do.columns == ("method", "pima")
+    assert "(n = 3)" in against_q.caption
+
+
+def test_na_is_no_missing_run(write_run: WriteRun, tmp_path: Path) -> None:
+    write_run("yeast", "q")
+    write_run("yeast", "adasyn", na="no neighbours")
+    write_run("pima", "q")
+    write_run("pima", "adasyn")
+    write_run("pima", "ro")
+    write_run("yeast", "do")
+
+    table = statistics.paired_tables(*frames(tmp_path))[0]
+
+    cells = {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
+    assert table.columns == ("method", "pima", "yeast")
+    assert cells["ADASYN+Q"][1] == "NA"
+    assert cells["RO+Q"][1] == "-"
+
+
+def test_a_single_run_has_nothing_to_compare(write_run: WriteRun) -> None:
+    frame, replicas = frames(write_run("haberman", "do"))
+
+    made = statistics.tables(frame, replicas, statistics.rankings(frame))
+
+    assert [table.rows for table in made] == [(), ()]
