@@ -145,7 +145,7 @@ def test_a_whole_number_is_the_same_rate(compose_config: Compose) -> None:
         (["mode=lightgbm", "+mode.estimator.n_estimators=7"], ["mode.estimator.n_estimators=7"]),
         (
             ["mode=ao", "dataset.split.test_size=0.4", "players.generator.temperature=1.0"],
-            ["dataset.split.test_size=0.4", "players.generator.temperature=1.0"],
+            ["dataset.split.test_size=0.4", "players.generator.temperature=1"],
         ),
         (["protocol=cv", "protocol.folds=3"], ["protocol.folds=3"]),
         # no player of q's

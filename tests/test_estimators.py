@@ -18,8 +18,8 @@ from adversarial_oversampling.data.sources import load_yeast
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.estimators import fit_and_test
 from adversarial_oversampling.outcome import Outcome
+from adversarial_oversampling.play import build, build_data
 from adversarial_oversampling.streams import Purpose, seed_sequence
-from adversarial_oversampling.train import build, build_data
 from tests.conftest import Compose, Run
 
 # Fewer trees than by default: they are as much of a test.

@@ -9,8 +9,8 @@ import torch
 
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.game import Game
+from adversarial_oversampling.play import build_data, build_game, train
 from adversarial_oversampling.samples import ROWS, sample
-from adversarial_oversampling.train import build_data, build_game, train
 from tests.conftest import Compose, Run
 
 ABOUT = ["kind", "class", "p_own", "anchor", "anchor_weight", "anchors_used"]
@@ -117,7 +117,7 @@ def test_a_run_without_samples_has_the_same_numbers(
     files = [tmp_path / name / "generated.parquet" for name in ("first", "again")]
     assert first["replicas"] == again["replicas"]
     assert files[0].read_bytes() == files[1].read_bytes()
-    monkeypatch.setattr("adversarial_oversampling.train.sample", lambda game, data: None)
+    monkeypatch.setattr("adversarial_oversampling.play.sample", lambda game, data: None)
     assert run("mode=do", name="blind")["replicas"] == first["replicas"]
     assert not (tmp_path / "blind" / "generated.parquet").exists()
 

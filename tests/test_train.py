@@ -22,7 +22,7 @@ from adversarial_oversampling.data.sources import load_yeast
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game import Game
 from adversarial_oversampling.metrics import AbsentClassWarning
-from adversarial_oversampling.train import only_process
+from adversarial_oversampling.play import only_process
 from tests.conftest import Compose, Run
 
 MODES = ["q", "ao", "do", "both_fool", "both_favour"]

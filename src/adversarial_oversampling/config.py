@@ -15,7 +15,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.networks import PLAYERS
+
+PLAYERS = ("discriminator", "generator", "classifier")
 
 # All that a result depends on. Where files lie and how a run is shown or placed is left out.
 RESULT_KEYS = (
@@ -184,6 +185,9 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver(
         "user_cache", lambda: str(pooch.os_cache("adversarial-oversampling")), replace=True
     )
+
+
+register_resolvers()
 
 
 def check_overrides(arguments: Sequence[str]) -> None:

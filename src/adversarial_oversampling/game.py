@@ -18,11 +18,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from adversarial_oversampling import laws, losses
+from adversarial_oversampling.config import PLAYERS
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.metrics import acsa_of_present, imbalance_metrics
 from adversarial_oversampling.networks import (
-    PLAYERS,
     Classifier,
     Discriminator,
     Generator,

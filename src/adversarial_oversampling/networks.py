@@ -15,8 +15,6 @@ from torch.nn.functional import leaky_relu, one_hot
 
 from adversarial_oversampling.streams import Streams
 
-PLAYERS = ("discriminator", "generator", "classifier")
-
 
 def _uniform_init(streams: Streams, fan_in: int, *shape: int) -> nn.Parameter:
     """Weights `[R, *shape]`, uniform in +-1/sqrt(fan_in), each replica from its own stream."""

@@ -76,10 +76,7 @@ def play_apart(cfg: DictConfig, run_dir: Path) -> str | None:
     The child dies with this process, so no job goes on behind a sweep that was killed.
     """
     context = get_context("forkserver")
-    # Imported once, not in every job. All but the main module, which Python runs in every child anyway.
-    context.set_forkserver_preload(
-        [f"adversarial_oversampling.{name}" for name in ("sweep", "samples", "estimators")]
-    )
+    context.set_forkserver_preload(["adversarial_oversampling.play"])  # imported once, not in every job
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_play, args=(cfg, run_dir, sender))
     child.start()
@@ -95,14 +92,13 @@ def play_apart(cfg: DictConfig, run_dir: Path) -> str | None:
 
 
 def _play(cfg: DictConfig, run_dir: Path, sender: Connection) -> None:
-    from adversarial_oversampling.train import prepare, train  # that module imports this one
+    from adversarial_oversampling.play import train
 
     threading.Thread(target=_die_with_parent, daemon=True).start()
     run_dir.mkdir(parents=True, exist_ok=True)
     with (run_dir / OUTPUT).open("a") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
-    prepare()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         train(cfg, run_dir, wait=True)

@@ -1,269 +1,16 @@
 """Train one mode on one dataset: the command `python -m adversarial_oversampling.train`."""
 
-import logging
-import os
 import sys
-import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
 
 import hydra
-import torch
-from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
 from hydra.types import RunMode
-from hydra.utils import instantiate
-from lightning_fabric.utilities.exceptions import MisconfigurationException
-from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
-from pytorch_lightning.loggers import Logger, WandbLogger
-from pytorch_lightning.utilities.exceptions import SIGTERMException
+from omegaconf import DictConfig
 
 from adversarial_oversampling import results, sweep
-from adversarial_oversampling.config import (
-    check,
-    check_overrides,
-    config_dir,
-    config_hash,
-    register_resolvers,
-)
-from adversarial_oversampling.data.datamodule import TableDataModule
+from adversarial_oversampling.config import check_overrides, config_dir
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.estimators import fit_and_test
-from adversarial_oversampling.game import Game
-from adversarial_oversampling.networks import PLAYERS, build_players
-from adversarial_oversampling.outcome import nothing
-from adversarial_oversampling.progress import EpochBar
-from adversarial_oversampling.samples import sample
-from adversarial_oversampling.streams import Purpose, Streams
-
-log = logging.getLogger(__name__)
-register_resolvers()
-
-
-def build(key: str, node: Any, **kwargs: Any) -> Any:
-    """Instantiate the config node at `key`; what it refuses comes out as an InputError."""
-    try:
-        return instantiate(node, **kwargs)
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, InputError):
-            raise cause from None
-        if isinstance(cause, TypeError | ValueError | MisconfigurationException):
-            raise InputError(f"{key}: {' '.join(str(cause).split())}") from error
-        raise
-
-
-def build_data(cfg: DictConfig) -> TableDataModule:
-    """Read the table and make its LightningDataModule, not yet set up."""
-    return TableDataModule(
-        build("dataset.source", cfg.dataset.source),
-        build("dataset.preprocessing", cfg.dataset.preprocessing),
-        seed=cfg.seed,
-        replicas=cfg.replicas,
-        fold=cfg.protocol.fold,
-        n_folds=cfg.protocol.folds,
-        test_size=cfg.dataset.split.test_size,
-        validation_size=cfg.protocol.validation_size,
-        select_on=cfg.protocol.select_on,
-        resampling=build("mode.resampling", cfg.mode.resampling) if "resampling" in cfg.mode else None,
-        fs=cfg.fs.ratio,
-        batch_size=cfg.dataset.training.batch_size,
-        cache_dir=cfg.paths.cache_dir,
-    )
-
-
-def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
-    """Seat the players of `cfg.mode` at the rows of a data module that is set up."""
-    rules = build("mode.rules", cfg.mode.rules)
-    anchors = data.anchors(cfg.players.generator.anchors) if rules.generator_term else None
-    players = build_players(
-        cfg.players,
-        Streams(data.seeds, Purpose.WEIGHTS, data.folds),
-        features=data.rows.x.shape[-1],
-        classes=data.classes,
-        anchors=anchors,
-    )
-    generated_rows = cfg.generated_rows
-    if generated_rows is None:
-        generated_rows = max(1, cfg.dataset.training.batch_size // data.classes)
-    optimizers = {
-        player: build(f"players.{player}.optimizer", cfg.players[player].optimizer) for player in PLAYERS
-    }
-    return Game(
-        rules=rules,
-        gan=build("gan_type.loss", cfg.gan_type.loss),
-        **players,
-        counts=data.counts,
-        fs=cfg.fs.ratio,
-        generated_rows=generated_rows,
-        optimizers=optimizers,
-        schedule=build("schedule", cfg.schedule),
-        noise=Streams(data.seeds, Purpose.GAME, data.folds),
-        monitor="test_optimistic" if cfg.protocol.select_on == "test" else "validation",
-    )
-
-
-def build_trainer(cfg: DictConfig, run_dir: Path, loggers: list[Logger]) -> Trainer:
-    """Lightning's trainer, with a checkpoint that an interrupted run goes on from."""
-    settings: Any = OmegaConf.to_container(cfg.trainer, resolve=True)
-    checkpoint = ModelCheckpoint(
-        dirpath=run_dir / "checkpoints",
-        filename=config_hash(cfg),
-        every_n_epochs=settings.pop("checkpoint_every"),
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-    callbacks: list[Callback] = [checkpoint]
-    if settings["enable_progress_bar"]:
-        callbacks.append(EpochBar())
-    trainer: Trainer = build(
-        "trainer",
-        settings,
-        logger=loggers or False,
-        callbacks=callbacks,
-        default_root_dir=str(run_dir),
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,
-        enable_model_summary=False,
-    )
-    return trainer
-
-
-def fit(trainer: Trainer, game: Game, data: TableDataModule, checkpoint: Path) -> None:
-    """Train, from the checkpoint if there is one.
-
-    Raises
-    ------
-    InputError
-        If the checkpoint cannot be read.
-    SystemExit
-        With 143 or 130 when a signal stops the training.
-    """
-    resume = None
-    if checkpoint.is_file():
-        try:
-            torch.load(checkpoint, weights_only=True)
-        except (EOFError, IndexError, KeyError, RuntimeError, UnpicklingError) as error:
-            raise InputError(f"{checkpoint} is damaged: delete it, and the run starts anew.") from error
-        log.info("Going on from %s.", checkpoint)
-        resume = str(checkpoint)
-    try:
-        trainer.fit(game, datamodule=data, ckpt_path=resume, weights_only=True if resume else None)
-    except SystemExit as stopped:  # Lightning's answer to SIGTERM and to Ctrl-C
-        terminated = isinstance(stopped, SIGTERMException)
-        log.error(
-            "Stopped in epoch %d. The same command goes on from the last checkpoint, if there is one.",
-            trainer.current_epoch,
-        )
-        raise SystemExit(143 if terminated else 130) from stopped
-
-
-def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> dict[str, Any]:
-    """Train, test and write the result into `run_dir`.
-
-    A finished result of the same configuration is returned as it is; an interrupted run goes on
-    from its last checkpoint and ends with the numbers that it would have had.
-
-    Parameters
-    ----------
-    cfg : DictConfig
-        Composed from `conf/train.yaml`.
-    run_dir : Path
-        Folder of this run.
-    wait : bool
-        Wait while another process trains in the folder, instead of refusing.
-
-    Returns
-    -------
-    dict
-        What result.json holds.
-
-    Raises
-    ------
-    InputError
-        For a setting, a file or a table that has to change.
-    """
-    check(cfg)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    with only_process(run_dir, wait):
-        if not cfg.rerun and (result := results.finished(run_dir, cfg)) is not None:
-            log.info("Already finished: showing %s. Train anew with rerun=true.", run_dir / results.RESULT)
-            return result
-        return play(cfg, run_dir)
-
-
-@contextmanager
-def only_process(run_dir: Path, wait: bool = False) -> Iterator[None]:
-    """Keep a second process out of a run's folder; the lock goes with the process that holds it."""
-    lock = FileLock(run_dir / ".lock")
-    try:
-        lock.acquire(timeout=-1 if wait else 0)
-    except Timeout as error:
-        raise InputError(
-            f"hydra.run.dir={run_dir}: another process trains there; wait, or choose another folder."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def play(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
-    """Train, test and write the result, whatever lies in `run_dir` but a checkpoint to go on from."""
-    checkpoint = run_dir / "checkpoints" / f"{config_hash(cfg)}.ckpt"
-    if cfg.rerun:
-        checkpoint.unlink(missing_ok=True)
-    torch.set_num_threads(cfg.threads)
-
-    started = time.perf_counter()
-    data = build_data(cfg)
-    data.setup()
-    seconds = {"setup": time.perf_counter() - started}
-    loggers = [build(f"logger.{name}", one, save_dir=str(run_dir)) for name, one in cfg.logger.items()]
-    with finishing(loggers):
-        for logger in loggers:
-            logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
-        started = time.perf_counter()
-        samples = None
-        if all(reason is not None for reason in data.not_applicable):
-            outcome = nothing([str(reason) for reason in data.not_applicable], data.classes)
-        elif "estimator" in cfg.mode:
-            make = build("mode.estimator", cfg.mode.estimator)
-            outcome = fit_and_test(make, data, progress=cfg.trainer.enable_progress_bar)
-        else:
-            game = build_game(cfg, data)
-            trainer = build_trainer(cfg, run_dir, loggers)
-            fit(trainer, game, data, checkpoint)
-            game.load_best()
-            trainer.test(game, datamodule=data, verbose=False)
-            outcome, samples = game.outcome(), sample(game, data)
-        seconds["play"] = time.perf_counter() - started
-        result = results.build(cfg, outcome, data, seconds)
-        results.log_summary(loggers, result)
-        results.write(run_dir, result, outcome, data, samples)
-    checkpoint.unlink(missing_ok=True)
-    log.info("Finished: %s", run_dir / results.RESULT)
-    return result
-
-
-@contextmanager
-def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
-    """End the Weights & Biases run, as failed if training did."""
-    failed = 1
-    try:
-        yield
-        failed = 0
-    finally:
-        for logger in loggers:
-            if isinstance(logger, WandbLogger):
-                logger.experiment.finish(exit_code=failed)
 
 
 @hydra.main(version_base="1.3", config_path=config_dir(), config_name="train")
@@ -276,6 +23,8 @@ def run(cfg: DictConfig) -> float | None:
     if job.mode == RunMode.MULTIRUN:
         played = sweep.play_job(cfg, job)
         return None if played is None else results.mean_selection_acsa(played)
+    from adversarial_oversampling.play import train  # slow to import, and not needed for a sweep or for help
+
     try:
         result = train(cfg, Path(job.runtime.output_dir))
     except InputError as error:
@@ -284,17 +33,8 @@ def run(cfg: DictConfig) -> float | None:
     return results.mean_selection_acsa(result)
 
 
-def prepare() -> None:
-    """Set up a process that trains."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no advertisements
-    # Between Lightning and torch, once a job, and nothing that a user could change.
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec", category=FutureWarning)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
-
-
 def main() -> None:
     """Run the command."""
-    prepare()
     try:
         check_overrides(sys.argv[1:])
     except InputError as error:
