@@ -154,6 +154,7 @@ def test_jobs_are_counted_before_they_start() -> None:
         (["train", "-m", "mode=q,do", "seed=1", "--config-dir", "here"], 2),
         (["train", "mode=q,do", "--multirun"], 1),
         (["train", "-m"], 2),
+        (["train", "hydra.mode=MULTIRUN", "mode=q,do"], 1),
     ],
 )
 def test_a_sweep_gets_a_name_among_its_overrides(given: list[str], place: int) -> None:

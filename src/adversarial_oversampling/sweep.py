@@ -145,7 +145,8 @@ def folder_of(job: HydraConf, cfg: DictConfig) -> Path:
 
 def give_name(arguments: list[str]) -> None:
     """Name a multirun among its overrides, so that its jobs know it wherever they run."""
-    if not get_args_parser().parse_known_args(arguments[1:])[0].multirun:
+    multirun = get_args_parser().parse_known_args(arguments[1:])[0].multirun
+    if not multirun and "hydra.mode=MULTIRUN" not in arguments:
         return
     name = f"sweep={time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     # Beside the other overrides: argparse takes them in one piece.
