@@ -28,6 +28,8 @@ def sample(game: Game, data: TableDataModule) -> pd.DataFrame | None:
         table's row with the largest weight; -1 if not known), `anchor_weight`, `anchors_used`
         (perplexity of the weights) and a column `x_...` per feature. None for a mode that makes no rows.
     """
+    if "generator" not in game.players and data.resampling is None:
+        return None
     real = _draw(data, lambda rows: rows[rows < len(data.table.y)])
     frames = [_frame(game, data, "real", x, k) for k, x in enumerate(real)]
     if "generator" in game.players:
@@ -41,11 +43,9 @@ def sample(game: Game, data: TableDataModule) -> pd.DataFrame | None:
             frame["anchor_weight"] = given.max(dim=1).values.numpy()
             frame["anchors_used"] = [float(perplexity(one[None])) for one in given]
             frames.append(frame)
-    elif data.resampling is not None:
+    else:
         made = _draw(data, lambda rows: rows[rows >= len(data.table.y)])
         frames += [_frame(game, data, "generated", x, k) for k, x in enumerate(made)]
-    else:
-        return None
     return pd.concat(frames, ignore_index=True)
 
 
