@@ -160,8 +160,22 @@ def test_jobs_are_counted_before_they_start() -> None:
 def test_a_sweep_gets_a_name_among_its_overrides(given: list[str], place: int) -> None:
     arguments = list(given)
     give_name(arguments)
-    assert arguments[place].startswith("sweep=")
-    assert arguments[:place] + arguments[place + 1 :] == given
+    assert arguments[place].startswith("sweep.name=sweep-")
+    assert arguments[place + 1].startswith("sweep.id=")
+    assert arguments[:place] + arguments[place + 2 :] == given
+
+
+def test_the_same_sweep_has_the_same_name_wherever_it_runs() -> None:
+    names = []
+    for given in (
+        ["mode=q,do", "seed=1"],
+        ["launcher=joblib", "seed=1", "hydra.launcher.n_jobs=2", "mode=q,do", "paths.output_dir=there"],
+        ["mode=q,do", "seed=2"],
+    ):
+        arguments = ["train", "-m", *given]
+        give_name(arguments)
+        names.append(arguments[2])
+    assert names[0] == names[1] != names[2]
 
 
 def test_a_single_run_gets_no_name() -> None:

@@ -4,9 +4,11 @@ Whatever the launcher, a job that raises or is killed leaves the others untouche
 they can be followed from the process that started the sweep, wherever the jobs run.
 """
 
+import hashlib
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -140,18 +142,27 @@ def play_job(cfg: DictConfig, job: HydraConf) -> dict[str, Any] | None:
 
 def folder_of(job: HydraConf, cfg: DictConfig) -> Path:
     """Where the fates of a sweep's jobs lie."""
-    return Path(str(job.sweep.dir), FOLDER, str(cfg.sweep))
+    return Path(str(job.sweep.dir), FOLDER, str(cfg.sweep.id))
 
 
 def give_name(arguments: list[str]) -> None:
-    """Name a multirun among its overrides, so that its jobs know it wherever they run."""
+    """Name a multirun among its overrides, so that its jobs know it wherever they run.
+
+    `sweep.name` is the same when the same sweep is started again; `sweep.id` is this start's own.
+    """
     multirun = get_args_parser().parse_known_args(arguments[1:])[0].multirun
     if not multirun and "hydra.mode=MULTIRUN" not in arguments:
         return
-    name = f"sweep={time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     # Beside the other overrides: argparse takes them in one piece.
-    overrides = [i for i, one in enumerate(arguments) if i and "=" in one and not one.startswith("-")]
-    arguments.insert(overrides[0] if overrides else len(arguments), name)
+    places = [i for i, one in enumerate(arguments) if i and "=" in one and not one.startswith("-")]
+    place = places[0] if places else len(arguments)
+    # Where jobs run, and how many at once, makes no other sweep.
+    told = sorted(
+        arguments[i] for i in places if not re.match(r"launcher=|paths\.|logger|\+?hydra\.", arguments[i])
+    )
+    name = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
+    started = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    arguments[place:place] = [f"sweep.name=sweep-{name}", f"sweep.id={started}"]
 
 
 class Watch(Callback):
