@@ -113,6 +113,7 @@ def test_a_finished_sweep_is_shown_without_training(tmp_path: Path) -> None:
 
 
 def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
+    tmp_path = tmp_path / "new"
     search = ["hparams_search=q", "dataset=haberman", "mode=q", "hydra.sweeper.n_trials=2", *QUICK]
     for _ in range(2):
         assert swept(tmp_path, *search).returncode == 0

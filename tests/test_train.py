@@ -499,19 +499,6 @@ def test_debug_presets(tmp_path: Path, debug: str) -> None:
     assert loaded(tmp_path / "run")["epochs"] <= 5
 
 
-def test_wandb_offline_keeps_curves_and_a_finished_run(tmp_path: Path) -> None:
-    settings = ["logger=wandb", "trainer.max_epochs=3", "mode=do", "replicas=2"]
-    ended = command(*settings, f"hydra.run.dir={tmp_path}/run")
-    assert ended.returncode == 0, ended.stderr
-    (folder,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
-    inspect = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json"]
-    told = subprocess.run([*inspect, "--summary", str(folder)], capture_output=True, text=True, check=True)
-    result = loaded(tmp_path / "run")
-    assert str(result["mean"]["acsa"])[:12] in told.stdout
-    assert "classifier/loss" in told.stdout
-    assert "generator/perplexity" in told.stdout
-
-
 @pytest.mark.parametrize("mode", ["do", "q"])
 def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path, mode: str) -> None:
     settings = [f"mode={mode}", "replicas=3", "trainer.max_epochs=60", "trainer.checkpoint_every=1"]

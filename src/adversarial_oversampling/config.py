@@ -178,10 +178,19 @@ def run_name(cfg: DictConfig) -> str:
     return f"{cfg.dataset.name}/{'-'.join(parts)}"
 
 
+def tags(cfg: DictConfig) -> list[str]:
+    """What a dashboard may filter runs by."""
+    game = [cfg.gan_type.name] if has_generator(cfg) else []
+    columns = cfg.dataset.preprocessing.n_selected
+    dataset = cfg.dataset.name if columns is None else f"{cfg.dataset.name}_{columns}_columns"
+    return [dataset, cfg.mode.name, cfg.protocol.name, f"fs_{cfg.fs.name}", *game]
+
+
 def register_resolvers() -> None:
-    """Make `${fs_name:...}`, `${run_name:}` and `${user_cache:}` known to the YAML files."""
+    """Make `${fs_name:...}`, `${run_name:}`, `${tags:}` and `${user_cache:}` known to the YAML files."""
     OmegaConf.register_new_resolver("fs_name", fs_name, replace=True)
     OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
+    OmegaConf.register_new_resolver("tags", lambda *, _root_: tags(_root_), replace=True)
     OmegaConf.register_new_resolver(
         "user_cache", lambda: str(pooch.os_cache("adversarial-oversampling")), replace=True
     )
@@ -250,6 +259,7 @@ NUMBERS = {
     "dataset.training.batch_size": Number(int, 1),
     "trainer.max_epochs": Number(int, 1),
     "trainer.checkpoint_every": Number(int, 1),
+    "trainer.devices": Number(int, 1),
     "gan_type.loss.gradient_penalty": Number(float, 0),
     "dataset.training.settings_compared": Number(int, 0),
     "mode.settings_compared": Number(int, 0),
@@ -304,7 +314,5 @@ def check(cfg: DictConfig) -> None:
         raise InputError(
             f"protocol.folds={cfg.protocol.folds}: protocol=cv needs a number of folds, and no other has any."
         )
-    if cfg.trainer.devices != 1:
-        raise InputError(f"trainer.devices={cfg.trainer.devices}: one device trains all replicas; give 1.")
     if cfg.trainer.get("check_val_every_n_epoch", 1) != 1:
         raise InputError("trainer.check_val_every_n_epoch: every epoch may be the best; leave it out.")

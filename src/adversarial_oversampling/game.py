@@ -14,14 +14,16 @@ from typing import Any
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
+from torch.distributed import all_gather
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from adversarial_oversampling import laws, losses
 from adversarial_oversampling.config import PLAYERS
+from adversarial_oversampling.curves import log_epoch, log_history
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.metrics import acsa_of_present, imbalance_metrics
+from adversarial_oversampling.metrics import acsa, acsa_of_present, confusion, g_mean, imbalance_metrics
 from adversarial_oversampling.networks import (
     Classifier,
     Discriminator,
@@ -136,7 +138,9 @@ class Game(LightningModule):
     schedule : callable
         Optimizer to learning-rate scheduler, stepped once per epoch.
     noise : Streams
-        z, interpolation and dropout of each replica.
+        z, interpolation and dropout of each replica; its share of the rows is this process's part of
+        every batch. Losses are means over rows, so with equal shares the mean of the processes'
+        gradients is that of the whole batch.
     monitor : str
         Prefix of the metrics on the rows that choose the epoch.
 
@@ -161,6 +165,7 @@ class Game(LightningModule):
     class_weights: Tensor
     log_prior: Tensor
     shift: Tensor
+    learnt: Tensor
     generator_law: Tensor
     discriminator_law: Tensor
     generated_law: Tensor
@@ -185,7 +190,13 @@ class Game(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.rules, self.gan, self.noise, self.monitor = rules, gan, noise, monitor
-        self.generated_rows = generated_rows
+        self.share = noise.rows
+        if generated_rows % self.share.of:
+            raise InputError(
+                f"generated_rows={generated_rows}: trainer.devices={self.share.of} processes share them; "
+                "give a multiple of their number."
+            )
+        self.generated_rows = generated_rows // self.share.of
         self._make_optimizer, self._make_schedule = optimizers, schedule
         self.players = [name for name in PLAYERS if name == "classifier" or generator is not None]
         self.classifier = classifier
@@ -205,7 +216,9 @@ class Game(LightningModule):
             self._add_law("generator_law", laws.LAWS[rules.generator_law](counts, fs))
             self._add_law("discriminator_law", laws.LAWS[rules.discriminator_law](counts, fs))
             self._add_law("generated_law", laws.LAWS[rules.generated_law](counts, fs))
-        every = torch.arange(classes)[None, :, None].expand(replicas, classes, generated_rows)
+        empty = torch.zeros(replicas, classes, classes, dtype=torch.long)
+        self.register_buffer("learnt", empty, persistent=False)
+        every = torch.arange(classes)[None, :, None].expand(replicas, classes, self.generated_rows)
         self.register_buffer("generated_classes", every.contiguous(), persistent=False)
 
         self.best_epoch = torch.full((replicas,), -1)
@@ -213,7 +226,8 @@ class Game(LightningModule):
         self.diverged_at = torch.full((replicas,), -1)
         self.best_weights = {name: value.clone() for name, value in self.state_dict().items()}
         self.history: dict[str, list[Tensor]] = {}
-        self.metrics = imbalance_metrics(replicas, classes)
+        # Answers are gathered, so counts are whole in every process.
+        self.metrics = imbalance_metrics(replicas, classes, sync_on_compute=False)
         self._sums: dict[str, Tensor] = {}
         self._steps = 0
         self._answers: list[tuple[Tensor, Tensor]] = []
@@ -283,7 +297,9 @@ class Game(LightningModule):
     def classifier_turn(self, batch: Batch) -> None:
         """Learn the real rows, and favour (eq. 5) or fool (eq. 8) the generated ones."""
         term = losses.CLASSIFIER_TERMS[self.rules.real_term]
-        rows = term(self.classifier(batch.x, self.noise), batch.y)
+        logits = self.classifier(batch.x, self.noise)
+        self.learnt += confusion(logits.detach().argmax(dim=-1), batch.y, logits.shape[-1])
+        rows = term(logits, batch.y)
         if self.rules.class_weights:
             rows = rows * self.class_weights.gather(1, batch.y)
         loss = real = rows.mean(dim=-1)
@@ -315,30 +331,30 @@ class Game(LightningModule):
 
     def partners(self, generated: Tensor, y: Tensor) -> Tensor:
         """For each real row of class y a generated row of the same class, `[R, B, d]`."""
+        everyone = self.gathered(generated, dim=2)
         replica = torch.arange(y.shape[0], device=y.device)[:, None]
-        sample = torch.arange(y.shape[1], device=y.device) % self.generated_rows
-        return generated[replica, y, sample]
+        place = self.share.rank * y.shape[1] + torch.arange(y.shape[1], device=y.device)
+        return everyone[replica, y, place % everyone.shape[2]]
 
     def slack(self, scores: Tensor) -> Tensor | float:
         """What D's targets miss the ideal by: uniform up to the loss's label noise."""
         if not self.gan.label_noise:
             return 0.0
-        return self.gan.label_noise * self.noise.uniform(*scores.shape[1:])
+        return self.gan.label_noise * self.noise.uniform(*scores.shape[1:], 1).squeeze(-1)
 
     def score(self, x: Tensor, y: Tensor) -> Tensor:
-        """D's scores `[R, B]`."""
+        """D's scores `[R, ...]`."""
         scores: Tensor = self.discriminator(x, y)
         return scores
 
     def score_generated(self, generated: Tensor) -> Tensor:
         """D's scores of generated rows, `[R, C, m]`."""
-        flat = self.score(generated.flatten(1, 2), self.generated_classes.flatten(1))
-        return flat.reshape(self.generated_classes.shape)
+        return self.score(generated, self.generated_classes)
 
     def classify_generated(self, generated: Tensor, noise: Streams | None = None) -> Tensor:
         """Q's logits of generated rows, `[R, C, m, C]`."""
-        logits: Tensor = self.classifier(generated.flatten(1, 2), noise)
-        return logits.reshape(*self.generated_classes.shape, -1)
+        logits: Tensor = self.classifier(generated, noise)
+        return logits
 
     def move(self, player: str, loss: Tensor) -> None:
         """Let a player take one optimizer step down its losses `[R]`."""
@@ -353,6 +369,14 @@ class Game(LightningModule):
         for name, value in values.items():
             value = value.detach()
             self._sums[name] = self._sums[name] + value if name in self._sums else value
+
+    def gathered(self, part: Tensor, dim: int) -> Tensor:
+        """All processes' parts along a dimension, in the order of the whole."""
+        if self.share.of == 1:
+            return part
+        parts = [torch.empty_like(part) for _ in range(self.share.of)]
+        all_gather(parts, part.contiguous())
+        return torch.cat(parts, dim=dim)
 
     # Optimizers, noise and schedules.
 
@@ -376,6 +400,7 @@ class Game(LightningModule):
         found = self.optimizers()
         wrapped = found if isinstance(found, list) else [found]
         self._optimizers: dict[str, Any] = dict(zip(self._optimized, wrapped, strict=True))
+        log_history(self.loggers, self.history, self.diverged_at)  # of a run that goes on
 
     def on_train_epoch_end(self) -> None:
         """Let the learning rates follow their schedule."""
@@ -393,7 +418,9 @@ class Game(LightningModule):
         """Keep each replica's best weights and log the epoch."""
         steps_of = {"discriminator": self._steps * self.rules.critic_steps}
         averages = {
-            name: total / steps_of.get(name.split("/")[0], self._steps) for name, total in self._sums.items()
+            name: self.gathered(total[None], dim=0).mean(dim=0)
+            / steps_of.get(name.split("/")[0], self._steps)
+            for name, total in self._sums.items()
         }
         self._sums, self._steps = {}, 0
         self._find_diverged(averages)
@@ -408,6 +435,9 @@ class Game(LightningModule):
         }
         self.metrics.reset()
         self._keep_best(acsa_of_present(computed["confusion"]))
+        learnt = self.gathered(self.learnt[None], dim=0).sum(dim=0)
+        self.learnt.zero_()
+        averages |= {"train/acsa": acsa(learnt), "train/g_mean": g_mean(learnt)}
         for name in ("acsa", "g_mean"):
             averages[f"{self.monitor}/{name}"] = computed[name]
         self._log_curves(averages)
@@ -415,7 +445,7 @@ class Game(LightningModule):
     def _take_answers(self) -> tuple[Tensor, Tensor]:
         first, second = zip(*self._answers, strict=True)
         self._answers = []
-        return torch.cat(first, dim=1), torch.cat(second, dim=1)
+        return self.gathered(torch.cat(first, dim=1), dim=1), self.gathered(torch.cat(second, dim=1), dim=1)
 
     def _find_diverged(self, averages: Mapping[str, Tensor]) -> None:
         # The weights too: a loss shows only the weights of the step before.
@@ -424,11 +454,7 @@ class Game(LightningModule):
             lost = ~value.isfinite().cpu() & (self.diverged_at < 0)
             self.diverged_at[lost] = self.current_epoch
         if bool((self.diverged_at >= 0).all()):
-            raise InputError(
-                f"The loss became NaN or infinite in epoch {self.current_epoch} in every replica: "
-                "lower players.classifier.optimizer.lr (or another player's), "
-                "or check dataset.preprocessing.scaler."
-            )
+            self.trainer.should_stop = True
 
     def _keep_best(self, score: Tensor) -> None:
         score = score.cpu()
@@ -442,19 +468,13 @@ class Game(LightningModule):
                 self.best_weights[name][chosen] = value[chosen]
 
     def _log_curves(self, values: Mapping[str, Tensor]) -> None:
-        alive = self.diverged_at < 0
-        logged = {"epoch": float(self.current_epoch)}
+        values = {name: value.double().cpu() for name, value in values.items()}
         for name, value in values.items():
-            value = value.double().cpu()
             self.history.setdefault(name, []).append(value)
-            logged[name] = float(value[alive].nanmean())
-            if alive.sum() > 1:
-                logged[f"{name}_std"] = float(value[alive].std())
-        for logger in self.loggers:
-            logger.log_metrics(logged, step=self.current_epoch)
+        told = log_epoch(self.loggers, self.current_epoch, values, self.diverged_at)
         for name in ("acsa", "g_mean"):
             name = f"{self.monitor}/{name}"
-            self.log(name, logged[name], prog_bar=True, logger=False)
+            self.log(name, told[name], prog_bar=True, logger=False, sync_dist=True)
 
     def load_best(self) -> None:
         """Put every replica's best weights back into the networks."""
@@ -483,6 +503,7 @@ class Game(LightningModule):
             na=[f"the loss became NaN or infinite in epoch {e}" if e >= 0 else None for e in epochs],
             best_epoch=self.best_epoch.tolist(),
             selection_acsa=self.best_score.tolist(),
+            diverged_at=epochs,
             history=self.history,
             parameters={name: parameters_per_replica(getattr(self, name)) for name in self.players},
             weights=self.best_weights,

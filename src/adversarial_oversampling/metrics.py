@@ -170,14 +170,17 @@ class GMean(Confusion):
         return g_mean(self.matrix)
 
 
-def imbalance_metrics(replicas: int, classes: int) -> MetricCollection:
-    """ACSA, GM, recalls and the confusion matrix as one collection that counts each batch once."""
+def imbalance_metrics(replicas: int, classes: int, **kwargs: Any) -> MetricCollection:
+    """ACSA, GM, recalls and the confusion matrix as one collection that counts each batch once.
+
+    Further arguments go to torchmetrics' `Metric`.
+    """
     return MetricCollection(
         {
-            "acsa": ACSA(replicas, classes),
-            "g_mean": GMean(replicas, classes),
-            "recall": Recall(replicas, classes),
-            "confusion": Confusion(replicas, classes),
+            "acsa": ACSA(replicas, classes, **kwargs),
+            "g_mean": GMean(replicas, classes, **kwargs),
+            "recall": Recall(replicas, classes, **kwargs),
+            "confusion": Confusion(replicas, classes, **kwargs),
         },
         compute_groups=[["acsa", "g_mean", "recall", "confusion"]],
     )

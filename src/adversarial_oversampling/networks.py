@@ -33,7 +33,7 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 
 
 class ReplicaLinear(nn.Module):
-    """R independent affine maps: `[R, B, inputs]` to `[R, B, outputs]`."""
+    """R independent affine maps: `[R, ..., inputs]` to `[R, ..., outputs]`."""
 
     def __init__(self, inputs: int, outputs: int, streams: Streams) -> None:
         super().__init__()
@@ -42,11 +42,12 @@ class ReplicaLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply replica r's map to row block r."""
-        return product(x, self.weight) + self.bias
+        out = product(x.flatten(1, -2), self.weight) + self.bias
+        return out.reshape(*x.shape[:-1], out.shape[-1])
 
 
 def dropout(x: Tensor, rate: float, streams: Streams) -> Tensor:
-    """Zero a share `rate` of `x [R, B, h]` and rescale the rest, by each replica's own stream."""
+    """Zero a share `rate` of `x [R, ..., B, h]` and rescale the rest, by each replica's own stream."""
     kept = streams.uniform(*x.shape[1:]) >= rate
     return x * kept / (1 - rate)
 
@@ -75,7 +76,7 @@ class MLP(nn.Module):
         self.layers = nn.ModuleList(ReplicaLinear(a, b, streams) for a, b in pairwise(sizes))
 
     def forward(self, x: Tensor, noise: Streams | None = None) -> Tensor:
-        """Map rows `[R, B, inputs]` to `[R, B, outputs]`; drop units only if `noise` is given."""
+        """Map rows `[R, ..., inputs]` to `[R, ..., outputs]`; drop units only if `noise` is given."""
         for layer in self.layers[:-1]:
             x = leaky_relu(layer(x), 0.1)
             if noise is not None and self.dropout > 0:
@@ -85,11 +86,11 @@ class MLP(nn.Module):
 
 
 class Classifier(MLP):
-    """Q: rows `[R, B, d]` to logits `[R, B, C]`."""
+    """Q: rows `[R, ..., d]` to logits `[R, ..., C]`."""
 
 
 class Discriminator(nn.Module):
-    """D: rows `[R, B, d]` to one score each, `[R, B]`.
+    """D: rows `[R, ..., d]` to one score each, `[R, ...]`.
 
     D has no batch normalisation, as the gradient penalty is a property of single rows.
 
@@ -111,7 +112,7 @@ class Discriminator(nn.Module):
         self.mlp = MLP(features + self.classes, width, 1, layers, streams)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """Score rows `x [R, B, d]` of classes `y [R, B]`."""
+        """Score rows `x [R, ..., d]` of classes `y [R, ...]`."""
         if self.classes:
             x = torch.cat([x, one_hot(y, self.classes).to(x.dtype)], dim=-1)
         scores: Tensor = self.mlp(x)
@@ -174,9 +175,8 @@ class Generator(nn.Module):
         replicas, classes, rows, _ = z.shape
         codes = torch.eye(classes, dtype=z.dtype, device=z.device)
         codes = codes[None, :, None].expand(replicas, classes, rows, classes)
-        hidden = self.trunk(torch.cat([z, codes], dim=-1).flatten(1, 2))
-        hidden = leaky_relu(hidden, 0.1).reshape(replicas * classes, rows, -1)
-        logits = product(hidden, self.weight.flatten(0, 1)) + self.bias.flatten(0, 1)
+        hidden = leaky_relu(self.trunk(torch.cat([z, codes], dim=-1)), 0.1)
+        logits = product(hidden.flatten(0, 1), self.weight.flatten(0, 1)) + self.bias.flatten(0, 1)
         logits = logits.reshape(replicas, classes, rows, -1) / self.temperature
         masked: Tensor = logits.masked_fill(~self.mask[:, :, None], -torch.inf)
         return masked.softmax(dim=-1)

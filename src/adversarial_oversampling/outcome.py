@@ -24,6 +24,8 @@ class Outcome:
         The epoch whose weights answered; None where there are no epochs.
     selection_acsa : sequence of (float or None), length R
         ACSA of that epoch on the rows that chose it.
+    diverged_at : sequence of int
+        For a game: the epoch in which a replica's loss became NaN or infinite; -1 for never.
     history : mapping of str to sequence of Tensor [R]
         Curves, one entry per epoch.
     parameters : mapping of str to int
@@ -39,10 +41,51 @@ class Outcome:
     na: Sequence[str | None]
     best_epoch: Sequence[int | None]
     selection_acsa: Sequence[float | None]
+    diverged_at: Sequence[int] = ()
     history: Mapping[str, Sequence[Tensor]] = field(default_factory=dict)
     parameters: Mapping[str, int] = field(default_factory=dict)
     weights: Mapping[str, Tensor] | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+def join(parts: Sequence[Outcome]) -> Outcome:
+    """One outcome of the replicas of several, in their order."""
+    rows = max(part.row.shape[1] for part in parts)
+    epochs = {name: max(len(part.history[name]) for part in parts) for name in parts[0].history}
+    first = parts[0]
+    return Outcome(
+        row=_stacked([part.row for part in parts], rows, -1),
+        predicted=_stacked([part.predicted for part in parts], rows, 0),
+        probabilities=_stacked([part.probabilities for part in parts], rows, 0),
+        na=[reason for part in parts for reason in part.na],
+        best_epoch=[epoch for part in parts for epoch in part.best_epoch],
+        selection_acsa=[score for part in parts for score in part.selection_acsa],
+        diverged_at=[epoch for part in parts for epoch in part.diverged_at],
+        history={
+            # A part whose replicas have all diverged stops early.
+            name: list(_stacked([torch.stack(list(part.history[name]), 1) for part in parts], n, torch.nan).T)
+            for name, n in epochs.items()
+        },
+        parameters=first.parameters,
+        weights=(
+            None
+            if first.weights is None
+            else {
+                name: torch.cat([part.weights[name] for part in parts if part.weights])
+                for name in first.weights
+            }
+        ),
+        device=first.device,
+    )
+
+
+def _stacked(parts: Sequence[Tensor], width: int, filling: float) -> Tensor:
+    """Tensors `[R, n, ...]` below each other, filled up to a common width n."""
+    filled = []
+    for part in parts:
+        more = part.new_full((part.shape[0], width - part.shape[1], *part.shape[2:]), filling)
+        filled.append(torch.cat([part, more], dim=1))
+    return torch.cat(filled)
 
 
 def nothing(na: Sequence[str], classes: int) -> Outcome:

@@ -4,33 +4,39 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import pandas as pd
 import torch
 from filelock import FileLock, Timeout
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
-from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from adversarial_oversampling import record, results
+from adversarial_oversampling import processes, record, results, tracking
 from adversarial_oversampling.config import PLAYERS, check, config_hash
+from adversarial_oversampling.curves import log_history
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.estimators import fit_and_test
 from adversarial_oversampling.game import Game
 from adversarial_oversampling.networks import build_players
-from adversarial_oversampling.outcome import nothing
+from adversarial_oversampling.outcome import Outcome, join, nothing
 from adversarial_oversampling.progress import EpochBar
 from adversarial_oversampling.samples import sample
+from adversarial_oversampling.share import WHOLE, Share, shares
 from adversarial_oversampling.streams import Purpose, Streams
 
 log = logging.getLogger(__name__)
@@ -49,8 +55,8 @@ def build(key: str, node: Any, **kwargs: Any) -> Any:
         raise
 
 
-def build_data(cfg: DictConfig) -> TableDataModule:
-    """Read the table and make its LightningDataModule, not yet set up."""
+def build_data(cfg: DictConfig, replicas: Share = WHOLE, rows: Share = WHOLE) -> TableDataModule:
+    """Read the table and make its LightningDataModule, not yet set up, of this process's share."""
     return TableDataModule(
         build("dataset.source", cfg.dataset.source),
         build("dataset.preprocessing", cfg.dataset.preprocessing),
@@ -65,6 +71,8 @@ def build_data(cfg: DictConfig) -> TableDataModule:
         fs=cfg.fs.ratio,
         batch_size=cfg.dataset.training.batch_size,
         cache_dir=cfg.paths.cache_dir,
+        replica_share=replicas,
+        row_share=rows,
     )
 
 
@@ -94,24 +102,37 @@ def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
         generated_rows=generated_rows,
         optimizers=optimizers,
         schedule=build("schedule", cfg.schedule),
-        noise=Streams(data.seeds, Purpose.GAME, data.folds),
+        noise=Streams(data.seeds, Purpose.GAME, data.folds, rows=data.row_share),
         monitor="test_optimistic" if cfg.protocol.select_on == "test" else "validation",
     )
 
 
-def build_trainer(cfg: DictConfig, run_dir: Path, loggers: list[Logger]) -> Trainer:
+def build_trainer(
+    cfg: DictConfig, run_dir: Path, loggers: list[Logger], replicas: Share = WHOLE, rows: Share = WHOLE
+) -> Trainer:
     """Lightning's trainer, with a checkpoint that an interrupted run goes on from."""
     settings: Any = OmegaConf.to_container(cfg.trainer, resolve=True)
     checkpoint = ModelCheckpoint(
         dirpath=run_dir / "checkpoints",
-        filename=config_hash(cfg),
+        filename=checkpoint_of(cfg, run_dir, replicas).stem,
         every_n_epochs=settings.pop("checkpoint_every"),
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [checkpoint]
+    settings["enable_progress_bar"] &= replicas.rank == rows.rank == 0
     if settings["enable_progress_bar"]:
         callbacks.append(EpochBar())
+    if rows.of > 1:
+        settings |= {
+            # Every player's move leaves the other players' weights out; buffers are equal from the start.
+            "strategy": DDPStrategy(find_unused_parameters=True, broadcast_buffers=False),
+            "plugins": [LightningEnvironment()],
+            "use_distributed_sampler": False,
+        }
+    else:
+        on_gpu = settings["accelerator"] != "cpu" and torch.cuda.is_available()
+        settings["devices"] = [replicas.rank] if on_gpu and replicas.of > 1 else 1
     trainer: Trainer = build(
         "trainer",
         settings,
@@ -123,6 +144,12 @@ def build_trainer(cfg: DictConfig, run_dir: Path, loggers: list[Logger]) -> Trai
         enable_model_summary=False,
     )
     return trainer
+
+
+def checkpoint_of(cfg: DictConfig, run_dir: Path, replicas: Share = WHOLE) -> Path:
+    """What an interrupted run, or a process that has some of its replicas, goes on from."""
+    part = f"-{replicas.rank + 1}-of-{replicas.of}" if replicas.of > 1 else ""
+    return run_dir / "checkpoints" / f"{config_hash(cfg)}{part}.ckpt"
 
 
 def fit(trainer: Trainer, game: Game, data: TableDataModule, checkpoint: Path) -> None:
@@ -154,12 +181,28 @@ def fit(trainer: Trainer, game: Game, data: TableDataModule, checkpoint: Path) -
         raise SystemExit(143 if terminated else 130) from stopped
 
 
-def prepare() -> None:
+def prepare(cfg: DictConfig) -> None:
     """Set up a process that trains."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no advertisements
+    for name in ("pytorch_lightning", "lightning_fabric"):  # advertisements, and one line per process
+        logging.getLogger(name).setLevel(logging.WARNING)
     # Between Lightning and torch, once a job, and nothing that a user could change.
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec", category=FutureWarning)
+    # Older versions of torch know no other name for it.
+    warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
+    torch.set_num_threads(cfg.threads)
+
+
+def replica_count(cfg: DictConfig) -> int:
+    """How many games are played: one per seed, and per fold where all folds are."""
+    folds = cfg.protocol.folds if cfg.protocol.folds is not None and cfg.protocol.fold is None else 1
+    return int(cfg.replicas * folds)
+
+
+def drop_checkpoints(cfg: DictConfig, run_dir: Path) -> None:
+    """Forget what an interrupted run would go on from, however many processes it had."""
+    for file in (run_dir / "checkpoints").glob(f"{config_hash(cfg)}*.ckpt"):
+        file.unlink()
 
 
 def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> dict[str, Any]:
@@ -187,14 +230,28 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> dict[str, Any]:
     InputError
         For a setting, a file or a table that has to change.
     """
-    prepare()
     check(cfg)
     run_dir.mkdir(parents=True, exist_ok=True)
     with only_process(run_dir, wait):
         if not cfg.rerun and (result := results.finished(run_dir, cfg)) is not None:
             log.info("Already finished: showing %s. Train anew with rerun=true.", run_dir / results.RESULT)
+            if tracking.awaited():
+                trackers = begin_logging(cfg, run_dir, only=["wandb"])
+                with tracking.finishing(trackers):
+                    tracking.log_result(trackers, result, run_dir)
             return result
-        return play(cfg, run_dir)
+        if cfg.rerun:
+            drop_checkpoints(cfg, run_dir)
+            tracking.forget(run_dir)
+        if "rules" in cfg.mode and replica_count(cfg) < cfg.trainer.devices:
+            port = find_free_network_port()
+            parts = [partial(play_rank, cfg, run_dir, rows, port) for rows in shares(cfg.trainer.devices)]
+            result = processes.call(parts)[0]
+        else:
+            result = play(cfg, run_dir)
+        drop_checkpoints(cfg, run_dir)
+    log.info("Finished: %s", run_dir / results.RESULT)
+    return result
 
 
 @contextmanager
@@ -213,21 +270,19 @@ def only_process(run_dir: Path, wait: bool = False) -> Iterator[None]:
         lock.release()
 
 
-def play(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
-    """Train, test and write the result, whatever lies in `run_dir` but a checkpoint to go on from."""
-    checkpoint = run_dir / "checkpoints" / f"{config_hash(cfg)}.ckpt"
-    if cfg.rerun:
-        checkpoint.unlink(missing_ok=True)
-    torch.set_num_threads(cfg.threads)
+def play(cfg: DictConfig, run_dir: Path, rows: Share = WHOLE) -> dict[str, Any]:
+    """Train, test and write the result, whatever lies in `run_dir` but a checkpoint to go on from.
 
+    With a share of the rows this process is one of several that play one game: each has its part of
+    every batch, and the first one logs and writes.
+    """
+    prepare(cfg)
     started = time.perf_counter()
-    data = build_data(cfg)
+    data = build_data(cfg, rows=rows)
     data.setup()
     seconds = {"setup": time.perf_counter() - started}
-    loggers = [build(f"logger.{name}", one, save_dir=str(run_dir)) for name, one in cfg.logger.items()]
-    with finishing(loggers):
-        for logger in loggers:
-            logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
+    loggers = begin_logging(cfg, run_dir) if rows.rank == 0 else []
+    with tracking.finishing(loggers):
         started = time.perf_counter()
         samples = None
         if all(reason is not None for reason in data.not_applicable):
@@ -235,30 +290,62 @@ def play(cfg: DictConfig, run_dir: Path) -> dict[str, Any]:
         elif "estimator" in cfg.mode:
             make = build("mode.estimator", cfg.mode.estimator)
             outcome = fit_and_test(make, data, progress=cfg.trainer.enable_progress_bar)
+        elif cfg.trainer.devices > 1 and rows.of == 1:
+            parts = [partial(play_replicas, cfg, run_dir, some) for some in shares(cfg.trainer.devices)]
+            outcomes, samples_of = zip(*processes.call(parts), strict=True)
+            outcome, samples = join(outcomes), samples_of[0]
+            log_history(loggers, outcome.history, torch.tensor(outcome.diverged_at))
         else:
-            game = build_game(cfg, data)
-            trainer = build_trainer(cfg, run_dir, loggers)
-            fit(trainer, game, data, checkpoint)
-            game.load_best()
-            trainer.test(game, datamodule=data, verbose=False)
-            outcome, samples = game.outcome(), sample(game, data)
+            outcome, samples = play_game(cfg, run_dir, data, loggers)
+        if outcome.diverged_at and min(outcome.diverged_at) >= 0:
+            raise InputError(
+                f"In every replica {outcome.na[0]}: lower players.classifier.optimizer.lr (or another "
+                "player's), or check dataset.preprocessing.scaler."
+            )
+        if rows.rank > 0:
+            return {}
         seconds["play"] = time.perf_counter() - started
         result = record.build(cfg, outcome, data, seconds)
-        record.log_summary(loggers, result)
         record.write(run_dir, result, outcome, data, samples)
-    checkpoint.unlink(missing_ok=True)
-    log.info("Finished: %s", run_dir / results.RESULT)
+        tracking.log_result(loggers, result, run_dir)
     return result
 
 
-@contextmanager
-def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
-    """End the Weights & Biases run, as failed if training did."""
-    failed = 1
-    try:
-        yield
-        failed = 0
-    finally:
-        for logger in loggers:
-            if isinstance(logger, WandbLogger):
-                logger.experiment.finish(exit_code=failed)
+def begin_logging(cfg: DictConfig, run_dir: Path, only: Collection[str] | None = None) -> list[Logger]:
+    """The run's loggers, or those of some names, told the configuration."""
+    loggers = [
+        build(f"logger.{name}", one, save_dir=str(run_dir))
+        for name, one in cfg.logger.items()
+        if only is None or name in only
+    ]
+    for logger in loggers:
+        logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
+    return loggers
+
+
+def play_rank(cfg: DictConfig, run_dir: Path, rows: Share, port: int) -> dict[str, Any]:
+    """Play in one of several processes that share every batch."""
+    if rows.rank > 0:
+        logging.getLogger().setLevel(logging.ERROR)  # the first one tells the rest
+    os.environ |= {"LOCAL_RANK": str(rows.rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return play(cfg, run_dir, rows)
+
+
+def play_replicas(cfg: DictConfig, run_dir: Path, some: Share) -> tuple[Outcome, pd.DataFrame | None]:
+    """Play the games of some of the replicas."""
+    prepare(cfg)
+    data = build_data(cfg, replicas=some)
+    data.setup()
+    return play_game(cfg, run_dir, data, [], some)
+
+
+def play_game(
+    cfg: DictConfig, run_dir: Path, data: TableDataModule, loggers: list[Logger], replicas: Share = WHOLE
+) -> tuple[Outcome, pd.DataFrame | None]:
+    """Train and test the game on rows that are set up; returns answers and a sample of rows."""
+    game = build_game(cfg, data)
+    trainer = build_trainer(cfg, run_dir, loggers, replicas, data.row_share)
+    fit(trainer, game, data, checkpoint_of(cfg, run_dir, replicas))
+    game.load_best()
+    trainer.test(game, datamodule=data, verbose=False)
+    return game.outcome(), sample(game, data)

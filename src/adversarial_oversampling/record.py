@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import torch
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.loggers import Logger
 from torch import Tensor
 
 from adversarial_oversampling import __version__, metrics
@@ -196,20 +195,6 @@ def curves(outcome: Outcome, data: TableDataModule) -> pd.DataFrame:
         frame.insert(0, "epoch", range(len(frame)))
         frames.append(_labelled(frame, seed, fold))
     return pd.concat(frames, ignore_index=True)
-
-
-def log_summary(loggers: Sequence[Logger], result: Mapping[str, Any]) -> None:
-    """Log the final means and standard deviations, named as optimistic where they are."""
-    prefix = "final_optimistic" if result["optimistic"] else "final"
-    final = {
-        f"{prefix}/{metric}{suffix}": value
-        for suffix, kind in (("", "mean"), ("_std", "std"))
-        for metric, value in result[kind].items()
-        if value is not None
-    }
-    for logger in loggers:
-        logger.log_metrics(final, step=result["epochs"])
-        logger.save()
 
 
 def write(

@@ -1,11 +1,13 @@
 """Random streams: one per replica and purpose, all derived from the run's seed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from adversarial_oversampling.share import WHOLE, Share
 
 
 class Purpose(IntEnum):
@@ -42,6 +44,9 @@ class Streams:
         The fold of each replica; folds of one seed draw different numbers.
     device : torch.device or str
         Where the drawn tensors go.
+    rows : Share
+        This process's block of the rows, which are the last dimension but one. Every process draws the
+        numbers of all rows and keeps its own, so a row's numbers do not depend on who plays it.
     """
 
     def __init__(
@@ -50,8 +55,9 @@ class Streams:
         purpose: Purpose,
         folds: Sequence[int | None] | None = None,
         device: torch.device | str = "cpu",
+        rows: Share = WHOLE,
     ) -> None:
-        self.device = device
+        self.device, self.rows = device, rows
         self._generators = []
         for seed, fold in zip(seeds, folds or [None] * len(seeds), strict=True):
             state = seed_sequence(seed, purpose, fold).generate_state(1, np.uint64)
@@ -62,16 +68,21 @@ class Streams:
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers of shape `[R, *shape]`, float32."""
-        out = torch.empty(len(self), *shape)
-        for slot, generator in zip(out, self._generators, strict=True):
-            slot.normal_(generator=generator)
-        return out.to(self.device)
+        return self._draw(torch.Tensor.normal_, shape, torch.float32)
 
     def uniform(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Uniform numbers in [0, 1) of shape `[R, *shape]`."""
-        out = torch.empty(len(self), *shape, dtype=dtype)
+        return self._draw(torch.Tensor.uniform_, shape, dtype)
+
+    def _draw(self, fill: Callable[..., Tensor], shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        sizes = [len(self), *shape]
+        if self.rows.of > 1:
+            sizes[-2] *= self.rows.of
+        out = torch.empty(sizes, dtype=dtype)
         for slot, generator in zip(out, self._generators, strict=True):
-            slot.uniform_(generator=generator)
+            fill(slot, generator=generator)
+        if self.rows.of > 1:
+            out = self.rows.take(out, dim=-2)
         return out.to(self.device)
 
     def state(self) -> Tensor:

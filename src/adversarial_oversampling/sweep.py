@@ -6,18 +6,14 @@ they can be followed from the process that started the sweep, wherever the jobs 
 
 import hashlib
 import json
-import logging
 import os
 import re
-import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +27,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from adversarial_oversampling import results
+from adversarial_oversampling import processes, results
 from adversarial_oversampling.errors import InputError
 
 FOLDER = ".sweeps"
@@ -77,47 +73,25 @@ def play_apart(cfg: DictConfig, run_dir: Path) -> str | None:
 
     The child dies with this process, so no job goes on behind a sweep that was killed.
     """
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["adversarial_oversampling.play"])  # imported once, not in every job
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_play, args=(cfg, run_dir, sender))
-    child.start()
-    sender.close()
     try:
-        reason = str(receiver.recv())
-    except EOFError:  # it ended without a word: well, or killed
-        reason = None
-    child.join()
-    if child.exitcode is not None and child.exitcode < 0:
-        return f"killed by {signal.Signals(-child.exitcode).name}"
-    return reason or (f"exit code {child.exitcode}" if child.exitcode else None)
+        processes.call([partial(_play, cfg, run_dir)])
+    except (InputError, processes.ProcessDiedError) as failed:
+        return str(failed)
+    return None
 
 
-def _play(cfg: DictConfig, run_dir: Path, sender: Connection) -> None:
+def _play(cfg: DictConfig, run_dir: Path) -> None:
     from adversarial_oversampling.play import train
 
-    threading.Thread(target=_die_with_parent, daemon=True).start()
     run_dir.mkdir(parents=True, exist_ok=True)
     with (run_dir / OUTPUT).open("a") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         train(cfg, run_dir, wait=True)
     except InputError as error:
-        sender.send(str(error))
-        sys.exit(f"Error: {error}")
-    except Exception as error:
-        sender.send(f"{type(error).__name__}: {' '.join(str(error).split())}")
-        traceback.print_exc()
-        sys.exit(1)
-
-
-def _die_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+        print(f"Error: {error}", file=sys.stderr)
+        raise
 
 
 def play_job(cfg: DictConfig, job: HydraConf) -> dict[str, Any] | None:
@@ -180,6 +154,7 @@ class Watch(Callback):
         if "optuna" in config.hydra.sweeper._target_ and config.protocol.select_on == "test":
             sys.exit("Error: protocol=paper: a search must not look at test rows; take holdout or cv.")
         self.folder = folder_of(config.hydra, config)
+        self.folder.mkdir(parents=True, exist_ok=True)  # a search opens its study there before any job runs
         self.fates: dict[int, Fate] = {}
         self.total = count_jobs(config)
         self.started = time.perf_counter()

@@ -18,6 +18,7 @@ from adversarial_oversampling.data.resampling import Resampling
 from adversarial_oversampling.data.sources import Table
 from adversarial_oversampling.data.splits import Split, folds, holdout
 from adversarial_oversampling.errors import InputError, NotApplicable
+from adversarial_oversampling.share import WHOLE, Share
 from adversarial_oversampling.streams import Purpose, Streams, seed_sequence
 
 Ints = NDArray[np.int64]
@@ -114,28 +115,43 @@ class ClassDraws:
 
 
 class TrainingBatches:
-    """An epoch of batches; every batch is full and drawn anew from each replica's stream."""
+    """An epoch of batches; every batch is full and drawn anew from each replica's stream.
+
+    Every process draws the whole batch and takes its share of the rows.
+    """
 
     def __init__(
-        self, rows: Rows, draws: ClassDraws, law: Tensor, size: int, steps: int, streams: Streams
+        self,
+        rows: Rows,
+        draws: ClassDraws,
+        law: Tensor,
+        size: int,
+        steps: int,
+        streams: Streams,
+        share: Share,
     ) -> None:
         self._rows, self._draws, self._law = rows, draws, law
-        self._size, self._steps, self._streams = size, steps, streams
+        self._size, self._steps, self._streams, self._share = size, steps, streams, share
 
     def __len__(self) -> int:
         return self._steps
 
     def __iter__(self) -> Iterator[Batch]:
         for _ in range(self._steps):
-            yield self._rows.take(self._draws.draw(self._law, self._size, self._streams))
+            drawn = self._draws.draw(self._law, self._size, self._streams)
+            yield self._rows.take(self._share.take(drawn, dim=1))
 
 
 class EvaluationBatches:
-    """Every given row once, in chunks of one fixed size; short chunks are padded."""
+    """Every given row once, in chunks of one fixed size; short chunks are padded.
 
-    def __init__(self, rows: Rows, parts: Sequence[np.ndarray]) -> None:
+    Every process has as many chunks.
+    """
+
+    def __init__(self, rows: Rows, parts: Sequence[np.ndarray], share: Share = WHOLE) -> None:
         self._rows = rows
-        self._chunks = torch.split(pad(parts, EVALUATION_ROWS), EVALUATION_ROWS, dim=1)
+        numbers = share.take(pad(parts, EVALUATION_ROWS * share.of), dim=1)
+        self._chunks = torch.split(numbers, EVALUATION_ROWS, dim=1)
 
     def __len__(self) -> int:
         return len(self._chunks)
@@ -180,6 +196,10 @@ class TableDataModule(LightningDataModule):
         Rows per batch and replica.
     cache_dir : str or Path
         Where imputed cells are cached.
+    replica_share : Share
+        The replicas that this process has; all others are left out here.
+    row_share : Share
+        The rows of every batch that this process has.
 
     Attributes
     ----------
@@ -216,12 +236,19 @@ class TableDataModule(LightningDataModule):
         fs: float | None = None,
         batch_size: int = 64,
         cache_dir: str | Path,
+        replica_share: Share = WHOLE,
+        row_share: Share = WHOLE,
     ) -> None:
         super().__init__()
         if replicas < 1:
             raise InputError(f"replicas={replicas}: at least one replica is needed.")
         if batch_size < 1:
             raise InputError(f"dataset.training.batch_size={batch_size}: at least 1 is needed.")
+        if batch_size % row_share.of:
+            raise InputError(
+                f"dataset.training.batch_size={batch_size}: trainer.devices={row_share.of} processes share "
+                "every batch; give a multiple of their number."
+            )
         if fs is not None and not 0 < fs <= 1:
             raise InputError(
                 f"fs.ratio={fs}: the ratio of smallest to largest class lies in (0, 1]; "
@@ -255,7 +282,8 @@ class TableDataModule(LightningDataModule):
                 f"replicas={replicas}: their rows need {needed / 2**30:.1f} GiB and "
                 f"{free / 2**30:.1f} are free; lower replicas and give later seeds in runs of their own."
             )
-        pairs = [(seed + r, f) for r in range(replicas) for f in wanted]
+        pairs = replica_share.part([(seed + r, f) for r in range(replicas) for f in wanted])
+        self.row_share = row_share
         self.seeds = [s for s, _ in pairs]
         self.folds = [f for _, f in pairs]
         self.splits: list[Split] = []
@@ -401,7 +429,13 @@ class TableDataModule(LightningDataModule):
         """Batches of real rows for D and Q; their classes follow the law that `fs` gives."""
         law = laws.oversampled(self.counts, self.fs)
         return TrainingBatches(
-            self.rows, self.draws, law, self.batch_size, self.steps_per_epoch, self._streams
+            self.rows,
+            self.draws,
+            law,
+            self.batch_size,
+            self.steps_per_epoch,
+            self._streams,
+            self.row_share,
         )
 
     def val_dataloader(self) -> EvaluationBatches:
@@ -413,7 +447,7 @@ class TableDataModule(LightningDataModule):
         return self._evaluation("test")
 
     def _evaluation(self, part: str) -> EvaluationBatches:
-        return EvaluationBatches(self.rows, [getattr(split, part) for split in self.splits])
+        return EvaluationBatches(self.rows, [getattr(split, part) for split in self.splits], self.row_share)
 
     def state_dict(self) -> dict[str, Any]:
         """The state of the batch streams, for a checkpoint."""

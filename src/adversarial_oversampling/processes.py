@@ -1,0 +1,93 @@
+"""Work in child processes that die together."""
+
+import logging
+import pickle
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from os import _exit
+from typing import Any
+
+from adversarial_oversampling.errors import InputError
+
+
+class ProcessDiedError(Exception):
+    """A child process ended without an answer; the message says how."""
+
+
+def call(functions: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Call each function in a child process, all at once; returns their answers.
+
+    The children die with this process, and with each other: an answer is not worth waiting for when
+    another is missing.
+
+    Raises
+    ------
+    InputError
+        The first one that a function raised.
+    ProcessDiedError
+        If a function raised something else, which its process has printed, or a process was killed.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["adversarial_oversampling.play"])  # imported once, not in every child
+    children: dict[Any, BaseProcess] = {}
+    for function in functions:
+        receiver, sender = context.Pipe(duplex=False)
+        children[receiver] = context.Process(target=_answer, args=(function, sender))
+        children[receiver].start()
+        sender.close()
+    answers: dict[Any, Any] = {}
+    try:
+        while len(answers) < len(children):
+            for ready in wait(children.keys() - answers.keys()):
+                answers[ready] = _receive(ready, children[ready])
+    except BaseException:
+        for child in children.values():
+            child.kill()
+        raise
+    finally:
+        for child in children.values():
+            child.join()
+    return [answers[receiver] for receiver in children]
+
+
+def _receive(receiver: Any, child: BaseProcess) -> Any:
+    try:
+        answer, error = pickle.loads(receiver.recv_bytes())
+    except EOFError:  # it ended without a word
+        child.join()
+        code = child.exitcode or 0
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        raise ProcessDiedError(how) from None
+    if isinstance(error, InputError):
+        raise error
+    if error is not None:
+        raise ProcessDiedError(error)
+    return answer
+
+
+def _answer(function: Callable[[], Any], sender: Connection) -> None:
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    answer: Any = None
+    error: InputError | str | None = None
+    try:
+        answer = function()
+    except InputError as refused:
+        error = refused
+    except Exception as unexpected:
+        traceback.print_exc()
+        error = f"{type(unexpected).__name__}: {' '.join(str(unexpected).split())}"
+    # Plain bytes: torch would hand over tensors through a server in this process, which is about to end.
+    sender.send_bytes(pickle.dumps((answer, error)))
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        _exit(1)
