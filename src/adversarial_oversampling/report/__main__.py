@@ -1,10 +1,12 @@
 """Make a report of finished runs: the command `python -m adversarial_oversampling.report`."""
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -26,7 +28,23 @@ HEADINGS = {
 }
 
 
-def make(paths: Sequence[Path], output: Path) -> Path:
+@dataclass(frozen=True)
+class Report:
+    """A report that has been written.
+
+    Attributes
+    ----------
+    folder : Path
+    tables : sequence of Table
+    pictures : sequence of Picture
+    """
+
+    folder: Path
+    tables: Sequence[Table]
+    pictures: Sequence[figures.Picture]
+
+
+def make(paths: Sequence[Path], output: Path) -> Report:
     """Write the report of some runs into a folder, which appears when everything is there.
 
     Parameters
@@ -38,8 +56,7 @@ def make(paths: Sequence[Path], output: Path) -> Path:
 
     Returns
     -------
-    Path
-        The page.
+    Report
 
     Raises
     ------
@@ -81,7 +98,7 @@ def make(paths: Sequence[Path], output: Path) -> Path:
         if output.exists():
             os.replace(output, Path(name) / "old")
         os.replace(new, output)
-    return output / PAGE
+    return Report(output, made, pictures)
 
 
 def _beside(output: Path) -> "tempfile.TemporaryDirectory[str]":
@@ -136,12 +153,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--output", type=Path, default=Path("multirun/report"), metavar="FOLDER", help="default: %(default)s"
     )
+    parser.add_argument(
+        "--wandb", metavar="PROJECT", help="also log it to Weights & Biases; PROJECT or ENTITY/PROJECT"
+    )
     given = parser.parse_args(arguments)
     try:
         written = make(given.runs, given.output)
     except InputError as error:
         sys.exit(f"Error: {error}")
-    print(f"The report's page: {written}")
+    print(f"The report's page: {written.folder / PAGE}")
+    if given.wandb:
+        log_to_wandb(written, given.wandb)
+
+
+def log_to_wandb(written: Report, project: str) -> None:
+    """Log a report that has been written; exit with 1 if Weights & Biases fails."""
+    from adversarial_oversampling.report.tracking import log_report  # slow to import
+
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("adversarial_oversampling").setLevel(logging.INFO)
+    try:
+        log_report(written.folder, written.tables, written.pictures, project)
+    except Exception as error:
+        sys.exit(f"Error: the report is written, but Weights & Biases fails: {error}")
 
 
 if __name__ == "__main__":

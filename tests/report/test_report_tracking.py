@@ -1,0 +1,78 @@
+"""The report as a Weights & Biases run, from the files of an offline one."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import wandb
+
+from adversarial_oversampling.report.__main__ import main
+from tests.report.conftest import WriteRun
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    wandb.teardown()
+    yield
+    wandb.teardown()
+
+
+def inspected(folder: Path) -> list[dict[str, Any]]:
+    command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", str(folder)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [json.loads(line) for line in told.splitlines()]
+
+
+def test_a_report_is_a_run(write_run: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for mode in ("q", "do", "lightgbm"):
+        write_run("haberman", mode)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    output = tmp_path / "out" / "report"
+    main([str(tmp_path / "runs"), "--output", str(output), "--wandb", "me/comparison"])
+
+    (folder,) = (output.parent / "wandb").glob("offline-run-*")  # not in the report: the next replaces it
+    records = inspected(folder)
+    begun = next(one["run"] for one in records if one["type"] == "run")
+    assert (begun["entity"], begun["project"], begun["job_type"]) == ("me", "comparison", "report")
+    (row,) = (one["history"]["item"] for one in records if one["type"] == "history")
+    media = folder / "files"
+    written = {file.stem for file in (output / "tables").glob("*.csv")}
+    pictures = {file.stem for file in (output / "figures").glob("*.png") if not file.stem.endswith("-dark")}
+    assert written
+    assert pictures
+    paths = {name.removesuffix(".path"): media / path for name, path in row.items() if name.endswith(".path")}
+    logged = {f"tables/{name}" for name in written} | {f"pictures/{name}" for name in pictures}
+    assert paths.keys() == logged | {"captions", "page"}
+    for name in written:
+        data = json.loads(paths[f"tables/{name}"].read_text())
+        frame = pd.read_csv(output / "tables" / f"{name}.csv")
+        assert data["columns"] == list(frame)
+        assert len(data["data"]) == len(frame)
+    runs = json.loads(paths["tables/runs"].read_text())
+    acsa = [line[runs["columns"].index("acsa")] for line in runs["data"]]
+    assert acsa == pd.read_csv(output / "tables" / "runs.csv")["acsa"].tolist()
+    captions = json.loads(paths["captions"].read_text())["data"]
+    assert {line[0] for line in captions} == written - {"runs", "replicas"}
+    assert all(line[2] for line in captions)
+    for name in pictures:
+        assert paths[f"pictures/{name}"].read_bytes() == (output / "figures" / f"{name}.png").read_bytes()
+    assert paths["page"].read_text() == (output / "index.html").read_text()
+
+
+def test_a_failure_of_wandb_comes_after_the_report(
+    write_run: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "nonsense")
+    output = tmp_path / "report"
+    with pytest.raises(SystemExit, match="the report is written, but Weights & Biases fails"):
+        main([str(write_run("haberman", "lightgbm")), "--output", str(output), "--wandb", "comparison"])
+    assert (output / "index.html").is_file()
