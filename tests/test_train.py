@@ -340,7 +340,7 @@ def test_a_diverged_replica_has_no_result_and_the_others_do(run: Run, tmp_path: 
         (["trainer.accelerator=gpu"], "trainer"),
         (["trainer.accelerator=foo"], "trainer"),
         (["+trainer.foo=1"], "trainer"),
-        (["trainer.devices=2"], r"trainer\.devices"),
+        (["trainer.devices=0"], r"trainer\.devices"),
         (["+trainer.check_val_every_n_epoch=2"], r"trainer\.check_val_every_n_epoch"),
         (["dataset.split.test_size=0.999"], r"dataset\.split\.test_size"),
     ],
