@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -36,6 +37,12 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def die_in_mid_answer() -> None:
+    sender = sys._getframe(1).f_locals["sender"]
+    os.write(sender.fileno(), struct.pack("!i", 100) + b"the first of a hundred bytes")
+    die()
+
+
 def leave() -> None:
     sys.exit(143)
 
@@ -55,6 +62,7 @@ def test_answers_come_in_the_order_of_the_calls() -> None:
         (partial(refuse, "key=1"), InputError, "key=1: not so."),
         (stumble, ProcessDiedError, "KeyError: 'a bug'"),
         (die, ProcessDiedError, "killed by SIGKILL"),
+        (die_in_mid_answer, ProcessDiedError, "killed by SIGKILL"),
         (leave, ProcessDiedError, "exit code 143"),
     ],
 )

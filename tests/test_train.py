@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -411,7 +412,12 @@ def test_a_stopped_run_says_so(tmp_path: Path, sent: signal.Signals, code: int) 
     settings = ["mode=q", "trainer.max_epochs=5000", "trainer.checkpoint_every=1"]
     arguments = [sys.executable, "-m", "adversarial_oversampling.train", *settings]
     process = subprocess.Popen(
-        [*arguments, f"hydra.run.dir={tmp_path}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*arguments, f"hydra.run.dir={tmp_path}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A shell's background jobs, these tests perhaps, ignore SIGINT, and so would their children.
+        preexec_fn=partial(signal.signal, sent, signal.SIG_DFL),
     )
     give_up = time.monotonic() + 120
     while not list(tmp_path.glob("checkpoints/*.ckpt")) and time.monotonic() < give_up:

@@ -58,7 +58,7 @@ def call(functions: Sequence[Callable[[], Any]]) -> list[Any]:
 def _receive(receiver: Any, child: BaseProcess) -> Any:
     try:
         answer, error = pickle.loads(receiver.recv_bytes())
-    except EOFError:  # it ended without a word
+    except (EOFError, OSError):  # it ended without a word, or in the middle of one
         child.join()
         code = child.exitcode or 0
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
