@@ -11,6 +11,7 @@ from typing import Any
 
 import optuna
 import pandas as pd
+import psutil
 import pytest
 
 from adversarial_oversampling.config import compose_train
@@ -99,6 +100,39 @@ def test_a_sweep_killed_at_any_moment_goes_on(tmp_path: Path) -> None:
     assert numbers(tmp_path / "killed") == numbers(tmp_path / "straight")
     for log in (tmp_path / "killed").glob("*/*/output.log"):
         assert log.read_text().count("Finished:") == 1  # no job ran to its end twice
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """The processes that are told, or hold open, something in a folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            told = " ".join([*process.cmdline(), *(file.path for file in process.open_files())])
+        except psutil.Error:  # it has just ended, or is somebody else's
+            continue
+        if str(folder) in told:
+            found.append(process)
+    return found
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_plays_on_behind_a_killed_sweep(tmp_path: Path, launcher: str, sent: signal.Signals) -> None:
+    jobs = ["dataset=haberman", "mode=q", "seed=1,2,3,4", "replicas=1", "trainer.max_epochs=100000"]
+    process = subprocess.Popen(
+        command(tmp_path, *jobs, "logger=none", f"launcher={launcher}"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    give_up = time.monotonic() + 120
+    while not list(tmp_path.glob("*/*/checkpoints/*.ckpt")) and time.monotonic() < give_up:
+        time.sleep(0.1)
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert processes_in(tmp_path)
+    process.send_signal(sent)
+    process.wait()
+    _, alive = psutil.wait_procs([*below, *processes_in(tmp_path)], timeout=30)
+    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_a_finished_sweep_is_shown_without_training(tmp_path: Path) -> None:

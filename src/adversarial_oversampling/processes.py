@@ -1,15 +1,17 @@
 """Work in child processes that die together."""
 
 import logging
+import os
 import pickle
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import cache
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from os import _exit
 from typing import Any
 
 from adversarial_oversampling.errors import InputError
@@ -90,4 +92,24 @@ def _die_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         parent.join()
-        _exit(1)
+        os._exit(1)
+
+
+@cache
+def leave_with(process: int) -> None:
+    """End this process, and so its children, within a second of the end of the one that started it.
+
+    For a worker of joblib's, which would play on when nobody waits for its answers any more.
+
+    Parameters
+    ----------
+    process : int
+        The number of the process that started this one.
+    """
+
+    def follow() -> None:
+        while os.getppid() == process:  # another one adopts an orphan
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()

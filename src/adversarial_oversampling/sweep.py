@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +70,7 @@ class Fate:
 
 
 def play_apart(cfg: DictConfig, run_dir: Path) -> str | None:
-    """Play one job in a child process; returns the reason if it failed.
-
-    The child dies with this process, so no job goes on behind a sweep that was killed.
-    """
+    """Play one job in a child process, which dies with this one; returns the reason if it failed."""
     try:
         processes.call([partial(_play, cfg, run_dir)])
     except (InputError, processes.ProcessDiedError) as failed:
@@ -96,6 +94,8 @@ def _play(cfg: DictConfig, run_dir: Path) -> None:
 
 def play_job(cfg: DictConfig, job: HydraConf) -> dict[str, Any] | None:
     """Play one job of a sweep and write its fate down; returns its result, or None if it failed."""
+    if "joblib" in job.launcher._target_ and (parent := parent_process()) and parent.pid:
+        processes.leave_with(parent.pid)  # joblib's workers outlive a sweep that is killed
     run_dir = Path(job.runtime.output_dir)
     started = time.perf_counter()
     status, reason, result = "kept", None, None
