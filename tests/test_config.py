@@ -286,6 +286,29 @@ def test_a_number_is_no_choice_of_a_group(argument: str) -> None:
         check_overrides(["-m", argument])
 
 
+@pytest.mark.parametrize("argument", ["launcher=joblib", "hparams_search=q"])
+def test_a_single_run_has_no_launcher_and_no_search(argument: str) -> None:
+    check_overrides(["-m", argument])
+    check_overrides([argument, "hydra.mode=MULTIRUN"])
+    with pytest.raises(InputError, match=f"^{argument}: only a sweep has one; add -m"):
+        check_overrides(["mode=q", argument])
+
+
+@pytest.mark.parametrize(
+    ("override", "error"),
+    [
+        ("+replica=3", "replica: there is no such setting; did you mean replicas?"),
+        ("+foo.bar=1", "foo: there is no such setting."),
+        ("+players.generator.anchor=1", "did you mean players.generator.anchors?"),
+        ("+paths.data_dri=1", "did you mean paths.data_dir?"),
+        ("+logger.wandb.offline=false", "logger.wandb: this run has no such logger; take logger=wandb"),
+    ],
+)
+def test_a_setting_that_nothing_reads_is_refused(compose_config: Compose, override: str, error: str) -> None:
+    with pytest.raises(InputError, match=re.escape(error)):
+        check(compose_config(override))
+
+
 def test_other_overrides_pass() -> None:
     check_overrides(["fs=half", "fs.ratio=0.25", "seed=3", "+x=1", "--help", "hydra.run.dir=1"])
 

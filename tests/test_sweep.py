@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import optuna
 import pandas as pd
 import psutil
 import pytest
+from omegaconf import OmegaConf
 
 from adversarial_oversampling.config import compose_train
 from adversarial_oversampling.data.sources import load_haberman
@@ -158,6 +160,54 @@ def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
     assert {result["replicas"][0]["seed"] for result in results} == {1000}
 
 
+def test_a_search_tells_validation_acsa_and_its_best_settings(tmp_path: Path) -> None:
+    search = ["hparams_search=q", "dataset=haberman", "mode=q", "hydra.sweeper.n_trials=2", *QUICK]
+    done = swept(tmp_path, *search)
+    assert done.returncode == 0, done.stderr
+    told = done.stdout
+    assert " GM" not in told
+    best = OmegaConf.load(tmp_path / "optimization_results.yaml")
+    assert f"Best of the study, validation ACSA {100 * best.best_value:.2f}:" in told
+    assert " ".join(f"{key}={value}" for key, value in best.best_params.items()) in told
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error"),
+    [
+        (["hparams_search=game", "mode=q"], "mode=q has no mode.rules.generator_weight"),
+        (["launcher=slurm", "mode=q"], "launcher=slurm: there is no srun here"),
+        (["launcher=ray_cluster", "mode=q"], "launcher=ray_cluster: no Ray cluster at auto"),
+    ],
+)
+def test_a_sweep_that_cannot_start_is_one_line(tmp_path: Path, overrides: list[str], error: str) -> None:
+    done = swept(tmp_path, *overrides, *QUICK)
+    assert done.returncode == 1
+    assert error in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "optuna.db").exists()
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_a_sweep_stopped_by_hand_says_so(tmp_path: Path, launcher: str) -> None:
+    jobs = ["dataset=haberman", "mode=q", "seed=1,2", "replicas=1", "trainer.max_epochs=100000"]
+    process = subprocess.Popen(
+        command(tmp_path, *jobs, "logger=none", f"launcher={launcher}"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        start_new_session=True,
+    )
+    give_up = time.monotonic() + 120
+    while not list(tmp_path.glob("*/*/checkpoints/*.ckpt")) and time.monotonic() < give_up:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "The same command goes on" in stderr
+    assert "Traceback" not in stderr
+
+
 def test_a_search_does_not_look_at_test_rows(tmp_path: Path) -> None:
     done = swept(tmp_path, "hparams_search=q", "protocol=paper", "mode=q", *QUICK)
     assert done.returncode == 1
@@ -220,7 +270,7 @@ def test_a_single_run_gets_no_name() -> None:
 
 
 def test_fates_are_read_once_and_in_order(tmp_path: Path) -> None:
-    fates = [Fate(job, f"seed={job}", str(tmp_path), "done", 1.5) for job in (10, 2, 3)]
+    fates = [Fate(job, [f"seed={job}"], str(tmp_path), "done", 1.5) for job in (10, 2, 3)]
     for fate in fates:
         fate.write(tmp_path / "sweep")
     found = read(tmp_path / "sweep", known={3: fates[2]})

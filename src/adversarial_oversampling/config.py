@@ -1,5 +1,6 @@
 """What the configuration means beyond its values: where it lies, its name, its hash, its checks."""
 
+import difflib
 import hashlib
 import json
 import math
@@ -200,16 +201,19 @@ register_resolvers()
 
 
 def check_overrides(arguments: Sequence[str]) -> None:
-    """Refuse a number as a group's choice, which Hydra answers with a stack trace.
+    """Refuse what Hydra answers with a stack trace, or with silence.
 
     Raises
     ------
     InputError
-        Naming the group and its choices.
+        For a number as a group's choice, and for what only a sweep has in a single run.
     """
+    sweeps = {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments)
     groups = {folder.name: folder for folder in Path(config_dir()).iterdir() if folder.is_dir()}
     for argument in arguments:
         group, _, choice = argument.partition("=")
+        if group in ("launcher", "hparams_search") and choice not in ("basic", "null") and not sweeps:
+            raise InputError(f"{argument}: only a sweep has one; add -m.")
         if group in groups and re.fullmatch(r"[-+.\d][-+.\deE,]*", choice):
             choices = ", ".join(sorted(file.stem for file in groups[group].glob("*.yaml")))
             number = f", or give any number as fs.ratio={choice}" if group == "fs" else ""
@@ -238,6 +242,30 @@ class Number:
             )
             null = ", or null" if self.optional else ""
             raise InputError(f"{key}={value}: give a {name} {span}{null}.")
+
+
+# Sections that have the same keys whatever is chosen; "" is the top.
+FIXED_SECTIONS = ("", "paths", "sweep", "players", *(f"players.{player}" for player in PLAYERS))
+
+
+def check_keys(cfg: DictConfig) -> None:
+    """Refuse a setting that nothing would read, such as a misspelt one after a plus.
+
+    Raises
+    ------
+    InputError
+        Naming the key, and a known one that is like it.
+    """
+    default = compose_train([])
+    for section in FIXED_SECTIONS:
+        ours, known = (OmegaConf.select(one, section) if section else one for one in (cfg, default))
+        for name in sorted(map(str, ours.keys() - known.keys())):
+            alike = difflib.get_close_matches(name, map(str, known), n=1)
+            hint = f"; did you mean {section}{'.' if section else ''}{alike[0]}?" if alike else "."
+            raise InputError(f"{section}{'.' if section else ''}{name}: there is no such setting{hint}")
+    for name, logger in cfg.logger.items():
+        if "_target_" not in logger:
+            raise InputError(f"logger.{name}: this run has no such logger; take logger={name}.")
 
 
 TINY = 1e-9  # an open end of an interval
@@ -298,6 +326,7 @@ def check(cfg: DictConfig) -> None:
     """
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise InputError(f"{', '.join(missing)}: not set; give each a value on the command line.")
+    check_keys(cfg)
     for key, number in NUMBERS.items():
         value = OmegaConf.select(cfg, key, default=ABSENT)
         if value is not ABSENT:  # a mode without a generator has no weights, vanilla has no penalty

@@ -239,6 +239,8 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> dict[str, Any]:
                 trackers = begin_logging(cfg, run_dir, only=["wandb"])
                 with tracking.finishing(trackers):
                     tracking.log_result(trackers, result, run_dir)
+            elif "wandb" in cfg.logger:
+                log.info("Nothing new is logged to Weights & Biases; rerun=true trains and logs anew.")
             return result
         if cfg.rerun:
             drop_checkpoints(cfg, run_dir)
@@ -299,8 +301,8 @@ def play(cfg: DictConfig, run_dir: Path, rows: Share = WHOLE) -> dict[str, Any]:
             outcome, samples = play_game(cfg, run_dir, data, loggers)
         if outcome.diverged_at and min(outcome.diverged_at) >= 0:
             raise InputError(
-                f"In every replica {outcome.na[0]}: lower players.classifier.optimizer.lr (or another "
-                "player's), or check dataset.preprocessing.scaler."
+                f"In every replica {outcome.na[0]}: lower dataset.training.learning_rate (or "
+                "players.generator.optimizer.lr), or check dataset.preprocessing.scaler."
             )
         if rows.rank > 0:
             return {}

@@ -60,14 +60,15 @@ def mean_selection_acsa(result: Mapping[str, Any]) -> float | None:
     return mean([r["selection_acsa"] for r in result["replicas"] if r["selection_acsa"] is not None])
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """A fraction in percent."""
     return "undefined" if value is None else f"{100 * value:.2f}"
 
 
 def spread(result: Mapping[str, Any], name: str) -> str:
     """A metric's mean ± standard deviation in percent."""
     deviation = result["std"][name]
-    return _percent(result["mean"][name]) + ("" if deviation is None else f" ± {_percent(deviation)}")
+    return percent(result["mean"][name]) + ("" if deviation is None else f" ± {percent(deviation)}")
 
 
 def played(result: Mapping[str, Any]) -> str:
@@ -109,9 +110,9 @@ def show(result: Mapping[str, Any], console: Console | None = None) -> None:
         if record["recall"] is not None:
             known = {name: value for name, value in record["recall"].items() if value is not None}
             name = min(known, key=known.__getitem__)
-            lowest = f"{_percent(known[name])} (class {escape(name)})"
+            lowest = f"{percent(known[name])} (class {escape(name)})"
         scores = (
-            ["NA", "NA"] if record["na"] is not None else map(_percent, (record["acsa"], record["g_mean"]))
+            ["NA", "NA"] if record["na"] is not None else map(percent, (record["acsa"], record["g_mean"]))
         )
         table.add_row(
             str(record["seed"]),

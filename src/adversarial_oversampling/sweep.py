@@ -8,10 +8,11 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import parent_process
@@ -22,8 +23,9 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.conf import HydraConf
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
@@ -33,6 +35,9 @@ from adversarial_oversampling.errors import InputError
 
 FOLDER = ".sweeps"
 OUTPUT = "output.log"
+BEST = "optimization_results.yaml"  # Optuna's sweeper writes it
+# Overrides that say where jobs run and what they tell, and make no other job.
+ELSEWHERE = re.compile(r"\+*(launcher=|sweep\.|paths\.|logger|hydra\.)")
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,8 @@ class Fate:
     ----------
     job : int
         Its number in the sweep.
-    overrides : str
-        What sets it apart.
+    overrides : list of str
+        Its settings as given, less those that say where and how it runs.
     folder : str
         Where its result and its output lie.
     status : {"done", "kept", "failed"}
@@ -55,7 +60,7 @@ class Fate:
     """
 
     job: int
-    overrides: str
+    overrides: list[str]
     folder: str
     status: str
     seconds: float
@@ -109,7 +114,8 @@ def play_job(cfg: DictConfig, job: HydraConf) -> dict[str, Any] | None:
     if result is None:
         status = "failed"
     seconds = time.perf_counter() - started
-    fate = Fate(job.job.num, job.job.override_dirname, str(run_dir), status, seconds, reason)
+    overrides = [str(one) for one in job.overrides.task if not ELSEWHERE.match(str(one))]
+    fate = Fate(job.job.num, overrides, str(run_dir), status, seconds, reason)
     fate.write(folder_of(job, cfg))
     return result
 
@@ -131,9 +137,7 @@ def give_name(arguments: list[str]) -> None:
     places = [i for i, one in enumerate(arguments) if i and "=" in one and not one.startswith("-")]
     place = places[0] if places else len(arguments)
     # Where jobs run, and how many at once, makes no other sweep.
-    told = sorted(
-        arguments[i] for i in places if not re.match(r"launcher=|paths\.|logger|\+?hydra\.", arguments[i])
-    )
+    told = sorted(arguments[i] for i in places if not ELSEWHERE.match(arguments[i]))
     name = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
     started = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     arguments[place:place] = [f"sweep.name=sweep-{name}", f"sweep.id={started}"]
@@ -151,8 +155,13 @@ class Watch(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Follow the fates from now on."""
-        if "optuna" in config.hydra.sweeper._target_ and config.protocol.select_on == "test":
-            sys.exit("Error: protocol=paper: a search must not look at test rows; take holdout or cv.")
+        try:
+            check_search(config)
+            check_launcher(config)
+        except InputError as error:
+            sys.exit(f"Error: {error}")
+        self.search = is_search(config)
+        self.varied = {one.key_or_group for one in parsed(config) if one.is_sweep_override()}
         self.folder = folder_of(config.hydra, config)
         self.folder.mkdir(parents=True, exist_ok=True)  # a search opens its study there before any job runs
         self.fates: dict[int, Fate] = {}
@@ -166,7 +175,11 @@ class Watch(Callback):
         """Show what became of every job; exit with 1 if one failed."""
         self.over.set()
         self.follower.join()
-        show(self.fates)
+        if self.search:
+            show_search(self.fates, self.varied, Path(str(config.hydra.sweep.dir), BEST))
+        else:
+            show(self.fates)
+        show_failed(self.fates, self.varied)
         if any(fate.status == "failed" for fate in self.fates.values()):
             sys.exit(1)
 
@@ -186,10 +199,78 @@ class Watch(Callback):
         togo = f", about {duration(left * pace)} to go" if left and played else ""
         head = f"[{len(self.fates)}/{self.total}{f', {failed} failed' if failed else ''}{togo}]"
         if fate.status == "failed":
-            return f"{head} FAILED {fate.overrides}: {fate.reason} ({Path(fate.folder) / OUTPUT})"
+            return (
+                f"{head} FAILED {settings(fate, self.varied)}: {fate.reason} ({Path(fate.folder) / OUTPUT})"
+            )
         result = json.loads((Path(fate.folder) / results.RESULT).read_text())
         took = "finished before" if fate.status == "kept" else duration(fate.seconds)
+        if self.search:  # test rows are nothing to look at while settings are chosen
+            score = results.percent(results.mean_selection_acsa(result))
+            return f"{head} {settings(fate, self.varied)}: validation ACSA {score}, {took}"
         return f"{head} {results.summary(result)}, {took}"
+
+
+def settings(fate: Fate, varied: Collection[str]) -> str:
+    """What sets a job apart from the others of its sweep."""
+    apart = [one for one in fate.overrides if one.partition("=")[0].lstrip("+") in varied]
+    return " ".join(apart or fate.overrides)
+
+
+def is_search(config: DictConfig) -> bool:
+    """Whether a multirun is a search over settings."""
+    return "optuna" in config.hydra.sweeper._target_
+
+
+def check_search(config: DictConfig) -> None:
+    """Refuse a search by test rows, or over settings that the mode does not have.
+
+    Raises
+    ------
+    InputError
+        Naming the protocol, or the mode and the settings.
+    """
+    if not is_search(config):
+        return
+    if config.protocol.select_on == "test":
+        raise InputError("protocol=paper: a search must not look at test rows; take holdout or cv.")
+    missing = OmegaConf.create({})
+    absent = [
+        str(key)
+        for key in config.hydra.sweeper.get("params") or {}
+        if OmegaConf.select(config, str(key), default=missing) is missing
+    ]
+    if absent:
+        raise InputError(
+            f"mode={config.mode.name} has no {', '.join(absent)}, over which hparams_search looks: "
+            "take hparams_search=q, or a mode with a generator."
+        )
+
+
+def check_launcher(config: DictConfig) -> None:
+    """Refuse a launcher that has nowhere to send its jobs.
+
+    Raises
+    ------
+    InputError
+        Naming the launcher and the way out.
+    """
+    launcher = config.hydra.launcher
+    if "SlurmLauncher" in launcher._target_ and shutil.which("srun") is None:
+        raise InputError(
+            "launcher=slurm: there is no srun here: give the command on a login node, "
+            "or try launcher=submitit."
+        )
+    if "RayLauncher" in launcher._target_ and launcher.ray.init.address != "local":
+        import ray  # slow to import, and not needed otherwise
+
+        try:  # the launcher finds it connected
+            given: Any = OmegaConf.to_container(launcher.ray.init, resolve=True)
+            ray.init(**given)
+        except ConnectionError as error:
+            raise InputError(
+                f"launcher=ray_cluster: no Ray cluster at {launcher.ray.init.address}: start one with "
+                "`ray start --head`, set RAY_ADDRESS, or take launcher=ray."
+            ) from error
 
 
 def read(folder: Path, known: Mapping[int, Fate]) -> list[Fate]:
@@ -202,9 +283,13 @@ def count_jobs(config: DictConfig) -> int:
     """How many jobs a multirun will have: its trials, or every combination of its choices."""
     if trials := config.hydra.sweeper.get("n_trials"):
         return int(trials)
+    return sum(len(batch) for batch in BasicSweeper.split_arguments(parsed(config), None))
+
+
+def parsed(config: DictConfig) -> list[Override]:
+    """The overrides of a multirun, with those of its sweeper."""
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
-    overrides = OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task])
-    return sum(len(batch) for batch in BasicSweeper.split_arguments(overrides, None))
+    return OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task])
 
 
 def duration(seconds: float) -> str:
@@ -215,7 +300,7 @@ def duration(seconds: float) -> str:
 
 
 def show(fates: Mapping[int, Fate], console: Console | None = None) -> None:
-    """Print the comparison of all jobs, and the failed ones with their reasons."""
+    """Print the comparison of all jobs."""
     console = console or Console(width=None if sys.stdout.isatty() else 140)
     table = RichTable(title="The sweep", caption="mean ± standard deviation over replicas, in percent")
     for name in ("dataset", "protocol", "what"):
@@ -234,11 +319,36 @@ def show(fates: Mapping[int, Fate], console: Console | None = None) -> None:
     for row in sorted(rows, key=lambda row: row[:2]):
         table.add_row(*map(escape, row))
     console.print(table)
+
+
+def show_search(
+    fates: Mapping[int, Fate], varied: Collection[str], best: Path, console: Console | None = None
+) -> None:
+    """Print the trials of a search by validation ACSA, and the best settings of its whole study."""
+    console = console or Console(width=None if sys.stdout.isatty() else 140)
+    table = RichTable(title="The search", caption="mean ACSA on validation rows over replicas, in percent")
+    table.add_column("settings", overflow="fold")
+    table.add_column("validation ACSA", justify="right", no_wrap=True)
+    rows = []
+    for fate in fates.values():
+        if fate.status != "failed":
+            result = json.loads((Path(fate.folder) / results.RESULT).read_text())
+            rows.append((results.mean_selection_acsa(result), settings(fate, varied)))
+    for score, told in sorted(rows, key=lambda row: -1.0 if row[0] is None else row[0], reverse=True):
+        table.add_row(escape(told), results.percent(score))
+    console.print(table)
+    if rows and best.is_file():
+        found = OmegaConf.load(best)
+        chosen = " ".join(f"{key}={value}" for key, value in found.best_params.items())
+        title = f"Best of the study, validation ACSA {results.percent(found.best_value)}:"
+        console.print(title, style="bold", markup=False)
+        console.print(chosen, soft_wrap=True, markup=False, highlight=False)
+
+
+def show_failed(fates: Mapping[int, Fate], varied: Collection[str]) -> None:
+    """Print the jobs that failed, with their reasons and where their output lies."""
     failed = [fate for fate in fates.values() if fate.status == "failed"]
     if failed:
-        table = RichTable(title=f"{len(failed)} of {len(fates)} jobs failed", title_style="red")
-        for name in ("job", "why", "output"):
-            table.add_column(name, overflow="fold")
-        for fate in failed:
-            table.add_row(*map(escape, (fate.overrides, str(fate.reason), str(Path(fate.folder) / OUTPUT))))
-        console.print(table)
+        print(f"{len(failed)} of {len(fates)} jobs failed")
+    for fate in failed:
+        print(f"  {settings(fate, varied)}: {fate.reason}\n    {Path(fate.folder) / OUTPUT}")

@@ -40,7 +40,11 @@ def main() -> None:
     except InputError as error:
         sys.exit(f"Error: {error}")
     sweep.give_name(sys.argv)
-    run()
+    try:
+        run()
+    except KeyboardInterrupt:
+        print("Stopped. The same command goes on from where it was.", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":
