@@ -444,7 +444,7 @@ def test_a_nan_loss_masks_one_replica_only(compose_config: Compose, tmp_path: Pa
 
 
 def test_nan_in_every_replica_stops_the_run(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"players\.classifier\.optimizer\.lr"):
+    with pytest.raises(InputError, match=r"lower dataset\.training\.learning_rate"):
         run("mode=q", "players.classifier.optimizer.lr=1e30")
     assert not (tmp_path / "run" / "result.json").exists()
 

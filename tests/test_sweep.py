@@ -101,7 +101,8 @@ def test_a_sweep_killed_at_any_moment_goes_on(tmp_path: Path) -> None:
     assert "[2/2]" in last.stdout
     assert numbers(tmp_path / "killed") == numbers(tmp_path / "straight")
     for log in (tmp_path / "killed").glob("*/*/output.log"):
-        assert log.read_text().count("Finished:") == 1  # no job ran to its end twice
+        # No job ran to its end twice; one killed between its result and this word never says it.
+        assert log.read_text().count("Finished:") <= 1
 
 
 def processes_in(folder: Path) -> list[psutil.Process]:
