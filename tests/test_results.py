@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from adversarial_oversampling.results import mean, show, std, summary
+from adversarial_oversampling.results import harness, mean, seeds_text, show, std, summary
 from tests.conftest import Run
 
 
@@ -40,10 +40,24 @@ def test_a_result_in_one_line(run: Run) -> None:
     result = run("mode=do", "protocol=paper", "trainer.max_epochs=1", "gan_type=vanilla")
     line = summary(result)
     assert "\n" not in line
-    for part in ("haberman", "do vanilla fs=balanced", "paper", "OPTIMISTIC"):
+    for part in ("haberman", "do vanilla fs=balanced", "paper", "OPTIMISTIC", "seeds 0-1"):
         assert part in line
     for name, metric in (("ACSA", "acsa"), ("GM", "g_mean")):
         assert f"{name} {100 * result['mean'][metric]:.2f} ± {100 * result['std'][metric]:.2f}" in line
+
+
+@pytest.mark.parametrize(
+    ("seeds", "text"), [([3], "seed 3"), ([0, 1, 2], "seeds 0-2"), ([0, 2, 5], "seeds 0, 2, 5")]
+)
+def test_seeds_in_few_words(seeds: list[int], text: str) -> None:
+    assert seeds_text(seeds) == text
+
+
+def test_what_runs_of_one_table_share(run: Run) -> None:
+    paper = run("mode=q", "protocol=paper", "trainer.max_epochs=1", "seed=3", name="paper")
+    assert harness(paper) == "paper protocol (OPTIMISTIC), 1 epochs, seeds 3-4"
+    folds = run("mode=q", "protocol=cv", "protocol.folds=2", "trainer.max_epochs=1", "replicas=1", name="cv")
+    assert harness(folds) == "cv protocol, 2 folds, 1 epochs, seed 0"
 
 
 def test_a_result_that_there_is_not_says_why(run: Run) -> None:

@@ -145,6 +145,7 @@ def test_a_finished_sweep_is_shown_without_training(tmp_path: Path) -> None:
     assert "finished before" not in first.stdout
     assert second.stdout.count("finished before") == 2
     assert "NA (adasyn: No samples will be generated" in second.stdout
+    assert second.stdout.count("holdout protocol, 1 epochs, seed 0") == 2  # a row of the table for each
     for log in tmp_path.glob("*/*/output.log"):
         assert log.read_text().count("Finished:") == 1
 

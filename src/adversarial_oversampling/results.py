@@ -78,9 +78,37 @@ def played(result: Mapping[str, Any]) -> str:
     return " ".join(filter(None, parts)) + variant
 
 
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Seeds in few words: "seed 3", "seeds 0-4" or "seeds 0, 2, 5"."""
+    first, last = seeds[0], seeds[-1]
+    if first == last:
+        return f"seed {first}"
+    if list(seeds) == list(range(first, last + 1)):
+        return f"seeds {first}-{last}"
+    return f"seeds {', '.join(map(str, seeds))}"
+
+
+def harness(result: Mapping[str, Any]) -> str:
+    """What runs must share to stand in one table: protocol, folds, epochs and seeds."""
+    protocol = result["config"]["protocol"]
+    folds, fold = protocol["folds"], protocol["fold"]
+    label = " (OPTIMISTIC)" if protocol["select_on"] == "test" else ""  # also beside peers without epochs
+    parts = [f"{result['protocol']} protocol{label}"]
+    if folds is not None:
+        parts.append(f"{folds} folds" if fold is None else f"fold {fold} of {folds}")
+    parts.append(f"{result['epochs']} epochs")
+    parts.append(seeds_text(seeds_of(result)))
+    return ", ".join(parts)
+
+
+def seeds_of(result: Mapping[str, Any]) -> tuple[int, ...]:
+    """The seeds of its replicas, each once, in order."""
+    return tuple(sorted({replica["seed"] for replica in result["replicas"]}))
+
+
 def summary(result: Mapping[str, Any]) -> str:
     """One line: what was played, and ACSA and GM or why there is none."""
-    title = f"{result['dataset']} {result['protocol']} {played(result)}"
+    title = f"{result['dataset']} {result['protocol']} {played(result)}, {seeds_text(seeds_of(result))}"
     if result["na"] is not None:
         return f"{title}: NA ({result['na']})"
     label = "  OPTIMISTIC" if result["optimistic"] else ""

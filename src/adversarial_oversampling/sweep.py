@@ -303,19 +303,18 @@ def show(fates: Mapping[int, Fate], console: Console | None = None) -> None:
     """Print the comparison of all jobs."""
     console = console or Console(width=None if sys.stdout.isatty() else 140)
     table = RichTable(title="The sweep", caption="mean ± standard deviation over replicas, in percent")
-    for name in ("dataset", "protocol", "what"):
+    for name in ("dataset", "measured by", "what"):
         table.add_column(name, overflow="fold")
     for name in ("ACSA", "GM"):
         table.add_column(name, justify="right", no_wrap=True)
     rows = []
-    for fate in fates.values():
+    for _, fate in sorted(fates.items()):
         if fate.status != "failed":
             result = json.loads((Path(fate.folder) / results.RESULT).read_text())
             scores = ["NA"] * 2
             if result["na"] is None:
                 scores = [results.spread(result, name) for name in ("acsa", "g_mean")]
-            protocol = result["protocol"] + (" OPTIMISTIC" if result["optimistic"] else "")
-            rows.append([result["dataset"], protocol, results.played(result), *scores])
+            rows.append([result["dataset"], results.harness(result), results.played(result), *scores])
     for row in sorted(rows, key=lambda row: row[:2]):
         table.add_row(*map(escape, row))
     console.print(table)

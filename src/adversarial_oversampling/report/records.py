@@ -12,7 +12,7 @@ import pyarrow
 
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.report.paper import dataset_order, mode_order, title
-from adversarial_oversampling.results import CURVES, RESULT
+from adversarial_oversampling.results import CURVES, RESULT, harness, seeds_of
 
 METRICS = ("acsa", "g_mean", "auroc", "pr_auc", "calibration_error")
 BALANCED_MODES = ("do", "both_fool")
@@ -185,33 +185,6 @@ def _order(run: Run) -> tuple[Any, ...]:
     )
 
 
-def seeds_text(seeds: Sequence[int]) -> str:
-    """Seeds in few words: "seed 3", "seeds 0-4" or "seeds 0, 2, 5"."""
-    first, last = seeds[0], seeds[-1]
-    if first == last:
-        return f"seed {first}"
-    if list(seeds) == list(range(first, last + 1)):
-        return f"seeds {first}-{last}"
-    return f"seeds {', '.join(map(str, seeds))}"
-
-
-def harness(result: Mapping[str, Any]) -> str:
-    """What runs must share to stand in one table: protocol, folds, epochs and seeds."""
-    protocol = result["config"]["protocol"]
-    folds, fold = protocol["folds"], protocol["fold"]
-    label = " (OPTIMISTIC)" if protocol["select_on"] == "test" else ""  # also beside peers without epochs
-    parts = [f"{result['protocol']} protocol{label}"]
-    if folds is not None:
-        parts.append(f"{folds} folds" if fold is None else f"fold {fold} of {folds}")
-    parts.append(f"{result['epochs']} epochs")
-    parts.append(seeds_text(_seeds(result)))
-    return ", ".join(parts)
-
-
-def _seeds(result: Mapping[str, Any]) -> tuple[int, ...]:
-    return tuple(sorted({replica["seed"] for replica in result["replicas"]}))
-
-
 def fixed_split(result: Mapping[str, Any]) -> bool:
     """Whether every replica has the same test rows, because the archive brings them."""
     config = result["config"]
@@ -251,7 +224,7 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
             "optimistic": result["optimistic"],
             "epoch_selection": result["epoch_selection"],
             "epochs": result["epochs"],
-            "seeds": _seeds(result),
+            "seeds": seeds_of(result),
             "folds": result["config"]["protocol"]["folds"] or 0,
             "replicas": len(result["replicas"]),
             "na": result["na"],

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from adversarial_oversampling.report import paper
-from adversarial_oversampling.report.records import BALANCED_MODES, cells, departures, rows_of, seeds_text
+from adversarial_oversampling.report.records import BALANCED_MODES, cells, departures, rows_of
+from adversarial_oversampling.results import seeds_text
 
 LABELS = {
     "acsa": "ACSA",
