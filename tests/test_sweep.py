@@ -138,6 +138,33 @@ def test_nothing_plays_on_behind_a_killed_sweep(tmp_path: Path, launcher: str, s
     assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
 
 
+def test_a_sweep_whose_launcher_breaks_down_shows_what_has_ended(tmp_path: Path) -> None:
+    jobs = ["dataset=haberman", "mode=q", "trainer.max_epochs=1,100000", "replicas=1", "logger=none"]
+    process = subprocess.Popen(
+        command(tmp_path, *jobs, "launcher=joblib", "hydra.launcher.n_jobs=2"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    while "[1/2" not in process.stdout.readline():
+        assert process.poll() is None
+    for child in psutil.Process(process.pid).children():
+        if "LokyProcess" in " ".join(child.cmdline()):
+            child.kill()
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "holdout protocol, 1 epochs, seed 0" in told
+    assert "1 of 2 jobs did not end here: the same command goes on with them." in told
+
+
+def test_a_run_that_is_several_jobs_is_one_row(tmp_path: Path) -> None:
+    done = swept(tmp_path, "mode=q", "gan_type=wgan_gp,vanilla", *QUICK)
+    assert done.returncode == 0
+    assert "[2/2]" in done.stdout
+    assert done.stdout.count("holdout protocol, 1 epochs, seed 0") == 1
+
+
 def test_a_finished_sweep_is_shown_without_training(tmp_path: Path) -> None:
     jobs = ["dataset=yeast", "mode=adasyn,logistic", *QUICK]
     first, second = (swept(tmp_path, *jobs) for _ in range(2))
@@ -162,6 +189,30 @@ def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
     assert {result["replicas"][0]["seed"] for result in results} == {1000}
 
 
+def test_two_processes_work_on_one_search(tmp_path: Path) -> None:
+    search = ["hparams_search=q", "dataset=haberman", "mode=q", "hydra.sweeper.n_trials=3", *QUICK]
+    storage = f"hydra.sweeper.storage=sqlite:///{tmp_path}/shared.db"
+    workers = [
+        subprocess.Popen(
+            command(tmp_path / name, *search, storage),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("first", "second")
+    ]
+    for worker in workers:
+        _, stderr = worker.communicate(timeout=120)
+        assert worker.returncode == 0, stderr
+    study = optuna.load_study(study_name="haberman-q-holdout", storage=f"sqlite:///{tmp_path}/shared.db")
+    assert len(study.trials) == 6
+    assert len({tuple(sorted(trial.params.items())) for trial in study.trials}) == 6
+    found = [json.loads(file.read_text()) for file in tmp_path.glob("*/*/*/result.json")]
+    assert sorted(trial.value for trial in study.trials) == sorted(
+        result["replicas"][0]["selection_acsa"] for result in found
+    )
+
+
 def test_a_search_tells_validation_acsa_and_its_best_settings(tmp_path: Path) -> None:
     search = ["hparams_search=q", "dataset=haberman", "mode=q", "hydra.sweeper.n_trials=2", *QUICK]
     done = swept(tmp_path, *search)
@@ -179,6 +230,10 @@ def test_a_search_tells_validation_acsa_and_its_best_settings(tmp_path: Path) ->
         (["hparams_search=game", "mode=q"], "mode=q has no mode.rules.generator_weight"),
         (["launcher=slurm", "mode=q"], "launcher=slurm: there is no srun here"),
         (["launcher=ray_cluster", "mode=q"], "launcher=ray_cluster: no Ray cluster at auto"),
+        (
+            ["launcher=ray", "hydra.launcher.ray.remote.num_gpus=1000", "mode=q"],
+            "launcher=ray: hydra.launcher.ray.remote.num_gpus=1000 for a job",
+        ),
     ],
 )
 def test_a_sweep_that_cannot_start_is_one_line(tmp_path: Path, overrides: list[str], error: str) -> None:

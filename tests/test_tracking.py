@@ -414,6 +414,65 @@ def test_a_run_that_broke_off_goes_on_as_the_same_run(
     assert first in ids
 
 
+def test_a_run_that_broke_off_after_its_result_is_completed(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(*_: Any) -> None:
+        raise KeyError("broken off")
+
+    monkeypatch.setattr(tracking, "log_result", break_off)
+    with pytest.raises(KeyError, match="broken off"):
+        run(*DO)
+    monkeypatch.undo()
+    first = run_id(tmp_path / "run")
+    trained = (tmp_path / "run" / "best.pt").stat().st_mtime_ns
+    for _ in range(2):  # the second time there is nothing left to do
+        result = run(*DO)
+        assert run_id(tmp_path / "run") == first
+        check_files(tmp_path / "run", result)
+    assert (tmp_path / "run" / "best.pt").stat().st_mtime_ns == trained
+
+
+def test_a_finished_run_without_one_gets_a_wandb_run_and_no_training(run: Run, tmp_path: Path) -> None:
+    for name, overrides in {"game": DO, "diverged": [*DO, "mode=q"], "peer": ["mode=logistic"]}.items():
+        run(*overrides, "logger=none", name=name)
+        trained = (tmp_path / name / "predictions.parquet").stat().st_mtime_ns
+        if name == "diverged":
+            leave_as_diverged(tmp_path / name)
+        result = run(*overrides, "logger=wandb", name=name)
+        check_files(tmp_path / name, result)
+        assert (tmp_path / name / "predictions.parquet").stat().st_mtime_ns == trained
+
+
+def leave_as_diverged(run_dir: Path) -> None:
+    """Let a run's first replica have diverged in epoch 1."""
+    curves = pd.read_parquet(run_dir / "curves.parquet")
+    lost = (curves.seed == 0) & (curves.epoch >= 1)
+    curves.loc[lost, "classifier/loss"] = math.nan
+    curves.to_parquet(run_dir / "curves.parquet", index=False)
+    result = json.loads((run_dir / "result.json").read_text())
+    result["replicas"][0]["diverged_at"] = 1
+    (run_dir / "result.json").write_text(json.dumps(result))
+
+
+def check_files(run_dir: Path, result: dict[str, Any]) -> None:
+    """Compare all that an offline run holds with what lies in its folder."""
+    folder = only_folder(run_dir)
+    (told,) = inspected(folder, "--summary")
+    assert (told["state"], told["exit_code"]) == ("finished", 0)
+    assert {name: told["summary"][name] for name in expected(result)} == expected(result)
+    rows = [row for row in history(folder) if "epoch" in row]
+    curves = pd.read_parquet(run_dir / "curves.parquet")
+    for one in result["replicas"]:
+        if one["diverged_at"] is not None:
+            curves = curves[(curves.seed != one["seed"]) | (curves.epoch < one["diverged_at"])]
+    assert [row["epoch"] for row in rows] == sorted(set(curves.epoch))
+    means = curves.drop(columns=["seed", "fold"]).groupby("epoch").mean()
+    for row in rows:
+        for name, value in means.loc[row["epoch"]].items():
+            assert row[name] == pytest.approx(value), name
+
+
 def test_rerun_forgets_the_run_that_broke_off(run: Run, compose_config: Compose, tmp_path: Path) -> None:
     settings = ["logger=wandb", "mode=q", "trainer.max_epochs=2", "replicas=2", "rerun=true"]
     left = tmp_path / "run" / "wandb" / f"{tracking.slug(compose_config(*settings).logger.wandb.name)}.id"
@@ -434,6 +493,25 @@ def test_the_jobs_of_a_sweep_are_a_group(tmp_path: Path) -> None:
     assert [one["job_type"] for one in begun] == ["do", "q"]
     assert len({one["run_group"] for one in begun}) == 1
     assert begun[0]["run_group"].startswith("sweep-")
+
+
+def test_a_finished_sweep_is_logged_without_training(tmp_path: Path) -> None:
+    arguments = [
+        sys.executable,
+        "-m",
+        "adversarial_oversampling.train",
+        "-m",
+        "mode=q,logistic",
+        "replicas=2",
+    ]
+    arguments += ["trainer.max_epochs=2", f"paths.output_dir={tmp_path}"]
+    subprocess.run([*arguments, "logger=none"], capture_output=True, check=True)
+    for _ in range(2):
+        ended = subprocess.run([*arguments, "logger=wandb"], capture_output=True, text=True, check=True)
+        assert ended.stdout.count("finished before") == 2
+        for file in tmp_path.glob("haberman/*/result.json"):
+            check_files(file.parent, json.loads(file.read_text()))
+    assert len(list(tmp_path.glob("haberman/*/wandb/offline-run-*"))) == 2
 
 
 def test_the_agent_of_a_wandb_sweep_drives_the_command(

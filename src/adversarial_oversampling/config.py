@@ -5,8 +5,9 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -187,14 +188,33 @@ def tags(cfg: DictConfig) -> list[str]:
     return [dataset, cfg.mode.name, cfg.protocol.name, f"fs_{cfg.fs.name}", *game]
 
 
+def gpus_per_job(cfg: DictConfig) -> int:
+    """How many GPUs a launcher has to give a job: as many as the trainer has devices, if they are GPUs."""
+    accelerator = cfg.trainer.accelerator
+    if accelerator == "auto":
+        import torch  # slow to import, and not needed otherwise
+
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    return int(cfg.trainer.devices) if accelerator in ("gpu", "cuda") else 0
+
+
+def cpus_per_job(cfg: DictConfig) -> int:
+    """How many cores a launcher has to give a job: one for each thread of each of its processes."""
+    return int(cfg.threads * cfg.trainer.devices)
+
+
 def register_resolvers() -> None:
-    """Make `${fs_name:...}`, `${run_name:}`, `${tags:}` and `${user_cache:}` known to the YAML files."""
+    """Make `${run_name:}` and the other resolvers of ours known to the YAML files."""
     OmegaConf.register_new_resolver("fs_name", fs_name, replace=True)
-    OmegaConf.register_new_resolver("run_name", lambda *, _root_: run_name(_root_), replace=True)
-    OmegaConf.register_new_resolver("tags", lambda *, _root_: tags(_root_), replace=True)
+    for meaning in (run_name, tags, cpus_per_job, gpus_per_job):
+        OmegaConf.register_new_resolver(meaning.__name__, partial(_of_all, meaning), replace=True)
     OmegaConf.register_new_resolver(
         "user_cache", lambda: str(pooch.os_cache("adversarial-oversampling")), replace=True
     )
+
+
+def _of_all(meaning: Callable[[DictConfig], Any], *, _root_: DictConfig) -> Any:
+    return meaning(_root_)
 
 
 register_resolvers()

@@ -235,9 +235,10 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> dict[str, Any]:
     with only_process(run_dir, wait):
         if not cfg.rerun and (result := results.finished(run_dir, cfg)) is not None:
             log.info("Already finished: showing %s. Train anew with rerun=true.", run_dir / results.RESULT)
-            if tracking.awaited():
+            if tracking.awaited() or results.owed_to_wandb(run_dir, cfg):
                 trackers = begin_logging(cfg, run_dir, only=["wandb"])
                 with tracking.finishing(trackers):
+                    log_history(trackers, *record.read_curves(run_dir, result))
                     tracking.log_result(trackers, result, run_dir)
             elif "wandb" in cfg.logger:
                 log.info("Nothing new is logged to Weights & Biases; rerun=true trains and logs anew.")

@@ -57,6 +57,8 @@ def replica_records(outcome: Outcome, data: TableDataModule) -> list[dict[str, A
         na = data.not_applicable[r] or outcome.na[r]
         record: dict[str, Any] = {"seed": seed, "fold": fold, "na": na, **dict.fromkeys(METRICS)}
         record |= dict.fromkeys(("recall", "confusion", "best_epoch", "selection_acsa"))
+        diverged_at = dict(enumerate(outcome.diverged_at)).get(r, -1)  # where there are epochs at all
+        record["diverged_at"] = None if diverged_at < 0 else diverged_at
         notes = list(data.notes[r])
         if na is not None:
             notes.append(f"no result: {na}")
@@ -195,6 +197,16 @@ def curves(outcome: Outcome, data: TableDataModule) -> pd.DataFrame:
         frame.insert(0, "epoch", range(len(frame)))
         frames.append(_labelled(frame, seed, fold))
     return pd.concat(frames, ignore_index=True)
+
+
+def read_curves(run_dir: Path, result: Mapping[str, Any]) -> tuple[dict[str, list[Tensor]], Tensor]:
+    """Curves of a finished run, `[R]` for each epoch, and when each replica diverged, `[R]`; -1 is never."""
+    frame = pd.read_parquet(run_dir / CURVES)
+    epochs = [replicas for _, replicas in frame.groupby("epoch", sort=True)]
+    names = frame.columns.drop(["seed", "fold", "epoch"])
+    history = {name: [torch.tensor(one[name].to_numpy()) for one in epochs] for name in names}
+    diverged_at = [one.get("diverged_at") for one in result["replicas"]]
+    return history, torch.tensor([-1 if epoch is None else epoch for epoch in diverged_at])
 
 
 def write(

@@ -19,6 +19,7 @@ PREDICTIONS = "predictions.parquet"
 CURVES = "curves.parquet"
 SAMPLES = "generated.parquet"
 WEIGHTS = "best.pt"
+WANDB_ID = ".id"  # in the folder `wandb`, with a run's name before it, until that run is complete
 
 
 def finished(run_dir: Path, cfg: DictConfig) -> dict[str, Any] | None:
@@ -43,6 +44,13 @@ def finished(run_dir: Path, cfg: DictConfig) -> dict[str, Any] | None:
             "or replace it with rerun=true."
         )
     return result
+
+
+def owed_to_wandb(run_dir: Path, cfg: DictConfig) -> bool:
+    """Whether no W&B run has all of a finished result: none was begun, or the last one broke off."""
+    runs = run_dir / "wandb"
+    broken_off = any(runs.glob(f"*{WANDB_ID}"))
+    return "wandb" in cfg.logger and (broken_off or not any(runs.glob("*run-*-*")))
 
 
 def mean(values: Sequence[float]) -> float | None:

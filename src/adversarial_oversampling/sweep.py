@@ -4,11 +4,11 @@ Whatever the launcher, a job that raises or is killed leaves the others untouche
 they can be followed from the process that started the sweep, wherever the jobs run.
 """
 
+import atexit
 import hashlib
 import json
 import os
 import re
-import shutil
 import sys
 import threading
 import time
@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from adversarial_oversampling import processes, results
+from adversarial_oversampling import launchers, processes, results
 from adversarial_oversampling.errors import InputError
 
 FOLDER = ".sweeps"
@@ -107,7 +107,9 @@ def play_job(cfg: DictConfig, job: HydraConf) -> dict[str, Any] | None:
     try:
         result = None if cfg.rerun else results.finished(run_dir, cfg)
         if result is None:
-            status, reason = "done", play_apart(cfg, run_dir)
+            status = "done"
+        if result is None or results.owed_to_wandb(run_dir, cfg):
+            reason = play_apart(cfg, run_dir)
             result = None if reason else results.finished(run_dir, cfg)
     except InputError as error:
         reason = str(error)
@@ -157,7 +159,7 @@ class Watch(Callback):
         """Follow the fates from now on."""
         try:
             check_search(config)
-            check_launcher(config)
+            launchers.prepare(config)
         except InputError as error:
             sys.exit(f"Error: {error}")
         self.search = is_search(config)
@@ -167,21 +169,31 @@ class Watch(Callback):
         self.fates: dict[int, Fate] = {}
         self.total = count_jobs(config)
         self.started = time.perf_counter()
+        self.best = Path(str(config.hydra.sweep.dir), BEST)
         self.over = threading.Event()
         self.follower = threading.Thread(target=self._follow, daemon=True)
         self.follower.start()
+        atexit.register(self.close)  # if the launcher breaks down, or by Ctrl-C
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Show what became of every job; exit with 1 if one failed."""
+        self.close()
+        if any(fate.status == "failed" for fate in self.fates.values()):
+            sys.exit(1)
+
+    def close(self) -> None:
+        """Show what became of every job that has ended, once."""
+        if self.over.is_set():
+            return
         self.over.set()
         self.follower.join()
         if self.search:
-            show_search(self.fates, self.varied, Path(str(config.hydra.sweep.dir), BEST))
+            show_search(self.fates, self.varied, self.best)
         else:
             show(self.fates)
         show_failed(self.fates, self.varied)
-        if any(fate.status == "failed" for fate in self.fates.values()):
-            sys.exit(1)
+        if missing := self.total - len(self.fates):
+            print(f"{missing} of {self.total} jobs did not end here: the same command goes on with them.")
 
     def _follow(self) -> None:
         last = False
@@ -246,33 +258,6 @@ def check_search(config: DictConfig) -> None:
         )
 
 
-def check_launcher(config: DictConfig) -> None:
-    """Refuse a launcher that has nowhere to send its jobs.
-
-    Raises
-    ------
-    InputError
-        Naming the launcher and the way out.
-    """
-    launcher = config.hydra.launcher
-    if "SlurmLauncher" in launcher._target_ and shutil.which("srun") is None:
-        raise InputError(
-            "launcher=slurm: there is no srun here: give the command on a login node, "
-            "or try launcher=submitit."
-        )
-    if "RayLauncher" in launcher._target_ and launcher.ray.init.address != "local":
-        import ray  # slow to import, and not needed otherwise
-
-        try:  # the launcher finds it connected
-            given: Any = OmegaConf.to_container(launcher.ray.init, resolve=True)
-            ray.init(**given)
-        except ConnectionError as error:
-            raise InputError(
-                f"launcher=ray_cluster: no Ray cluster at {launcher.ray.init.address}: start one with "
-                "`ray start --head`, set RAY_ADDRESS, or take launcher=ray."
-            ) from error
-
-
 def read(folder: Path, known: Mapping[int, Fate]) -> list[Fate]:
     """The fates in a sweep's folder that are not known yet, in the order of their jobs."""
     files = {int(file.stem): file for file in folder.glob("[0-9]*.json")}
@@ -308,7 +293,8 @@ def show(fates: Mapping[int, Fate], console: Console | None = None) -> None:
     for name in ("ACSA", "GM"):
         table.add_column(name, justify="right", no_wrap=True)
     rows = []
-    for _, fate in sorted(fates.items()):
+    # A run that is several jobs' is one row: settings that mean nothing to a mode make no other run of it.
+    for fate in {fate.folder: fate for _, fate in sorted(fates.items())}.values():
         if fate.status != "failed":
             result = json.loads((Path(fate.folder) / results.RESULT).read_text())
             scores = ["NA"] * 2
@@ -317,7 +303,8 @@ def show(fates: Mapping[int, Fate], console: Console | None = None) -> None:
             rows.append([result["dataset"], results.harness(result), results.played(result), *scores])
     for row in sorted(rows, key=lambda row: row[:2]):
         table.add_row(*map(escape, row))
-    console.print(table)
+    if rows:
+        console.print(table)
 
 
 def show_search(
@@ -335,7 +322,8 @@ def show_search(
             rows.append((results.mean_selection_acsa(result), settings(fate, varied)))
     for score, told in sorted(rows, key=lambda row: -1.0 if row[0] is None else row[0], reverse=True):
         table.add_row(escape(told), results.percent(score))
-    console.print(table)
+    if rows:
+        console.print(table)
     if rows and best.is_file():
         found = OmegaConf.load(best)
         chosen = " ".join(f"{key}={value}" for key, value in found.best_params.items())

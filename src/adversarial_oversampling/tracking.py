@@ -16,7 +16,14 @@ from typing import Any
 import wandb
 from pytorch_lightning.loggers import Logger, WandbLogger
 
-from adversarial_oversampling.results import PREDICTIONS, RESULT, WEIGHTS, mean, mean_selection_acsa
+from adversarial_oversampling.results import (
+    PREDICTIONS,
+    RESULT,
+    WANDB_ID,
+    WEIGHTS,
+    mean,
+    mean_selection_acsa,
+)
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +220,7 @@ class Tracker(WandbLogger):
         **settings: Any,
     ) -> None:
         self._folder = Path(save_dir) / "wandb"
-        self._id_file = self._folder / f"{slug(name)}.id"
+        self._id_file = self._folder / f"{slug(name)}{WANDB_ID}"
         self._settings = {**settings, "name": name, "dir": save_dir}
         if not awaited():  # else the agent of a W&B sweep has said both
             self._settings |= {"project": project, "id": self._run_id()}
@@ -355,7 +362,7 @@ def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
 
 def forget(run_dir: Path) -> None:
     """Let the next attempt in a folder be another run."""
-    for file in (run_dir / "wandb").glob("*.id"):
+    for file in (run_dir / "wandb").glob(f"*{WANDB_ID}"):
         file.unlink()
 
 

@@ -1,0 +1,60 @@
+"""What has to be seen to before a launcher gets a sweep's jobs."""
+
+import shutil
+from typing import Any
+
+from joblib import cpu_count
+from omegaconf import DictConfig, OmegaConf
+
+from adversarial_oversampling.errors import InputError
+
+
+def prepare(config: DictConfig) -> None:
+    """Refuse a launcher that cannot run the jobs, and bound one that would start all of them at once.
+
+    Parameters
+    ----------
+    config : DictConfig
+        Of the multirun, with Hydra's own; a bound is added to its sweeper.
+
+    Raises
+    ------
+    InputError
+        Naming the launcher and the way out.
+    """
+    launcher = config.hydra.launcher
+    if "SlurmLauncher" in launcher._target_ and shutil.which("srun") is None:
+        raise InputError(
+            "launcher=slurm: there is no srun here: give the command on a login node, "
+            "or try launcher=submitit."
+        )
+    if "RayLauncher" in launcher._target_:
+        _connect_to_ray(launcher.ray)
+    # Optuna's sweeper has a bound of its own.
+    sweeper = config.hydra.sweeper
+    if "LocalLauncher" in launcher._target_ and sweeper.get("max_batch_size", 0) is None:
+        sweeper.max_batch_size = cpu_count()
+
+
+def _connect_to_ray(settings: DictConfig) -> None:
+    import ray  # slow to import, and not needed otherwise
+
+    told: Any = OmegaConf.to_container(settings, resolve=True)
+    address = told["init"]["address"]
+    try:  # the launcher finds it connected
+        ray.init(**told["init"])
+    except ConnectionError as error:
+        raise InputError(
+            f"launcher=ray_cluster: no Ray cluster at {address}: start one with `ray start --head`, "
+            "set RAY_ADDRESS, or take launcher=ray."
+        ) from error
+    if address != "local":  # a cluster may grow
+        return
+    resources: Any = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    for key, resource in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
+        asked, there = told["remote"].get(key, 0), resources.get(resource, 0)
+        if asked > there:  # Ray would wait for ever
+            raise InputError(
+                f"launcher=ray: hydra.launcher.ray.remote.{key}={asked} for a job, and there are {there:g} "
+                "here; it follows trainer.accelerator, trainer.devices and threads."
+            )
