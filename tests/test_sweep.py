@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -14,9 +17,10 @@ import optuna
 import pandas as pd
 import psutil
 import pytest
+from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from adversarial_oversampling.config import compose_train
+from adversarial_oversampling.config import config_dir
 from adversarial_oversampling.data.sources import load_haberman
 from adversarial_oversampling.sweep import Fate, count_jobs, duration, give_name, read
 
@@ -228,6 +232,8 @@ def test_a_search_tells_validation_acsa_and_its_best_settings(tmp_path: Path) ->
     ("overrides", "error"),
     [
         (["hparams_search=game", "mode=q"], "mode=q has no mode.rules.generator_weight"),
+        (["mode=do,q", "mode.rules.critic_steps=2"], "mode=q: Could not override 'mode.rules.critic_steps'"),
+        (["mode=q,nobody"], "mode=nobody: In 'train': Could not find 'mode/nobody'"),
         (["launcher=slurm", "mode=q"], "launcher=slurm: there is no srun here"),
         (["launcher=ray_cluster", "mode=q"], "launcher=ray_cluster: no Ray cluster at auto"),
         (
@@ -242,6 +248,50 @@ def test_a_sweep_that_cannot_start_is_one_line(tmp_path: Path, overrides: list[s
     assert error in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "optuna.db").exists()
+
+
+def test_a_cluster_that_was_started_elsewhere_leaves_results_here(tmp_path: Path) -> None:
+    """Ray's workers start in the folder of `ray start`, and a sweep's paths are relative to its own."""
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder in (there, here):
+        folder.mkdir()
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    # Short: Ray's sockets lie below it, and have at most 107 letters.
+    scratch = tempfile.mkdtemp()
+    environment = {**os.environ, "HOME": str(tmp_path), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": 64 * "a"}
+    start = ["ray", "start", "--head", "--block", f"--port={port}", "--num-cpus=1", f"--temp-dir={scratch}"]
+    start += ["--include-dashboard=false", "--disable-usage-stats", "--node-ip-address=127.0.0.1"]
+    with (tmp_path / "ray.log").open("w") as log:
+        cluster = subprocess.Popen(
+            [str(Path(sys.executable).parent / start[0]), *start[1:]],
+            cwd=there,
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        give_up = time.monotonic() + 60
+        while "Ray runtime started" not in (tmp_path / "ray.log").read_text() and time.monotonic() < give_up:
+            time.sleep(0.2)
+        done = subprocess.run(
+            command(Path("runs"), "launcher=ray_cluster", "mode=q,do", *QUICK),
+            cwd=here,
+            env={**environment, "RAY_ADDRESS": f"127.0.0.1:{port}"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=200,
+        )
+    finally:
+        cluster.terminate()
+        cluster.wait(timeout=60)
+        shutil.rmtree(scratch)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[2/2]" in done.stdout
+    assert len(list((here / "runs").glob("haberman/*/result.json"))) == 2
+    assert not list(there.iterdir())
 
 
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
@@ -279,14 +329,16 @@ def test_bad_input_in_a_job_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_jobs_are_counted_before_they_start() -> None:
-    config = compose_train([])
-    config = type(config)(
-        {"hydra": {"sweeper": {}, "overrides": {"task": ["mode=q,do", "seed=range(3)", "replicas=2"]}}}
-    )
-    assert count_jobs(config) == 6
-    config.hydra.sweeper["n_trials"] = 20
-    assert count_jobs(config) == 20
+@pytest.mark.parametrize(
+    ("given", "jobs"),
+    [(["mode=q,do", "seed=range(3)", "replicas=2"], 6), (["mode=glob([q,a*])", "seed=choice(1,2)"], 6)],
+)
+def test_jobs_are_counted_before_they_start(given: list[str], jobs: int) -> None:
+    config = OmegaConf.create({"hydra": {"sweeper": {}, "overrides": {"task": given}}})
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        assert count_jobs(config) == jobs  # q, adasyn and ao
+        config.hydra.sweeper["n_trials"] = 20
+        assert count_jobs(config) == 20
 
 
 @pytest.mark.parametrize(

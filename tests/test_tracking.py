@@ -21,7 +21,7 @@ import wandb
 import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
-from adversarial_oversampling import tracking
+from adversarial_oversampling import play, tracking
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.game import Game
 from adversarial_oversampling.play import train
@@ -420,10 +420,10 @@ def test_a_run_that_broke_off_after_its_result_is_completed(
     def break_off(*_: Any) -> None:
         raise KeyError("broken off")
 
-    monkeypatch.setattr(tracking, "log_result", break_off)
-    with pytest.raises(KeyError, match="broken off"):
-        run(*DO)
-    monkeypatch.undo()
+    with monkeypatch.context() as broken:
+        broken.setattr(tracking, "log_result", break_off)
+        with pytest.raises(KeyError, match="broken off"):
+            run(*DO)
     first = run_id(tmp_path / "run")
     trained = (tmp_path / "run" / "best.pt").stat().st_mtime_ns
     for _ in range(2):  # the second time there is nothing left to do
@@ -431,6 +431,35 @@ def test_a_run_that_broke_off_after_its_result_is_completed(
         assert run_id(tmp_path / "run") == first
         check_files(tmp_path / "run", result)
     assert (tmp_path / "run" / "best.pt").stat().st_mtime_ns == trained
+
+
+def test_a_run_that_broke_off_after_its_last_epoch_is_told_all_of_them(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(*_: Any) -> None:
+        raise KeyError("broken off")
+
+    settings = [*DO, "trainer.checkpoint_every=1"]
+    with monkeypatch.context() as broken:
+        broken.setattr(play.record, "build", break_off)
+        with pytest.raises(KeyError, match="broken off"):
+            run(*settings)
+    first = run_id(tmp_path / "run")
+    result = run(*settings)
+    assert run_id(tmp_path / "run") == first
+    check_files(tmp_path / "run", result)
+    curves = pd.read_csv(sorted((tmp_path / "run" / "curves").glob("*/metrics.csv"))[-1])
+    assert curves.epoch.dropna().tolist() == [0, 1, 2]
+
+
+def test_an_empty_id_is_none(run: Run, tmp_path: Path, compose_config: Compose) -> None:
+    """As a full disk may leave it."""
+    cfg = compose_config(*DO, "replicas=2")
+    left = tmp_path / "run" / "wandb" / f"{tracking.slug(cfg.logger.wandb.name)}.id"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    check_files(tmp_path / "run", run(*DO))
+    assert not left.exists()
 
 
 def test_a_finished_run_without_one_gets_a_wandb_run_and_no_training(run: Run, tmp_path: Path) -> None:

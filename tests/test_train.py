@@ -23,7 +23,7 @@ from adversarial_oversampling.data.sources import load_yeast
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game import Game
 from adversarial_oversampling.metrics import AbsentClassWarning
-from adversarial_oversampling.play import only_process
+from adversarial_oversampling.play import WholeCheckpoints, only_process
 from tests.conftest import Compose, Run
 
 MODES = ["q", "ao", "do", "both_fool", "both_favour"]
@@ -392,6 +392,33 @@ def test_damaged_files_are_named(run: Run, compose_config: Compose, tmp_path: Pa
     (folder / "result.json").write_text('{"config_ha')
     with pytest.raises(InputError, match=r"result\.json is damaged: delete it"):
         run("mode=q")
+
+
+def test_a_checkpoint_is_whole_or_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever happens while the next one is written."""
+
+    def half(_: Any, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise KeyError("killed")
+
+    path = tmp_path / "checkpoints" / "last.ckpt"
+    checkpoints = WholeCheckpoints()
+    checkpoints.save_checkpoint({"epoch": 1}, path)
+    monkeypatch.setattr("lightning_fabric.plugins.io.torch_io._atomic_save", half)
+    with pytest.raises(KeyError, match="killed"):
+        checkpoints.save_checkpoint({"epoch": 2}, path)
+    assert checkpoints.load_checkpoint(path) == {"epoch": 1}
+
+
+def test_a_finished_run_has_no_checkpoint(run: Run, tmp_path: Path) -> None:
+    run("mode=q", name="one")
+    left = tmp_path / "one" / "checkpoints"
+    left.mkdir(exist_ok=True)
+    name = f"{json.loads((tmp_path / 'one' / 'result.json').read_text())['config_hash']}.ckpt"
+    for file in (left / name, left / f"{name}.new"):
+        file.touch()  # of a run that was killed between its result and its end
+    run("mode=q", name="one")
+    assert not list(left.iterdir())
 
 
 def test_one_process_per_folder(run: Run, tmp_path: Path) -> None:

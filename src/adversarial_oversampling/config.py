@@ -203,10 +203,18 @@ def cpus_per_job(cfg: DictConfig) -> int:
     return int(cfg.threads * cfg.trainer.devices)
 
 
+def jobs_at_once(cfg: DictConfig) -> int:
+    """How many jobs the cores of this machine are enough for."""
+    from joblib import cpu_count  # slow to import, and not needed otherwise
+
+    return max(1, int(cpu_count()) // cpus_per_job(cfg))
+
+
 def register_resolvers() -> None:
     """Make `${run_name:}` and the other resolvers of ours known to the YAML files."""
     OmegaConf.register_new_resolver("fs_name", fs_name, replace=True)
-    for meaning in (run_name, tags, cpus_per_job, gpus_per_job):
+    OmegaConf.register_new_resolver("absolute", lambda path, base: str(Path(base, path)), replace=True)
+    for meaning in (run_name, tags, cpus_per_job, gpus_per_job, jobs_at_once):
         OmegaConf.register_new_resolver(meaning.__name__, partial(_of_all, meaning), replace=True)
     OmegaConf.register_new_resolver(
         "user_cache", lambda: str(pooch.os_cache("adversarial-oversampling")), replace=True

@@ -9,6 +9,8 @@ from torch import Tensor
 def spread(values: Mapping[str, Tensor], playing: Tensor) -> dict[str, float]:
     """Mean and standard deviation (`..._std`) of `[R]` values over the replicas that still play.
 
+    A value that is undefined for a replica is left out, as ACSA is where a class has no rows.
+
     Parameters
     ----------
     values : mapping of str to Tensor [R]
@@ -17,9 +19,10 @@ def spread(values: Mapping[str, Tensor], playing: Tensor) -> dict[str, float]:
     """
     told = {}
     for name, value in values.items():
-        told[name] = float(value[playing].nanmean())
-        if playing.sum() > 1:
-            told[f"{name}_std"] = float(value[playing].std())
+        defined = value[playing & ~value.isnan()]
+        told[name] = float(defined.mean())
+        if len(defined) > 1:
+            told[f"{name}_std"] = float(defined.std())
     return told
 
 

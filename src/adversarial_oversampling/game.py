@@ -191,7 +191,7 @@ class Game(LightningModule):
         self.automatic_optimization = False
         self.rules, self.gan, self.noise, self.monitor = rules, gan, noise, monitor
         self.share = noise.rows
-        if generated_rows % self.share.of:
+        if generator is not None and generated_rows % self.share.of:
             raise InputError(
                 f"generated_rows={generated_rows}: trainer.devices={self.share.of} processes share them; "
                 "give a multiple of their number."
@@ -226,6 +226,7 @@ class Game(LightningModule):
         self.diverged_at = torch.full((replicas,), -1)
         self.best_weights = {name: value.clone() for name, value in self.state_dict().items()}
         self.history: dict[str, list[Tensor]] = {}
+        self.played_on = self.device  # Lightning takes the networks back to the CPU
         # Answers are gathered, so counts are whole in every process.
         self.metrics = imbalance_metrics(replicas, classes, sync_on_compute=False)
         self._sums: dict[str, Tensor] = {}
@@ -392,15 +393,15 @@ class Game(LightningModule):
         return optimizers, [self._make_schedule(optimizer) for optimizer in optimizers]
 
     def on_fit_start(self) -> None:
-        """Draw noise onto the device that Lightning has put the networks on."""
-        self.noise.device = self.device
+        """Draw noise onto the device of the networks; tell a resumed run's loggers what they missed."""
+        self.noise.device = self.played_on = self.device
+        log_history(self.loggers, self.history, self.diverged_at)  # here: there may be no epoch left to train
 
     def on_train_start(self) -> None:
         """Look the optimizers up once, not in every turn."""
         found = self.optimizers()
         wrapped = found if isinstance(found, list) else [found]
         self._optimizers: dict[str, Any] = dict(zip(self._optimized, wrapped, strict=True))
-        log_history(self.loggers, self.history, self.diverged_at)  # of a run that goes on
 
     def on_train_epoch_end(self) -> None:
         """Let the learning rates follow their schedule."""
@@ -506,8 +507,8 @@ class Game(LightningModule):
             diverged_at=epochs,
             history=self.history,
             parameters={name: parameters_per_replica(getattr(self, name)) for name in self.players},
-            weights=self.best_weights,
-            device=self.device,
+            weights={name: value.cpu() for name, value in self.best_weights.items()},
+            device=self.played_on,
         )
 
     # Checkpoints: tensors and numbers only, so that they load with weights_only=True.

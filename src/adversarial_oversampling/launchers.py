@@ -3,9 +3,9 @@
 import shutil
 from typing import Any
 
-from joblib import cpu_count
 from omegaconf import DictConfig, OmegaConf
 
+from adversarial_oversampling.config import jobs_at_once
 from adversarial_oversampling.errors import InputError
 
 
@@ -33,7 +33,7 @@ def prepare(config: DictConfig) -> None:
     # Optuna's sweeper has a bound of its own.
     sweeper = config.hydra.sweeper
     if "LocalLauncher" in launcher._target_ and sweeper.get("max_batch_size", 0) is None:
-        sweeper.max_batch_size = cpu_count()
+        sweeper.max_batch_size = jobs_at_once(config)
 
 
 def _connect_to_ray(settings: DictConfig) -> None:
@@ -43,10 +43,12 @@ def _connect_to_ray(settings: DictConfig) -> None:
     address = told["init"]["address"]
     try:  # the launcher finds it connected
         ray.init(**told["init"])
-    except ConnectionError as error:
+    except Exception as error:  # Ray has many, for a cluster that is absent, older or closed
+        problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise InputError(
-            f"launcher=ray_cluster: no Ray cluster at {address}: start one with `ray start --head`, "
-            "set RAY_ADDRESS, or take launcher=ray."
+            f"launcher=ray_cluster: no Ray cluster at {address}: start one with `ray start --head`, set "
+            "RAY_ADDRESS, set RAY_AUTH_MODE=token if it asks for a token, or take launcher=ray. "
+            f"Ray says: {problem}"
         ) from error
     if address != "local":  # a cluster may grow
         return

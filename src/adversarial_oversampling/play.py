@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
+from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
@@ -26,7 +27,7 @@ from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from adversarial_oversampling import processes, record, results, tracking
-from adversarial_oversampling.config import PLAYERS, check, config_hash
+from adversarial_oversampling.config import PLAYERS, check, config_hash, has_generator
 from adversarial_oversampling.curves import log_history
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError
@@ -107,6 +108,19 @@ def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
     )
 
 
+class WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that replace the one before in one move: a run killed while it writes keeps that one.
+
+    Lightning's own go through the system's folder for temporary files, from where they may be copied.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Save beside the path, then move."""
+        new = Path(f"{path}.new")
+        super().save_checkpoint(checkpoint, new, storage_options)
+        os.replace(new, path)
+
+
 def build_trainer(
     cfg: DictConfig, run_dir: Path, loggers: list[Logger], replicas: Share = WHOLE, rows: Share = WHOLE
 ) -> Trainer:
@@ -126,11 +140,12 @@ def build_trainer(
     if rows.of > 1:
         settings |= {
             # Every player's move leaves the other players' weights out; buffers are equal from the start.
-            "strategy": DDPStrategy(find_unused_parameters=True, broadcast_buffers=False),
-            "plugins": [LightningEnvironment()],
+            "strategy": DDPStrategy(find_unused_parameters=has_generator(cfg), broadcast_buffers=False),
+            "plugins": [LightningEnvironment(), WholeCheckpoints()],
             "use_distributed_sampler": False,
         }
     else:
+        settings["plugins"] = [WholeCheckpoints()]
         on_gpu = settings["accelerator"] != "cpu" and torch.cuda.is_available()
         settings["devices"] = [replicas.rank] if on_gpu and replicas.of > 1 else 1
     trainer: Trainer = build(
@@ -165,7 +180,7 @@ def fit(trainer: Trainer, game: Game, data: TableDataModule, checkpoint: Path) -
     resume = None
     if checkpoint.is_file():
         try:
-            torch.load(checkpoint, weights_only=True)
+            torch.load(checkpoint, map_location="cpu", weights_only=True)
         except (EOFError, IndexError, KeyError, RuntimeError, UnpicklingError) as error:
             raise InputError(f"{checkpoint} is damaged: delete it, and the run starts anew.") from error
         log.info("Going on from %s.", checkpoint)
@@ -201,7 +216,7 @@ def replica_count(cfg: DictConfig) -> int:
 
 def drop_checkpoints(cfg: DictConfig, run_dir: Path) -> None:
     """Forget what an interrupted run would go on from, however many processes it had."""
-    for file in (run_dir / "checkpoints").glob(f"{config_hash(cfg)}*.ckpt"):
+    for file in (run_dir / "checkpoints").glob(f"{config_hash(cfg)}*.ckpt*"):
         file.unlink()
 
 
@@ -242,6 +257,7 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> dict[str, Any]:
                     tracking.log_result(trackers, result, run_dir)
             elif "wandb" in cfg.logger:
                 log.info("Nothing new is logged to Weights & Biases; rerun=true trains and logs anew.")
+            drop_checkpoints(cfg, run_dir)
             return result
         if cfg.rerun:
             drop_checkpoints(cfg, run_dir)
@@ -300,13 +316,13 @@ def play(cfg: DictConfig, run_dir: Path, rows: Share = WHOLE) -> dict[str, Any]:
             log_history(loggers, outcome.history, torch.tensor(outcome.diverged_at))
         else:
             outcome, samples = play_game(cfg, run_dir, data, loggers)
+        if rows.rank > 0:
+            return {}
         if outcome.diverged_at and min(outcome.diverged_at) >= 0:
             raise InputError(
                 f"In every replica {outcome.na[0]}: lower dataset.training.learning_rate (or "
                 "players.generator.optimizer.lr), or check dataset.preprocessing.scaler."
             )
-        if rows.rank > 0:
-            return {}
         seconds["play"] = time.perf_counter() - started
         result = record.build(cfg, outcome, data, seconds)
         record.write(run_dir, result, outcome, data, samples)

@@ -12,7 +12,9 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Collection, Mapping
+import traceback
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import parent_process
@@ -22,8 +24,10 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.conf import HydraConf
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -34,6 +38,7 @@ from adversarial_oversampling import launchers, processes, results
 from adversarial_oversampling.errors import InputError
 
 FOLDER = ".sweeps"
+LATE = 10.0  # seconds that a fate written on another machine may take to be seen here
 OUTPUT = "output.log"
 BEST = "optimization_results.yaml"  # Optuna's sweeper writes it
 # Overrides that say where jobs run and what they tell, and make no other job.
@@ -101,6 +106,7 @@ def play_job(cfg: DictConfig, job: HydraConf) -> dict[str, Any] | None:
     """Play one job of a sweep and write its fate down; returns its result, or None if it failed."""
     if "joblib" in job.launcher._target_ and (parent := parent_process()) and parent.pid:
         processes.leave_with(parent.pid)  # joblib's workers outlive a sweep that is killed
+    os.chdir(job.runtime.cwd)  # a cluster's workers have a folder of their own
     run_dir = Path(job.runtime.output_dir)
     started = time.perf_counter()
     status, reason, result = "kept", None, None
@@ -145,6 +151,18 @@ def give_name(arguments: list[str]) -> None:
     arguments[place:place] = [f"sweep.name=sweep-{name}", f"sweep.id={started}"]
 
 
+@contextmanager
+def errors_end() -> Iterator[None]:
+    """End the process by any error: of one in a callback Hydra would make a warning, and go on."""
+    try:
+        yield
+    except InputError as error:
+        sys.exit(f"Error: {error}")
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
+
+
 class Watch(Callback):
     """Tells how a sweep goes, and ends it with a table and the exit code.
 
@@ -157,11 +175,13 @@ class Watch(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Follow the fates from now on."""
-        try:
+        with errors_end():
             check_search(config)
+            check_choices(config)
             launchers.prepare(config)
-        except InputError as error:
-            sys.exit(f"Error: {error}")
+            self._start(config)
+
+    def _start(self, config: DictConfig) -> None:
         self.search = is_search(config)
         self.varied = {one.key_or_group for one in parsed(config) if one.is_sweep_override()}
         self.folder = folder_of(config.hydra, config)
@@ -176,9 +196,13 @@ class Watch(Callback):
         atexit.register(self.close)  # if the launcher breaks down, or by Ctrl-C
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Show what became of every job; exit with 1 if one failed."""
-        self.close()
-        if any(fate.status == "failed" for fate in self.fates.values()):
+        """Show what became of every job; exit with 1 if one failed or is missing."""
+        give_up = time.monotonic() + LATE
+        while len(self.fates) < self.total and time.monotonic() < give_up and self.follower.is_alive():
+            time.sleep(0.1)
+        with errors_end():
+            self.close()
+        if len(self.fates) < self.total or any(fate.status == "failed" for fate in self.fates.values()):
             sys.exit(1)
 
     def close(self) -> None:
@@ -187,6 +211,7 @@ class Watch(Callback):
             return
         self.over.set()
         self.follower.join()
+        self.fates |= {fate.job: fate for fate in read(self.folder, known=self.fates)}
         if self.search:
             show_search(self.fates, self.varied, self.best)
         else:
@@ -258,6 +283,31 @@ def check_search(config: DictConfig) -> None:
         )
 
 
+def check_choices(config: DictConfig) -> None:
+    """Refuse a setting that one of the choices does not have before any job runs.
+
+    Raises
+    ------
+    InputError
+        Naming the choices and the setting.
+    """
+    if is_search(config):  # whose settings come later
+        return
+    loader = GlobalHydra.instance().config_loader()
+    seen: set[str] = set()
+    for overrides in jobs_of(config):
+        choices = [one for one in overrides if one.partition("=")[0] in config.hydra.runtime.choices]
+        if seen.issuperset(choices) and seen:
+            continue
+        try:
+            loader.load_sweep_config(config, overrides)
+        except HydraException as error:
+            problem = re.split(r"\nTo append|\nConfig search path", str(error))[0]
+            apart = " ".join(one for one in choices if one not in seen)
+            raise InputError(f"No job was started. {apart}: {problem}") from error
+        seen |= set(choices)
+
+
 def read(folder: Path, known: Mapping[int, Fate]) -> list[Fate]:
     """The fates in a sweep's folder that are not known yet, in the order of their jobs."""
     files = {int(file.stem): file for file in folder.glob("[0-9]*.json")}
@@ -268,13 +318,19 @@ def count_jobs(config: DictConfig) -> int:
     """How many jobs a multirun will have: its trials, or every combination of its choices."""
     if trials := config.hydra.sweeper.get("n_trials"):
         return int(trials)
-    return sum(len(batch) for batch in BasicSweeper.split_arguments(parsed(config), None))
+    return len(jobs_of(config))
+
+
+def jobs_of(config: DictConfig) -> list[list[str]]:
+    """The overrides of every job of a multirun that is no search."""
+    return [job for batch in BasicSweeper.split_arguments(parsed(config), None) for job in batch]
 
 
 def parsed(config: DictConfig) -> list[Override]:
     """The overrides of a multirun, with those of its sweeper."""
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
-    return OverridesParser.create().parse_overrides([*params, *config.hydra.overrides.task])
+    loader = GlobalHydra.instance().config_loader()
+    return OverridesParser.create(loader).parse_overrides([*params, *config.hydra.overrides.task])
 
 
 def duration(seconds: float) -> str:

@@ -236,12 +236,15 @@ class Tracker(WandbLogger):
         super().__init__(name=name, save_dir=save_dir, project=project, experiment=run, id=run.id)
         with self._harmless():
             if not run.disabled:
-                self._id_file.write_text(run.id)
+                new = self._id_file.with_suffix(".new")
+                new.write_text(run.id)
+                os.replace(new, self._id_file)
 
     def _run_id(self) -> str:
         if given := os.environ.get("WANDB_RUN_ID"):
             return given
-        return self._id_file.read_text() if self._id_file.is_file() else secrets.token_hex(4)
+        left = self._id_file.read_text() if self._id_file.is_file() else ""
+        return left or secrets.token_hex(4)
 
     @contextmanager
     def _harmless(self, level: int = logging.WARNING) -> Iterator[None]:
