@@ -1,5 +1,6 @@
 """Weights & Biases, against a server on loopback, and from the files of offline runs."""
 
+import http.server
 import json
 import logging
 import math
@@ -7,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -194,7 +196,7 @@ def test_online_a_run_says_what_its_result_says(
     connect(monkeypatch, server.url)
     result = run(*DO, *ONLINE)
     told = check_server(server, tmp_path / "run")
-    assert told["tags"] == ["haberman", "do", "holdout", "fs_balanced", "wgan_gp"]
+    assert told["tags"] == ["haberman", "do", "holdout", "fs_balanced", "wgan_gp", "3_epochs", "own_settings"]
     assert result["config_hash"] in told["display_name"]
 
     replicas = table(server, told, "replicas")
@@ -502,14 +504,99 @@ def check_files(run_dir: Path, result: dict[str, Any]) -> None:
             assert row[name] == pytest.approx(value), name
 
 
-def test_rerun_forgets_the_run_that_broke_off(run: Run, compose_config: Compose, tmp_path: Path) -> None:
-    settings = ["logger=wandb", "mode=q", "trainer.max_epochs=2", "replicas=2", "rerun=true"]
-    left = tmp_path / "run" / "wandb" / f"{tracking.slug(compose_config(*settings).logger.wandb.name)}.id"
-    left.parent.mkdir(parents=True)
-    left.write_text("broken01")
-    run(*settings)
-    assert run_id(tmp_path / "run") != "broken01"
-    assert not left.exists()
+def test_an_interrupted_rerun_is_no_second_run_of_the_old_result(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off() -> None:
+        raise KeyError("broken off")
+
+    settings = [*DO, "mode=q", "trainer.checkpoint_every=1"]
+    result = run(*settings)
+    with monkeypatch.context() as broken:
+        at_epoch(broken, 2, break_off)
+        with pytest.raises(KeyError, match="broken off"):
+            run(*settings, "rerun=true")
+    folders = sorted((tmp_path / "run" / "wandb").glob("offline-run-*"))
+    assert run(*settings) == result  # the old result is shown, and W&B has it
+    assert sorted((tmp_path / "run" / "wandb").glob("offline-run-*")) == folders
+
+    steps = []
+    at_epoch(monkeypatch, 2, lambda: steps.append("the last epoch"))
+    again = run(*settings, "rerun=true")  # goes on with its checkpoint and its W&B run
+    assert steps
+    assert again["replicas"] == result["replicas"]
+    told = [one.name.split("-")[-1] for one in (tmp_path / "run" / "wandb").glob("offline-run-*")]
+    assert sorted(told) == sorted({folder.name.split("-")[-1] for folder in folders})
+
+
+@pytest.fixture
+def shut(server: Server) -> Iterator[str]:
+    """A server that knows its users, and lets no run begin."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if b"upsertBucket" in body:
+                self.send_error(503)
+                return
+            answer = requests.post(
+                server.url + self.path,
+                data=body,
+                headers={key: self.headers[key] for key in ("Authorization", "Content-Type")},
+                timeout=30,
+            )
+            self.send_response(answer.status_code)
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as one:
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{one.server_address[1]}"
+        one.shutdown()
+
+
+def test_a_server_that_lets_no_run_begin_leaves_it_offline(
+    run: Run, shut: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    connect(monkeypatch, shut)
+    result = run(*DO, *ONLINE, "mode=q", "logger.wandb.init_timeout=3")
+    (warning,) = (one.message for one in caplog.records if one.levelname == "WARNING")
+    assert "kept offline" in warning
+    check_files(tmp_path / "run", result)
+
+
+def test_what_wandb_refuses_is_told_and_not_taken_for_the_network(
+    run: Run, server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    connect(monkeypatch, server.url)
+    assert run(*DO, *ONLINE, "mode=q", "logger.wandb.project='a:b'")["mean"]["acsa"] > 0
+    (warning,) = (one.message for one in caplog.records if one.levelname == "WARNING")
+    assert "cannot start, and logs nothing: UsageError" in warning
+
+
+def test_the_project_may_be_given_with_its_entity_or_by_the_environment(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_PROJECT", "mine")
+    run(*DO, "mode=q", name="environment")
+    run(*DO, "mode=q", "logger.wandb.project=me/ours", name="setting")
+    begun = {
+        name: next(one["run"] for one in inspected(only_folder(tmp_path / name)) if one["type"] == "run")
+        for name in ("environment", "setting")
+    }
+    assert begun["environment"]["project"] == "mine"
+    assert (begun["setting"]["entity"], begun["setting"]["project"]) == ("me", "ours")
+
+
+def test_a_warning_of_a_job_is_told_at_the_end_of_the_sweep(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "adversarial_oversampling.train", "-m", "mode=q,ro", "replicas=1"]
+    arguments += ["trainer.max_epochs=1", "logger=wandb", *ONLINE, f"paths.output_dir={tmp_path}/runs"]
+    ended = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert "Warning of 2 of 2 jobs: Weights & Biases is not reached" in ended.stdout
+    assert f"wandb sync {tmp_path}/runs/*/*/wandb/offline-run-*" in ended.stdout
 
 
 def test_the_jobs_of_a_sweep_are_a_group(tmp_path: Path) -> None:
@@ -594,6 +681,12 @@ def test_an_undefined_number_is_not_logged(run: Run) -> None:
 
 def test_tags_say_what_was_played(compose_config: Compose) -> None:
     tags = compose_config("logger=wandb", "mode=smote", "dataset=pima", "protocol=cv").logger.wandb.tags
-    assert list(tags) == ["pima", "smote", "cv", "fs_natural"]
+    assert list(tags) == ["pima", "smote", "cv", "fs_natural", "100_epochs", "own_settings"]
     tags = compose_config("logger=wandb", "mode=q", "dataset=secom_20_columns").logger.wandb.tags
     assert tags[0] == "secom_20_columns"
+    assert "own_settings" in tags
+    for other in ("fs=quarter", "mode=q fs=balanced", "gan_type=vanilla", "players.classifier.width=64"):
+        assert "own_settings" not in compose_config("logger=wandb", *other.split()).logger.wandb.tags
+    assert "own_settings" in compose_config("logger=wandb", "mode=both_fool", "seed=7").logger.wandb.tags
+    long = compose_config("logger=wandb", "dataset=csv", f"dataset.name={80 * 'x'}", "dataset.source.path=t")
+    assert max(map(len, long.logger.wandb.tags)) == 64  # W&B takes no longer ones

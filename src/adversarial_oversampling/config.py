@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,10 @@ TOLD_ELSEWHERE = (
     "dataset.source",
     "dataset.preprocessing.n_selected",
 )
+COMBINATION = "a combination that is not in the paper"
+OVERSAMPLING_MODES = ("do", "both_fool")  # to balance, unless fs says otherwise
+# Overrides that say where jobs run and what they tell, and make no other job.
+ELSEWHERE = re.compile(r"\+*(launcher=|sweep\.|paths\.|logger|hydra\.)")
 FS_NAMES = {None: "natural", 0.25: "quarter", 0.5: "half", 0.75: "three_quarters", 1.0: "balanced"}
 
 
@@ -82,8 +86,8 @@ def variants(cfg: DictConfig) -> list[str]:
     """
     found = []
     if cfg.mode.name.startswith("both_"):
-        found.append("a combination that is not in the paper")
-    if cfg.mode.name not in ("do", "both_fool") and cfg.fs.ratio is not None:
+        found.append(COMBINATION)
+    if cfg.mode.name not in OVERSAMPLING_MODES and cfg.fs.ratio is not None:
         found.append(f"fs={cfg.fs.name}, where the paper does not oversample")
     if cfg.dataset.preprocessing.n_selected is not None:
         found.append(f"{cfg.dataset.preprocessing.n_selected} selected columns")
@@ -102,6 +106,12 @@ def compose_train(overrides: Sequence[str]) -> DictConfig:
             return compose("train", overrides=list(overrides))
     finally:
         GlobalHydra.instance().hydra = outer  # Hydra has put another instance there
+
+
+@cache
+def default_config() -> DictConfig:
+    """All settings as the suite has them; not to be changed."""
+    return compose_train([])
 
 
 def changed_settings(cfg: DictConfig) -> list[str]:
@@ -185,7 +195,26 @@ def tags(cfg: DictConfig) -> list[str]:
     game = [cfg.gan_type.name] if has_generator(cfg) else []
     columns = cfg.dataset.preprocessing.n_selected
     dataset = cfg.dataset.name if columns is None else f"{cfg.dataset.name}_{columns}_columns"
-    return [dataset, cfg.mode.name, cfg.protocol.name, f"fs_{cfg.fs.name}", *game]
+    epochs = f"{cfg.trainer.max_epochs}_epochs"
+    own = ["own_settings"] if has_own_settings(cfg) else []
+    found = [dataset, cfg.mode.name, cfg.protocol.name, f"fs_{cfg.fs.name}", *game, epochs, *own]
+    return [tag[:64] for tag in found]  # W&B takes no longer ones
+
+
+def has_own_settings(cfg: DictConfig) -> bool:
+    """Whether mode and dataset are played as the suite has them, whatever the seed and the epochs."""
+    selected = f"{cfg.dataset.preprocessing.n_selected} selected columns"  # which is another dataset
+    own_rate = 1.0 if cfg.mode.name in OVERSAMPLING_MODES else None
+    return cfg.fs.ratio == own_rate and not set(variants(cfg)) - {COMBINATION, selected}
+
+
+def study_name(cfg: DictConfig) -> str:
+    """A name that searches share only if they look over the same settings, with all others equal."""
+    given = [one for one in cfg.hydra.overrides.task if not ELSEWHERE.match(one)]
+    space = OmegaConf.to_container(cfg.hydra.sweeper.params, resolve=True) if cfg.hydra.sweeper.params else {}
+    text = json.dumps([result_config(cfg), space, sorted(given)], sort_keys=True)
+    name = f"{cfg.dataset.name}-{cfg.mode.name}-{cfg.protocol.name}"
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def gpus_per_job(cfg: DictConfig) -> int:
@@ -214,7 +243,7 @@ def register_resolvers() -> None:
     """Make `${run_name:}` and the other resolvers of ours known to the YAML files."""
     OmegaConf.register_new_resolver("fs_name", fs_name, replace=True)
     OmegaConf.register_new_resolver("absolute", lambda path, base: str(Path(base, path)), replace=True)
-    for meaning in (run_name, tags, cpus_per_job, gpus_per_job, jobs_at_once):
+    for meaning in (run_name, tags, study_name, cpus_per_job, gpus_per_job, jobs_at_once):
         OmegaConf.register_new_resolver(meaning.__name__, partial(_of_all, meaning), replace=True)
     OmegaConf.register_new_resolver(
         "user_cache", lambda: str(pooch.os_cache("adversarial-oversampling")), replace=True
@@ -242,9 +271,12 @@ def check_overrides(arguments: Sequence[str]) -> None:
         group, _, choice = argument.partition("=")
         if group in ("launcher", "hparams_search") and choice not in ("basic", "null") and not sweeps:
             raise InputError(f"{argument}: only a sweep has one; add -m.")
-        if group in groups and re.fullmatch(r"[-+.\d][-+.\deE,]*", choice):
+        if group == "launcher" and "," in choice:
+            raise InputError(f"{argument}: all jobs of a sweep have one launcher; choose one of them.")
+        numbers = [one for one in choice.split(",") if re.fullmatch(r"[-+.\d][-+.\deE]*", one)]
+        if group in groups and numbers:
             choices = ", ".join(sorted(file.stem for file in groups[group].glob("*.yaml")))
-            number = f", or give any number as fs.ratio={choice}" if group == "fs" else ""
+            number = f", or give any number as fs.ratio={numbers[0]}" if group == "fs" else ""
             raise InputError(f"{argument}: choose one of {choices}{number}.")
 
 
@@ -284,7 +316,7 @@ def check_keys(cfg: DictConfig) -> None:
     InputError
         Naming the key, and a known one that is like it.
     """
-    default = compose_train([])
+    default = default_config()
     for section in FIXED_SECTIONS:
         ours, known = (OmegaConf.select(one, section) if section else one for one in (cfg, default))
         for name in sorted(map(str, ours.keys() - known.keys())):

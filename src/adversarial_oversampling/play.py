@@ -216,8 +216,11 @@ def replica_count(cfg: DictConfig) -> int:
 
 def drop_checkpoints(cfg: DictConfig, run_dir: Path) -> None:
     """Forget what an interrupted run would go on from, however many processes it had."""
-    for file in (run_dir / "checkpoints").glob(f"{config_hash(cfg)}*.ckpt*"):
+    folder = run_dir / "checkpoints"
+    for file in folder.glob(f"{config_hash(cfg)}*.ckpt*"):
         file.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> dict[str, Any]:
@@ -248,7 +251,7 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> dict[str, Any]:
     check(cfg)
     run_dir.mkdir(parents=True, exist_ok=True)
     with only_process(run_dir, wait):
-        if not cfg.rerun and (result := results.finished(run_dir, cfg)) is not None:
+        if (result := results.finished(run_dir, cfg)) is not None:
             log.info("Already finished: showing %s. Train anew with rerun=true.", run_dir / results.RESULT)
             if tracking.awaited() or results.owed_to_wandb(run_dir, cfg):
                 trackers = begin_logging(cfg, run_dir, only=["wandb"])
@@ -256,12 +259,12 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> dict[str, Any]:
                     log_history(trackers, *record.read_curves(run_dir, result))
                     tracking.log_result(trackers, result, run_dir)
             elif "wandb" in cfg.logger:
-                log.info("Nothing new is logged to Weights & Biases; rerun=true trains and logs anew.")
+                log.info(
+                    "Nothing new is logged to Weights & Biases: the folder `wandb` has it all, for "
+                    "`wandb sync`; rerun=true trains and logs anew."
+                )
             drop_checkpoints(cfg, run_dir)
             return result
-        if cfg.rerun:
-            drop_checkpoints(cfg, run_dir)
-            tracking.forget(run_dir)
         if "rules" in cfg.mode and replica_count(cfg) < cfg.trainer.devices:
             port = find_free_network_port()
             parts = [partial(play_rank, cfg, run_dir, rows, port) for rows in shares(cfg.trainer.devices)]
@@ -278,11 +281,14 @@ def only_process(run_dir: Path, wait: bool = False) -> Iterator[None]:
     """Keep a second process out of a run's folder; the lock goes with the process that holds it."""
     lock = FileLock(run_dir / ".lock")
     try:
-        lock.acquire(timeout=-1 if wait else 0)
+        lock.acquire(timeout=0)
     except Timeout as error:
-        raise InputError(
-            f"hydra.run.dir={run_dir}: another process trains there; wait, or choose another folder."
-        ) from error
+        if not wait:
+            raise InputError(
+                f"hydra.run.dir={run_dir}: another process trains there; wait, or choose another folder."
+            ) from error
+        log.info("Another process trains in %s: waiting for it.", run_dir)
+        lock.acquire()
     try:
         yield
     finally:

@@ -37,24 +37,37 @@ def call(functions: Sequence[Callable[[], Any]]) -> list[Any]:
     context = get_context("forkserver")
     context.set_forkserver_preload(["adversarial_oversampling.play"])  # imported once, not in every child
     children: dict[Any, BaseProcess] = {}
-    for function in functions:
-        receiver, sender = context.Pipe(duplex=False)
-        children[receiver] = context.Process(target=_answer, args=(function, sender))
-        children[receiver].start()
-        sender.close()
     answers: dict[Any, Any] = {}
+    heard = None  # who has failed ends by itself
     try:
+        for function in functions:
+            receiver, sender = context.Pipe(duplex=False)
+            child: BaseProcess = context.Process(target=_answer, args=(function, sender))
+            _start(child)
+            children[receiver] = child
+            sender.close()
         while len(answers) < len(children):
-            for ready in wait(children.keys() - answers.keys()):
-                answers[ready] = _receive(ready, children[ready])
+            for heard in wait(children.keys() - answers.keys()):
+                answers[heard] = _receive(heard, children[heard])
+            heard = None
     except BaseException:
-        for child in children.values():
-            child.kill()
+        for receiver, child in children.items():
+            if receiver is not heard:
+                child.kill()
         raise
     finally:
         for child in children.values():
             child.join()
     return [answers[receiver] for receiver in children]
+
+
+def _start(child: BaseProcess) -> None:
+    try:
+        child.start()
+    except (EOFError, OSError) as error:
+        raise ProcessDiedError(
+            f"no process could be started: {type(error).__name__} {error}".strip()
+        ) from error
 
 
 def _receive(receiver: Any, child: BaseProcess) -> Any:

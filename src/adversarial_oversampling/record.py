@@ -21,6 +21,7 @@ from torch import Tensor
 from adversarial_oversampling import __version__, metrics
 from adversarial_oversampling.config import config_hash, has_generator, variants
 from adversarial_oversampling.data.datamodule import TableDataModule
+from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.outcome import Outcome
 from adversarial_oversampling.results import CURVES, PREDICTIONS, RESULT, SAMPLES, WEIGHTS, mean, std
 
@@ -200,7 +201,15 @@ def curves(outcome: Outcome, data: TableDataModule) -> pd.DataFrame:
 
 
 def read_curves(run_dir: Path, result: Mapping[str, Any]) -> tuple[dict[str, list[Tensor]], Tensor]:
-    """Curves of a finished run, `[R]` for each epoch, and when each replica diverged, `[R]`; -1 is never."""
+    """Curves of a finished run, `[R]` for each epoch, and when each replica diverged, `[R]`; -1 is never.
+
+    Raises
+    ------
+    InputError
+        If the file is missing.
+    """
+    if not (run_dir / CURVES).is_file():
+        raise InputError(f"{run_dir / CURVES} is missing: rerun=true makes it anew.")
     frame = pd.read_parquet(run_dir / CURVES)
     epochs = [replicas for _, replicas in frame.groupby("epoch", sort=True)]
     names = frame.columns.drop(["seed", "fold", "epoch"])

@@ -1,6 +1,8 @@
 """Finished runs: where a result lies, and what it says in a line or a table."""
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,13 @@ PREDICTIONS = "predictions.parquet"
 CURVES = "curves.parquet"
 SAMPLES = "generated.parquet"
 WEIGHTS = "best.pt"
-WANDB_ID = ".id"  # in the folder `wandb`, with a run's name before it, until that run is complete
+WANDB_LOGGED = Path("wandb", "logged")  # the digest of the result of which W&B, or its folder, has everything
 
 
 def finished(run_dir: Path, cfg: DictConfig) -> dict[str, Any] | None:
-    """The result that already lies in a folder, or None.
+    """The result that already lies in a folder and is to stay, or None.
+
+    With `rerun=true` only a result of the same sweep stays: a run that is two of its jobs is trained once.
 
     Raises
     ------
@@ -35,9 +39,13 @@ def finished(run_dir: Path, cfg: DictConfig) -> dict[str, Any] | None:
         return None
     try:
         result: dict[str, Any] = json.loads(path.read_text())
-        found = result["config_hash"]
+        found, sweep = result["config_hash"], result["config"]["sweep"]["id"]
     except (ValueError, KeyError) as error:
+        if cfg.rerun:
+            return None
         raise InputError(f"{path} is damaged: delete it, and the run starts anew.") from error
+    if cfg.rerun and (sweep is None or sweep != cfg.sweep.id):
+        return None
     if found != config_hash(cfg):
         raise InputError(
             f"{path} is the result of another configuration: choose another hydra.run.dir, "
@@ -47,10 +55,16 @@ def finished(run_dir: Path, cfg: DictConfig) -> dict[str, Any] | None:
 
 
 def owed_to_wandb(run_dir: Path, cfg: DictConfig) -> bool:
-    """Whether no W&B run has all of a finished result: none was begun, or the last one broke off."""
-    runs = run_dir / "wandb"
-    broken_off = any(runs.glob(f"*{WANDB_ID}"))
-    return "wandb" in cfg.logger and (broken_off or not any(runs.glob("*run-*-*")))
+    """Whether no W&B run has all of a finished result: none was begun, or it broke off."""
+    if "wandb" not in cfg.logger or os.environ.get("WANDB_MODE") == "disabled":
+        return False
+    logged = run_dir / WANDB_LOGGED
+    return not logged.is_file() or logged.read_text() != digest(run_dir)
+
+
+def digest(run_dir: Path) -> str:
+    """What no other result has."""
+    return hashlib.sha256((run_dir / RESULT).read_bytes()).hexdigest()
 
 
 def mean(values: Sequence[float]) -> float | None:
@@ -77,6 +91,12 @@ def spread(result: Mapping[str, Any], name: str) -> str:
     """A metric's mean ± standard deviation in percent."""
     deviation = result["std"][name]
     return percent(result["mean"][name]) + ("" if deviation is None else f" ± {percent(deviation)}")
+
+
+def table_name(result: Mapping[str, Any]) -> str:
+    """The dataset's name, with its file where it is the user's own."""
+    path = result["config"]["dataset"]["source"].get("path")
+    return f"{result['dataset']} ({Path(path).name})" if path else str(result["dataset"])
 
 
 def played(result: Mapping[str, Any]) -> str:

@@ -19,8 +19,9 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from adversarial_oversampling.results import (
     PREDICTIONS,
     RESULT,
-    WANDB_ID,
+    WANDB_LOGGED,
     WEIGHTS,
+    digest,
     mean,
     mean_selection_acsa,
 )
@@ -136,15 +137,34 @@ def begin(mode: str, *, init_timeout: float = 20, finish_timeout: float = 60, **
         reinit="create_new",  # beside a run that the caller may have
     )
     if mode not in ("offline", "dryrun", "disabled"):
-        try:
-            if wandb.run is not None or wandb.login(prompt=False):
+        problem = unknown_user()
+        if problem is None:
+            try:
                 return wandb.init(mode=mode, settings=limits, **settings)  # type: ignore[arg-type]
-            problem = "there is no API key: give one to `wandb login`, or set WANDB_API_KEY"
-        except (wandb.Error, OSError) as error:
-            problem = one_line(error)
+            except wandb.errors.UsageError:
+                raise  # a setting that no network would mend
+            except (wandb.Error, OSError) as error:
+                problem = one_line(error)
+                wandb.teardown()  # its service holds on to the run's id
         log.warning("Weights & Biases is not reached, and this run is kept offline: %s.", problem)
         mode = "offline"
     return wandb.init(mode=mode, settings=limits, **settings)  # type: ignore[arg-type]
+
+
+def unknown_user() -> str | None:
+    """Why the server does not let this user in; None if it does."""
+    try:
+        if wandb.run is not None or wandb.login(prompt=False):
+            return None
+    except (wandb.Error, OSError) as error:
+        return one_line(error)
+    return "there is no API key: give one to `wandb login`, or set WANDB_API_KEY"
+
+
+def project_of(given: str, entity: str | None = None) -> dict[str, Any]:
+    """Entity and project, of PROJECT or ENTITY/PROJECT."""
+    before, _, project = given.rpartition("/")
+    return {"entity": before or entity, "project": project}
 
 
 def end(run: wandb.Run, exit_code: int = 0) -> None:
@@ -200,7 +220,8 @@ class Tracker(WandbLogger):
         Folder of the run; everything lies in `wandb` below it.
     name : str
         Of the run, and of its artifact.
-    project : str
+    project, entity : str
+        The project may be given as ENTITY/PROJECT.
     offline : bool
         Keep the run in its folder. The environment variable WANDB_MODE goes before.
     artifact : bool
@@ -215,16 +236,18 @@ class Tracker(WandbLogger):
         save_dir: str,
         name: str,
         project: str,
+        entity: str | None = None,
         offline: bool = True,
         artifact: bool = True,
         **settings: Any,
     ) -> None:
         self._folder = Path(save_dir) / "wandb"
-        self._id_file = self._folder / f"{slug(name)}{WANDB_ID}"
+        self._id_file = self._folder / f"{slug(name)}.id"
         self._settings = {**settings, "name": name, "dir": save_dir}
         if not awaited():  # else the agent of a W&B sweep has said both
-            self._settings |= {"project": project, "id": self._run_id()}
+            self._settings |= {**project_of(project, entity), "id": self._run_id()}
         self._artifact = artifact
+        self._result = ""
         self._told: list[tuple[dict[str, float], int | None]] = []
         self._configuration: Any = {}
         self._lost = False
@@ -291,7 +314,7 @@ class Tracker(WandbLogger):
             self._experiment.log(metrics, step=step)
 
     def _log_result(self, result: Mapping[str, Any], run_dir: Path) -> None:
-        run = self.experiment
+        run, self._result = self.experiment, digest(run_dir)
         with staging(run.settings.sync_dir):
             run.summary.update(facts(result))
             tables = {"replicas": replica_table(result), "confusion": confusion_table(result)}
@@ -318,6 +341,9 @@ class Tracker(WandbLogger):
             end(run, exit_code)
             if run.disabled or exit_code or self._lost:
                 return
+            new = self._folder / f".{WANDB_LOGGED.name}.new"
+            new.write_text(self._result)
+            os.replace(new, self._folder / WANDB_LOGGED.name)
             self._id_file.unlink()
             for folder in self._folder.glob(f"*run-*-{run.id}*"):
                 if folder != Path(run.settings.sync_dir):
@@ -361,12 +387,6 @@ def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
         for logger in loggers:
             if isinstance(logger, Tracker):
                 logger.finish(exit_code=failed)
-
-
-def forget(run_dir: Path) -> None:
-    """Let the next attempt in a folder be another run."""
-    for file in (run_dir / "wandb").glob(f"*{WANDB_ID}"):
-        file.unlink()
 
 
 def awaited() -> bool:

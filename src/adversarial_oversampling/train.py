@@ -8,9 +8,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from adversarial_oversampling import results, sweep
+from adversarial_oversampling import results
 from adversarial_oversampling.config import check_overrides, config_dir
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.sweep.apart import play_job
+from adversarial_oversampling.sweep.jobs import give_name
 
 
 @hydra.main(version_base="1.3", config_path=config_dir(), config_name="train")
@@ -21,7 +23,7 @@ def run(cfg: DictConfig) -> float | None:
     """
     job = HydraConfig.get()
     if job.mode == RunMode.MULTIRUN:
-        played = sweep.play_job(cfg, job)
+        played = play_job(cfg, job)
         return None if played is None else results.mean_selection_acsa(played)
     from adversarial_oversampling.play import train  # slow to import, and not needed for a sweep or for help
 
@@ -39,7 +41,7 @@ def main() -> None:
         check_overrides(sys.argv[1:])
     except InputError as error:
         sys.exit(f"Error: {error}")
-    sweep.give_name(sys.argv)
+    give_name(sys.argv)
     try:
         run()
     except KeyboardInterrupt:

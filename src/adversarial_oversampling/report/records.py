@@ -10,16 +10,15 @@ import numpy as np
 import pandas as pd
 import pyarrow
 
+from adversarial_oversampling.config import COMBINATION, OVERSAMPLING_MODES
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.report.paper import dataset_order, mode_order, title
 from adversarial_oversampling.results import CURVES, RESULT, harness, seeds_of
 
 METRICS = ("acsa", "g_mean", "auroc", "pr_auc", "calibration_error")
-BALANCED_MODES = ("do", "both_fool")
 """Modes whose cell in a table is at fs=balanced; the paper does not say at which fs its DO was measured."""
 UNDEFINED = "undefined, as a class has no test rows"
 PROTOCOLS = ("paper", "holdout", "cv")
-COMBINATION = "a combination that is not in the paper"
 """The departure that `both_fool` and `both_favour` always carry: they are modes of their own here."""
 NOT_RUNS = ("previous", ".new")
 """Folders that hold results which another one has replaced, or is about to."""
@@ -255,7 +254,7 @@ def rows_of(frame: pd.DataFrame) -> list[Any]:
 
 def is_cell(row: Any) -> bool:
     """Whether a row of either frame is the cell of its mode and dataset in a table of modes."""
-    return not departures(row.variant) and (row.mode not in BALANCED_MODES or row.fs_ratio == 1.0)
+    return not departures(row.variant) and (row.mode not in OVERSAMPLING_MODES or row.fs_ratio == 1.0)
 
 
 def departures(variant: Sequence[str]) -> tuple[str, ...]:
@@ -275,10 +274,10 @@ def cells(frame: pd.DataFrame) -> pd.DataFrame:
     runs = found.drop_duplicates("config_hash")
     twice = runs[runs.duplicated(["harness", "dataset", "mode"], keep=False)]
     if len(twice):
-        one = twice.iloc[0]
+        (harness, dataset, mode), same = next(iter(twice.groupby(["harness", "dataset", "mode"])))
         raise InputError(
-            f"{one['mode']} on {one['dataset']}: several runs of the {one['harness']} have the hashes "
-            f"{', '.join(twice['config_hash'])}; leave all but one out, or name their tables differently."
+            f"{mode} on {dataset}: several runs of the {harness} have the hashes "
+            f"{', '.join(same['config_hash'])}; leave all but one out, or give each its own dataset.name."
         )
     return found
 

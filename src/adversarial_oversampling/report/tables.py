@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adversarial_oversampling.config import OVERSAMPLING_MODES
 from adversarial_oversampling.report import paper
-from adversarial_oversampling.report.records import BALANCED_MODES, cells, departures, rows_of
+from adversarial_oversampling.report.records import cells, departures, rows_of
 from adversarial_oversampling.results import seeds_text
 
 LABELS = {
@@ -347,7 +348,7 @@ def selected_columns(frame: pd.DataFrame) -> list[Table]:
     """Runs on selected columns beside those on all columns, for every harness and dataset."""
     kept = frame["variant"].map(lambda variant: "; ".join(departures(variant)) or ALL_COLUMNS)
     frame = frame.assign(kept=kept)[(kept == ALL_COLUMNS) | kept.str.fullmatch(r"\d+ selected columns")]
-    frame = frame[~frame["mode"].isin(BALANCED_MODES) | (frame["fs_ratio"] == 1.0)]
+    frame = frame[~frame["mode"].isin(OVERSAMPLING_MODES) | (frame["fs_ratio"] == 1.0)]
     tables = []
     for harness, group in _harnesses(frame):
         for dataset in dict.fromkeys(group["dataset"]):

@@ -9,7 +9,7 @@ import wandb
 
 from adversarial_oversampling.report.figures import LIGHT, Picture, files
 from adversarial_oversampling.report.tables import Table
-from adversarial_oversampling.tracking import begin, end, staging, wanted_mode
+from adversarial_oversampling.tracking import begin, end, project_of, staging, wanted_mode
 
 
 def log_report(folder: Path, tables: Sequence[Table], pictures: Sequence[Picture], project: str) -> None:
@@ -25,11 +25,9 @@ def log_report(folder: Path, tables: Sequence[Table], pictures: Sequence[Picture
     project : str
         PROJECT or ENTITY/PROJECT.
     """
-    entity, _, name = project.rpartition("/")
     run = begin(
         wanted_mode(offline=False),
-        project=name,
-        entity=entity or None,
+        **project_of(project),
         job_type="report",
         name="report",
         dir=str(folder.parent),

@@ -22,7 +22,9 @@ from omegaconf import OmegaConf
 
 from adversarial_oversampling.config import config_dir
 from adversarial_oversampling.data.sources import load_haberman
-from adversarial_oversampling.sweep import Fate, count_jobs, duration, give_name, read
+from adversarial_oversampling.sweep.fates import Fate, duration, read
+from adversarial_oversampling.sweep.jobs import count_jobs, give_name
+from adversarial_oversampling.sweep.watch import Watch
 
 LAUNCHERS = ["basic", "joblib", "submitit", "ray"]
 QUICK = ["replicas=1", "trainer.max_epochs=1", "logger=none"]
@@ -169,6 +171,45 @@ def test_a_run_that_is_several_jobs_is_one_row(tmp_path: Path) -> None:
     assert done.stdout.count("holdout protocol, 1 epochs, seed 0") == 1
 
 
+def test_a_rerun_trains_each_run_once_and_keeps_the_result_before(tmp_path: Path) -> None:
+    jobs = ["mode=q", "gan_type=wgan_gp,vanilla", *QUICK]
+    assert swept(tmp_path, *jobs).returncode == 0
+    (result,) = tmp_path.glob("*/*/result.json")
+    first = result.read_bytes()
+    assert swept(tmp_path, *jobs, "rerun=true").returncode == 0
+    assert (result.parent / "output.log").read_text().count("Finished:") == 2
+    assert (result.parent / "previous" / "result.json").read_bytes() == first
+
+
+def test_a_misspelt_setting_is_refused_where_a_result_lies_too(tmp_path: Path) -> None:
+    assert swept(tmp_path, "mode=q", *QUICK).returncode == 0
+    done = swept(tmp_path, "mode=q", *QUICK, "+replicass=4")
+    assert done.returncode == 1
+    assert "replicass: there is no such setting; did you mean replicas?" in done.stdout
+
+
+def test_tables_of_ones_own_are_told_apart(tmp_path: Path, csv: Path) -> None:
+    other = csv.with_name("other.csv")
+    other.write_bytes(csv.read_bytes().replace(b"\n30", b"\n31", 1))
+    paths = f"dataset.source.path={csv},{other}"
+    done = swept(tmp_path, "dataset=csv", "dataset.source.target=label", paths, "mode=q", *QUICK)
+    assert done.returncode == 0
+    for name in ("csv (table.csv)", "csv (other.csv)"):
+        assert done.stdout.count(f"│ {name}") == 1
+
+
+def test_the_time_to_go_leaves_the_start_out() -> None:
+    watch = Watch()
+    watch.started = time.perf_counter() - 20
+    watch.fates = {}
+    assert watch._pace() is None
+    for job, (status, seconds) in enumerate([("kept", 0.1), ("done", 12.0), ("done", 4.0), ("done", 4.0)]):
+        watch.fates[job] = Fate(job, [], "", status, seconds)
+    assert watch._pace() == pytest.approx(4, rel=0.01)  # one at a time: 20 s of work in 20 s
+    watch.started = time.perf_counter() - 10
+    assert watch._pace() == pytest.approx(2, rel=0.01)  # two at a time
+
+
 def test_a_finished_sweep_is_shown_without_training(tmp_path: Path) -> None:
     jobs = ["dataset=yeast", "mode=adasyn,logistic", *QUICK]
     first, second = (swept(tmp_path, *jobs) for _ in range(2))
@@ -181,12 +222,18 @@ def test_a_finished_sweep_is_shown_without_training(tmp_path: Path) -> None:
         assert log.read_text().count("Finished:") == 1
 
 
+def only_study(storage: str) -> optuna.Study:
+    (one,) = optuna.get_all_study_summaries(storage)
+    return optuna.load_study(study_name=one.study_name, storage=storage)
+
+
 def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
     tmp_path = tmp_path / "new"
     search = ["hparams_search=q", "dataset=haberman", "mode=q", "hydra.sweeper.n_trials=2", *QUICK]
     for _ in range(2):
         assert swept(tmp_path, *search).returncode == 0
-    study = optuna.load_study(study_name="haberman-q-holdout", storage=f"sqlite:///{tmp_path}/optuna.db")
+    study = only_study(f"sqlite:///{tmp_path}/optuna.db")
+    assert study.study_name.startswith("haberman-q-holdout-")
     assert len(study.trials) == 4
     results = [json.loads(file.read_text()) for file in tmp_path.glob("*/*/result.json")]
     assert study.best_value == max(result["replicas"][0]["selection_acsa"] for result in results)
@@ -208,7 +255,7 @@ def test_two_processes_work_on_one_search(tmp_path: Path) -> None:
     for worker in workers:
         _, stderr = worker.communicate(timeout=120)
         assert worker.returncode == 0, stderr
-    study = optuna.load_study(study_name="haberman-q-holdout", storage=f"sqlite:///{tmp_path}/shared.db")
+    study = only_study(f"sqlite:///{tmp_path}/shared.db")
     assert len(study.trials) == 6
     assert len({tuple(sorted(trial.params.items())) for trial in study.trials}) == 6
     found = [json.loads(file.read_text()) for file in tmp_path.glob("*/*/*/result.json")]
@@ -223,31 +270,52 @@ def test_a_search_tells_validation_acsa_and_its_best_settings(tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     told = done.stdout
     assert " GM" not in told
-    best = OmegaConf.load(tmp_path / "optimization_results.yaml")
-    assert f"Best of the study, validation ACSA {100 * best.best_value:.2f}:" in told
+    best = only_study(f"sqlite:///{tmp_path}/optuna.db")
+    assert f"Best of 2 trials of {best.study_name}, validation ACSA {100 * best.best_value:.2f}:" in told
     assert " ".join(f"{key}={value}" for key, value in best.best_params.items()) in told
+
+    # Trials that would not compete for the same thing are no part of it.
+    other = swept(tmp_path, *search, "trainer.max_epochs=2", "hydra.sweeper.n_trials=1")
+    assert "Best of 1 trials of haberman-q-holdout-" in other.stdout
+    names = {one.study_name for one in optuna.get_all_study_summaries(f"sqlite:///{tmp_path}/optuna.db")}
+    assert len(names) == 2
 
 
 @pytest.mark.parametrize(
     ("overrides", "error"),
     [
         (["hparams_search=game", "mode=q"], "mode=q has no mode.rules.generator_weight"),
+        (["hparams_search=q", "mode=lightgbm"], "mode=lightgbm has no epochs to choose"),
+        (["hparams_search=q", "mode=q", "seed=1,2"], "seed=1,2: the trials of a search are compared"),
+        (["hparams_search=q", "mode=q", "threads=0"], "threads=0: give a whole number"),
         (["mode=do,q", "mode.rules.critic_steps=2"], "mode=q: Could not override 'mode.rules.critic_steps'"),
         (["mode=q,nobody"], "mode=nobody: In 'train': Could not find 'mode/nobody'"),
         (["launcher=slurm", "mode=q"], "launcher=slurm: there is no srun here"),
-        (["launcher=ray_cluster", "mode=q"], "launcher=ray_cluster: no Ray cluster at auto"),
+        (["launcher=ray_cluster", "mode=q"], "launcher=ray_cluster: no Ray cluster at 127.0.0.1:9"),
         (
             ["launcher=ray", "hydra.launcher.ray.remote.num_gpus=1000", "mode=q"],
             "launcher=ray: hydra.launcher.ray.remote.num_gpus=1000 for a job",
         ),
     ],
 )
-def test_a_sweep_that_cannot_start_is_one_line(tmp_path: Path, overrides: list[str], error: str) -> None:
+def test_a_sweep_that_cannot_start_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str], error: str
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")  # where nobody listens
     done = swept(tmp_path, *overrides, *QUICK)
     assert done.returncode == 1
     assert error in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "optuna.db").exists()
+    assert not list(tmp_path.glob("*/*"))
+
+
+def test_an_output_folder_that_is_none_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = swept(tmp_path / "file", "mode=q", *QUICK)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: paths.output_dir: ")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_cluster_that_was_started_elsewhere_leaves_results_here(tmp_path: Path) -> None:
@@ -334,10 +402,10 @@ def test_bad_input_in_a_job_is_one_line(tmp_path: Path) -> None:
     [(["mode=q,do", "seed=range(3)", "replicas=2"], 6), (["mode=glob([q,a*])", "seed=choice(1,2)"], 6)],
 )
 def test_jobs_are_counted_before_they_start(given: list[str], jobs: int) -> None:
-    config = OmegaConf.create({"hydra": {"sweeper": {}, "overrides": {"task": given}}})
+    config = OmegaConf.create({"hydra": {"sweeper": {"_target_": "basic"}, "overrides": {"task": given}}})
     with initialize_config_dir(config_dir(), version_base="1.3"):
         assert count_jobs(config) == jobs  # q, adasyn and ao
-        config.hydra.sweeper["n_trials"] = 20
+        config.hydra.sweeper = {"_target_": "optuna", "n_trials": 20}
         assert count_jobs(config) == 20
 
 

@@ -4,7 +4,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from adversarial_oversampling.config import config_dir
-from adversarial_oversampling.launchers import prepare
+from adversarial_oversampling.sweep.launchers import prepare
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What has to be seen to before a launcher gets a sweep's jobs."""
 
 import shutil
+import socket
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -41,7 +42,11 @@ def _connect_to_ray(settings: DictConfig) -> None:
 
     told: Any = OmegaConf.to_container(settings, resolve=True)
     address = told["init"]["address"]
-    try:  # the launcher finds it connected
+    try:
+        if ":" in address:  # Ray itself would try for minutes
+            host, port = address.removeprefix("ray://").rsplit(":", 1)
+            socket.create_connection((host, int(port)), timeout=10).close()
+        # The launcher finds it connected.
         ray.init(**told["init"])
     except Exception as error:  # Ray has many, for a cluster that is absent, older or closed
         problem = f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,0 +1,112 @@
+"""Searches over settings with Optuna, on the rows that choose the epoch."""
+
+import copy
+import json
+import re
+import sys
+from collections.abc import Collection, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+
+from filelock import FileLock
+from omegaconf import DictConfig, OmegaConf, open_dict
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from adversarial_oversampling import results
+from adversarial_oversampling.config import check
+from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.sweep.fates import Fate, settings
+from adversarial_oversampling.sweep.jobs import is_search, parsed
+
+# What all trials of a search must share, or they would not compete for the same thing.
+SHARED = re.compile(r"(dataset|mode|protocol|seed|replicas|(protocol|dataset\.source|dataset\.split)\..*)$")
+
+
+def check_search(config: DictConfig) -> None:
+    """Refuse a search by test rows, or over settings that the mode does not have.
+
+    Raises
+    ------
+    InputError
+        Naming the protocol, or the mode and the settings.
+    """
+    if not is_search(config):
+        return
+    settings_alone = copy.deepcopy(config)
+    with open_dict(settings_alone):
+        del settings_alone["hydra"]
+    check(settings_alone)
+    if config.protocol.select_on == "test":
+        raise InputError("protocol=paper: a search must not look at test rows; take holdout or cv.")
+    if "estimator" in config.mode:
+        raise InputError(f"mode={config.mode.name} has no epochs to choose, and so no validation ACSA.")
+    for one in parsed(config):
+        if one.is_sweep_override() and SHARED.match(one.key_or_group):
+            raise InputError(
+                f"{one.input_line}: the trials of a search are compared with each other, so they share "
+                f"{one.key_or_group}; give each choice a search of its own."
+            )
+    missing = OmegaConf.create({})
+    absent = [
+        str(key)
+        for key in config.hydra.sweeper.get("params") or {}
+        if OmegaConf.select(config, str(key), default=missing) is missing
+    ]
+    if absent:
+        raise InputError(
+            f"mode={config.mode.name} has no {', '.join(absent)}, over which hparams_search looks: "
+            "take hparams_search=q, or a mode with a generator."
+        )
+
+
+def open_study(config: DictConfig) -> None:
+    """Make a search's study if there is none; in a SQLite file one process at a time, or they collide."""
+    import optuna  # slow to import, and not needed otherwise
+
+    sweeper = config.hydra.sweeper
+    if sweeper.storage is None:
+        return
+    file = str(sweeper.storage).removeprefix("sqlite:///")
+    with nullcontext() if file == sweeper.storage else FileLock(f"{file}.lock"):
+        optuna.create_study(
+            study_name=sweeper.study_name,
+            storage=sweeper.storage,
+            direction=sweeper.direction,
+            load_if_exists=True,
+        )
+
+
+def show_search(fates: Mapping[int, Fate], varied: Collection[str], console: Console | None = None) -> None:
+    """Print the trials of a search by validation ACSA."""
+    console = console or Console(width=None if sys.stdout.isatty() else 140)
+    table = Table(title="The search", caption="mean ACSA on validation rows over replicas, in percent")
+    table.add_column("settings", overflow="fold")
+    table.add_column("validation ACSA", justify="right", no_wrap=True)
+    rows = []
+    for fate in fates.values():
+        if fate.status != "failed":
+            result = json.loads((Path(fate.folder) / results.RESULT).read_text())
+            rows.append((results.mean_selection_acsa(result), settings(fate, varied)))
+    for score, told in sorted(rows, key=lambda row: -1.0 if row[0] is None else row[0], reverse=True):
+        table.add_row(escape(told), results.percent(score))
+    if rows:
+        console.print(table)
+
+
+def show_best(config: DictConfig) -> None:
+    """Print the best settings of a search's whole study, other starts of it counted in."""
+    import optuna  # slow to import, and not needed otherwise
+
+    if config.hydra.sweeper.storage is None:
+        return
+    try:
+        study = optuna.load_study(config.hydra.sweeper.study_name, config.hydra.sweeper.storage)
+    except KeyError:  # no trial was begun
+        return
+    ended = sum(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials)
+    if ended:
+        score = results.percent(study.best_value)
+        print(f"Best of {ended} trials of {study.study_name}, validation ACSA {score}:")
+        print(" ".join(f"{key}={value}" for key, value in study.best_params.items()))
