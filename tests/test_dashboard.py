@@ -28,8 +28,11 @@ def test_a_view_sets_mode_against_mode(
     result = run(*settings, "trainer.max_epochs=1")
     told = {*final_metrics(result), *pd.read_parquet(tmp_path / "run" / "curves.parquet")}
     shown = {name for panel in panels for name in panel["metrics"]}
-    assert shown <= told
-    assert ("final_optimistic/acsa" if optimistic else "final/acsa") in shown
+    peer = final_metrics(run("mode=logistic", f"protocol={protocol}", name="peer"))
+    assert shown <= {*told, *peer, "complement/loss"}  # COT's
+    assert ("final_optimistic/acsa" in shown) == optimistic
+    assert "final/acsa" in peer
+    assert "final/acsa" in shown
     (runset,) = section["runSets"]
     wanted = [one["value"] for one in runset["filters"]["filters"]]
     assert wanted == [["haberman"], [protocol], ["fs_balanced"]]

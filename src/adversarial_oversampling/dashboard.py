@@ -22,7 +22,14 @@ FINAL = {
     "calibration_error": "calibration error",
 }
 CURVES = {
-    "Q": ("classifier/loss", "classifier/real", "classifier/generated", "train/acsa", "train/g_mean"),
+    "Q": (
+        "classifier/loss",
+        "classifier/real",
+        "classifier/generated",
+        "complement/loss",
+        "train/acsa",
+        "train/g_mean",
+    ),
     "D": (
         "discriminator/loss",
         "discriminator/real",
@@ -63,9 +70,15 @@ def view(entity: str, project: str, dataset: str, protocol: str, tags: Sequence[
     except ImportError as error:
         raise InputError('wandb-workspaces is not installed: pip install ".[dashboard]"') from error
     optimistic = protocol == "paper"
-    final, chooser = ("final_optimistic", "test_optimistic") if optimistic else ("final", "validation")
+    chooser = "test_optimistic" if optimistic else "validation"
+    # A mode without epochs has nothing to choose on test rows, and is not optimistic.
+    kinds = ("final_optimistic", "final") if optimistic else ("final",)
     bars: list[Any] = [
-        BarPlot(title=f"{title}{', OPTIMISTIC' * optimistic}", metrics=[f"{final}/{name}"], **BY_MODE)
+        BarPlot(
+            title=f"{title}{', OPTIMISTIC where a mode has epochs' * optimistic}",
+            metrics=[f"{kind}/{name}" for kind in kinds],
+            **BY_MODE,
+        )
         for name, title in FINAL.items()
     ]
     curves = {"Choice of the epoch": (f"{chooser}/acsa", f"{chooser}/g_mean"), **CURVES}
@@ -97,7 +110,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--protocol", default="holdout", help="holdout, cv or paper; default: %(default)s")
     parser.add_argument(
-        "--tags", nargs="+", default=(), metavar="TAG", help="only runs that have these too, as fs_balanced"
+        "--tags",
+        nargs="*",
+        default=("own_settings",),
+        metavar="TAG",
+        help="only runs that have these too; default: own_settings, modes as the suite has them",
     )
     given = parser.parse_args(arguments)
     entity, _, project = given.project.rpartition("/")
