@@ -39,12 +39,12 @@ def finished(run_dir: Path, cfg: DictConfig) -> dict[str, Any] | None:
         return None
     try:
         result: dict[str, Any] = json.loads(path.read_text())
-        found, sweep = result["config_hash"], result["config"]["sweep"]["id"]
+        found = result["config_hash"]
     except (ValueError, KeyError) as error:
         if cfg.rerun:
             return None
         raise InputError(f"{path} is damaged: delete it, and the run starts anew.") from error
-    if cfg.rerun and (sweep is None or sweep != cfg.sweep.id):
+    if cfg.rerun and (cfg.sweep.id is None or cfg.sweep.id != result["config"].get("sweep", {}).get("id")):
         return None
     if found != config_hash(cfg):
         raise InputError(
