@@ -204,8 +204,8 @@ def tags(cfg: DictConfig) -> list[str]:
 def has_own_settings(cfg: DictConfig) -> bool:
     """Whether mode and dataset are played as the suite has them, whatever the seed and the epochs."""
     selected = f"{cfg.dataset.preprocessing.n_selected} selected columns"  # which is another dataset
-    own_rate = 1.0 if cfg.mode.name in OVERSAMPLING_MODES else None
-    return cfg.fs.ratio == own_rate and not set(variants(cfg)) - {COMBINATION, selected}
+    balances = cfg.mode.name not in OVERSAMPLING_MODES or cfg.fs.ratio == 1.0
+    return balances and not set(variants(cfg)) - {COMBINATION, selected}
 
 
 def study_name(cfg: DictConfig) -> str:

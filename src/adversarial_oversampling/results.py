@@ -67,6 +67,14 @@ def digest(run_dir: Path) -> str:
     return hashlib.sha256((run_dir / RESULT).read_bytes()).hexdigest()
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a file in one move: others see all of it, or what was there before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    os.replace(new, path)
+
+
 def mean(values: Sequence[float]) -> float | None:
     """Mean; None where there is no value."""
     return float(np.mean(values)) if values else None

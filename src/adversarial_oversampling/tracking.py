@@ -24,6 +24,7 @@ from adversarial_oversampling.results import (
     digest,
     mean,
     mean_selection_acsa,
+    write_whole,
 )
 
 log = logging.getLogger(__name__)
@@ -259,9 +260,7 @@ class Tracker(WandbLogger):
         super().__init__(name=name, save_dir=save_dir, project=project, experiment=run, id=run.id)
         with self._harmless():
             if not run.disabled:
-                new = self._id_file.with_suffix(".new")
-                new.write_text(run.id)
-                os.replace(new, self._id_file)
+                write_whole(self._id_file, run.id)
 
     def _run_id(self) -> str:
         if given := os.environ.get("WANDB_RUN_ID"):
@@ -341,9 +340,7 @@ class Tracker(WandbLogger):
             end(run, exit_code)
             if run.disabled or exit_code or self._lost:
                 return
-            new = self._folder / f".{WANDB_LOGGED.name}.new"
-            new.write_text(self._result)
-            os.replace(new, self._folder / WANDB_LOGGED.name)
+            write_whole(self._folder / WANDB_LOGGED.name, self._result)
             self._id_file.unlink()
             for folder in self._folder.glob(f"*run-*-{run.id}*"):
                 if folder != Path(run.settings.sync_dir):

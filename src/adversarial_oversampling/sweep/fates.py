@@ -1,12 +1,12 @@
 """What became of the jobs of a sweep: files that can be followed wherever jobs run, and tables."""
 
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -47,11 +47,13 @@ class Fate:
     warnings: list[str] = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
-        """Leave the fate in the sweep's folder, in one move."""
-        folder.mkdir(parents=True, exist_ok=True)
-        new = folder / f".{self.job}.new"
-        new.write_text(json.dumps(asdict(self)))
-        os.replace(new, folder / f"{self.job}.json")
+        """Leave the fate in the sweep's folder."""
+        results.write_whole(folder / f"{self.job}.json", json.dumps(asdict(self)))
+
+    def result(self) -> dict[str, Any]:
+        """What a job that did not fail has left."""
+        found: dict[str, Any] = json.loads((Path(self.folder) / results.RESULT).read_text())
+        return found
 
 
 def read(folder: Path, known: Mapping[int, Fate]) -> list[Fate]:
@@ -73,9 +75,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def show(fates: Mapping[int, Fate], console: Console | None = None) -> None:
+def terminal() -> Console:
+    """Where tables go; a file takes wide lines."""
+    return Console(width=None if sys.stdout.isatty() else 140)
+
+
+def show(fates: Mapping[int, Fate]) -> None:
     """Print the comparison of all jobs."""
-    console = console or Console(width=None if sys.stdout.isatty() else 140)
     table = Table(title="The sweep", caption="mean ± standard deviation over replicas, in percent")
     for name in ("dataset", "measured by", "what"):
         table.add_column(name, overflow="fold")
@@ -85,7 +91,7 @@ def show(fates: Mapping[int, Fate], console: Console | None = None) -> None:
     # A run that is several jobs' is one row: settings that mean nothing to a mode make no other run of it.
     for fate in {fate.folder: fate for _, fate in sorted(fates.items())}.values():
         if fate.status != "failed":
-            result = json.loads((Path(fate.folder) / results.RESULT).read_text())
+            result = fate.result()
             scores = ["NA"] * 2
             if result["na"] is None:
                 scores = [results.spread(result, name) for name in ("acsa", "g_mean")]
@@ -95,7 +101,7 @@ def show(fates: Mapping[int, Fate], console: Console | None = None) -> None:
     for row in sorted(rows, key=lambda row: row[:2]):
         table.add_row(*map(escape, row))
     if rows:
-        console.print(table)
+        terminal().print(table)
 
 
 def show_failed(fates: Mapping[int, Fate], varied: Collection[str]) -> None:

@@ -1,23 +1,19 @@
 """Searches over settings with Optuna, on the rows that choose the epoch."""
 
 import copy
-import json
 import re
-import sys
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
-from pathlib import Path
 
 from filelock import FileLock
 from omegaconf import DictConfig, OmegaConf, open_dict
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from adversarial_oversampling import results
 from adversarial_oversampling.config import check
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.sweep.fates import Fate, settings
+from adversarial_oversampling.sweep.fates import Fate, settings, terminal
 from adversarial_oversampling.sweep.jobs import is_search, parsed
 
 # What all trials of a search must share, or they would not compete for the same thing.
@@ -78,21 +74,19 @@ def open_study(config: DictConfig) -> None:
         )
 
 
-def show_search(fates: Mapping[int, Fate], varied: Collection[str], console: Console | None = None) -> None:
+def show_search(fates: Mapping[int, Fate], varied: Collection[str]) -> None:
     """Print the trials of a search by validation ACSA."""
-    console = console or Console(width=None if sys.stdout.isatty() else 140)
     table = Table(title="The search", caption="mean ACSA on validation rows over replicas, in percent")
     table.add_column("settings", overflow="fold")
     table.add_column("validation ACSA", justify="right", no_wrap=True)
     rows = []
     for fate in fates.values():
         if fate.status != "failed":
-            result = json.loads((Path(fate.folder) / results.RESULT).read_text())
-            rows.append((results.mean_selection_acsa(result), settings(fate, varied)))
+            rows.append((results.mean_selection_acsa(fate.result()), settings(fate, varied)))
     for score, told in sorted(rows, key=lambda row: -1.0 if row[0] is None else row[0], reverse=True):
         table.add_row(escape(told), results.percent(score))
     if rows:
-        console.print(table)
+        terminal().print(table)
 
 
 def show_best(config: DictConfig) -> None:

@@ -1,7 +1,6 @@
 """The process that started a sweep: it says how the jobs go, and ends with a table and the exit code."""
 
 import atexit
-import json
 import sys
 import threading
 import time
@@ -134,7 +133,7 @@ class Watch(Callback):
             return (
                 f"{head} FAILED {settings(fate, self.varied)}: {fate.reason} ({Path(fate.folder) / OUTPUT})"
             )
-        result = json.loads((Path(fate.folder) / results.RESULT).read_text())
+        result = fate.result()
         took = "finished before" if fate.status == "kept" else duration(fate.seconds)
         if self.search:  # test rows are nothing to look at while settings are chosen
             score = results.percent(results.mean_selection_acsa(result))
