@@ -5,6 +5,7 @@ import json
 import logging
 import math
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -118,8 +119,15 @@ def only_folder(run_dir: Path) -> Path:
     return folder
 
 
+def id_of(folder: Path) -> str:
+    """The run's id; W&B adds a number where two attempts begin in one second."""
+    found = re.fullmatch(r"(?:offline-)?run-\d+_\d+-(\w+)(?:-\d+)?", folder.name)
+    assert found, folder
+    return found[1]
+
+
 def run_id(run_dir: Path) -> str:
-    return only_folder(run_dir).name.split("-")[-1]
+    return id_of(only_folder(run_dir))
 
 
 def inspected(folder: Path, *options: str) -> list[dict[str, Any]]:
@@ -323,6 +331,11 @@ def at_epoch(monkeypatch: pytest.MonkeyPatch, epoch: int, act: Callable[[], None
     monkeypatch.setattr(Game, "training_step", acting)
 
 
+def break_off(*_: Any) -> None:
+    """End a run in the middle of what it does."""
+    raise KeyError("broken off")
+
+
 def test_a_server_that_dies_in_mid_run_loses_nothing(
     run: Run,
     mortal: Server,
@@ -387,9 +400,6 @@ def test_what_could_not_be_sent_at_the_end_can_be_sent_later(
 def test_a_run_that_broke_off_goes_on_as_the_same_run(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def break_off() -> None:
-        raise KeyError("broken off")
-
     settings = [*DO, "trainer.max_epochs=4", "trainer.checkpoint_every=1"]
     at_epoch(monkeypatch, 2, break_off)
     with pytest.raises(KeyError, match="broken off"):
@@ -411,7 +421,7 @@ def test_a_run_that_broke_off_goes_on_as_the_same_run(
     assert curves.epoch.dropna().tolist() == [0, 1, 2, 3]
 
     run(*settings, "rerun=true")  # another run, beside the first
-    ids = {folder.name.split("-")[-1] for folder in (tmp_path / "run" / "wandb").glob("offline-run-*")}
+    ids = {id_of(folder) for folder in (tmp_path / "run" / "wandb").glob("offline-run-*")}
     assert len(ids) == 2
     assert first in ids
 
@@ -419,9 +429,6 @@ def test_a_run_that_broke_off_goes_on_as_the_same_run(
 def test_a_run_that_broke_off_after_its_result_is_completed(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def break_off(*_: Any) -> None:
-        raise KeyError("broken off")
-
     with monkeypatch.context() as broken:
         broken.setattr(tracking, "log_result", break_off)
         with pytest.raises(KeyError, match="broken off"):
@@ -438,9 +445,6 @@ def test_a_run_that_broke_off_after_its_result_is_completed(
 def test_a_run_that_broke_off_after_its_last_epoch_is_told_all_of_them(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def break_off(*_: Any) -> None:
-        raise KeyError("broken off")
-
     settings = [*DO, "trainer.checkpoint_every=1"]
     with monkeypatch.context() as broken:
         broken.setattr(play.record, "build", break_off)
@@ -507,9 +511,6 @@ def check_files(run_dir: Path, result: dict[str, Any]) -> None:
 def test_an_interrupted_rerun_is_no_second_run_of_the_old_result(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def break_off() -> None:
-        raise KeyError("broken off")
-
     settings = [*DO, "mode=q", "trainer.checkpoint_every=1"]
     result = run(*settings)
     with monkeypatch.context() as broken:
@@ -525,8 +526,8 @@ def test_an_interrupted_rerun_is_no_second_run_of_the_old_result(
     again = run(*settings, "rerun=true")  # goes on with its checkpoint and its W&B run
     assert steps
     assert again["replicas"] == result["replicas"]
-    told = [one.name.split("-")[-1] for one in (tmp_path / "run" / "wandb").glob("offline-run-*")]
-    assert sorted(told) == sorted({folder.name.split("-")[-1] for folder in folders})
+    told = [id_of(one) for one in (tmp_path / "run" / "wandb").glob("offline-run-*")]
+    assert sorted(told) == sorted({id_of(folder) for folder in folders})
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What the configuration means beyond its values: where it lies, its name, its hash, its checks."""
 
+import copy
 import difflib
 import hashlib
 import json
@@ -109,9 +110,9 @@ def compose_train(overrides: Sequence[str]) -> DictConfig:
 
 
 @cache
-def default_config() -> DictConfig:
-    """All settings as the suite has them; not to be changed."""
-    return compose_train([])
+def default_config(*choices: str) -> DictConfig:
+    """All settings as the suite has them, for some choices of groups; a copy may be changed."""
+    return compose_train(choices)
 
 
 def changed_settings(cfg: DictConfig) -> list[str]:
@@ -123,7 +124,7 @@ def changed_settings(cfg: DictConfig) -> list[str]:
     strange = [f"{group}={name}" for group, name in choices.items() if name not in known[group]]
     if strange:
         return [f"{choice}, which is not the suite's" for choice in strange]
-    default = compose_train([f"{group}={name}" for group, name in choices.items()])
+    default = copy.deepcopy(default_config(*(f"{group}={name}" for group, name in choices.items())))
     for key in TOLD_ELSEWHERE:
         OmegaConf.update(default, key, OmegaConf.select(cfg, key), merge=False)
     ours, usual = (_flat(result_config(one)) for one in (cfg, default))

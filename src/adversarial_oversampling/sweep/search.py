@@ -1,12 +1,11 @@
 """Searches over settings with Optuna, on the rows that choose the epoch."""
 
-import copy
 import re
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 
 from filelock import FileLock
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 from rich.table import Table
 
@@ -30,10 +29,7 @@ def check_search(config: DictConfig) -> None:
     """
     if not is_search(config):
         return
-    settings_alone = copy.deepcopy(config)
-    with open_dict(settings_alone):
-        del settings_alone["hydra"]
-    check(settings_alone)
+    check(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
     if config.protocol.select_on == "test":
         raise InputError("protocol=paper: a search must not look at test rows; take holdout or cv.")
     if "estimator" in config.mode:
