@@ -14,7 +14,7 @@ from statistics import median
 from hydra import compose, initialize_config_dir
 
 from adversarial_oversampling.config import config_dir
-from adversarial_oversampling.play import train
+from adversarial_oversampling.training.run import train
 
 
 def seconds(overrides: list[str]) -> float:

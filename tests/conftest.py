@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from adversarial_oversampling.config import config_dir
-from adversarial_oversampling.play import train
+from adversarial_oversampling.training.run import train
 
 Compose = Callable[..., DictConfig]
 Run = Callable[..., dict[str, Any]]

@@ -21,9 +21,9 @@ from adversarial_oversampling.config import config_dir, config_hash
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.data.sources import load_yeast
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.game import Game
+from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.metrics import AbsentClassWarning
-from adversarial_oversampling.play import WholeCheckpoints, only_process
+from adversarial_oversampling.training.run import WholeCheckpoints, only_process
 from tests.conftest import Compose, Run
 
 MODES = ["q", "ao", "do", "both_fool", "both_favour"]

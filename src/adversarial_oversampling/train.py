@@ -8,11 +8,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from adversarial_oversampling import results
 from adversarial_oversampling.config import check_overrides, config_dir
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.sweep.apart import play_job
-from adversarial_oversampling.sweep.jobs import give_name
+from adversarial_oversampling.results import read as results
+from adversarial_oversampling.sweep.job import play_job
+from adversarial_oversampling.sweep.overrides import give_name
 
 
 @hydra.main(version_base="1.3", config_path=config_dir(), config_name="train")
@@ -25,7 +25,9 @@ def run(cfg: DictConfig) -> float | None:
     if job.mode == RunMode.MULTIRUN:
         played = play_job(cfg, job)
         return None if played is None else results.mean_selection_acsa(played)
-    from adversarial_oversampling.play import train  # slow to import, and not needed for a sweep or for help
+    from adversarial_oversampling.training.run import (
+        train,  # slow to import, and not needed for a sweep or for help
+    )
 
     try:
         result = train(cfg, Path(job.runtime.output_dir))

@@ -15,7 +15,7 @@ from adversarial_oversampling.data.datamodule import Batch, ClassDraws, Rows, Ta
 from adversarial_oversampling.data.preprocessing import Preprocessing
 from adversarial_oversampling.data.sources import Table, load_haberman, load_yeast, make_table
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.streams import Purpose, Streams
+from adversarial_oversampling.random_streams import Purpose, Streams
 
 PLAIN = Preprocessing(scaler="none")
 

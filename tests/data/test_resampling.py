@@ -13,7 +13,7 @@ from adversarial_oversampling.data.preprocessing import Preprocessing
 from adversarial_oversampling.data.resampling import METHODS, Resampling
 from adversarial_oversampling.data.sources import load_haberman, load_yeast, make_table
 from adversarial_oversampling.errors import InputError, NotApplicable
-from adversarial_oversampling.streams import Purpose, seed_sequence
+from adversarial_oversampling.random_streams import Purpose, seed_sequence
 
 
 def two_clouds() -> tuple[np.ndarray, np.ndarray]:

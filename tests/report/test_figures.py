@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.report import figures
 from adversarial_oversampling.report.figures import DARK, LIGHT, THEMES, Picture, Rows, Theme
-from adversarial_oversampling.report.records import Run, cells, load, run_frame
-from adversarial_oversampling.results import SAMPLES
+from adversarial_oversampling.report.runs import Run, cells, load, run_frame
+from adversarial_oversampling.results.read import SAMPLES
 from tests.report.conftest import WriteRun
 
 FS_OF_Q = ["fs=balanced, where the paper does not oversample"]

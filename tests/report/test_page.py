@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from adversarial_oversampling.report import figures, page, tables
 from adversarial_oversampling.report.figures import Picture, Theme
-from adversarial_oversampling.report.records import load, run_frame
+from adversarial_oversampling.report.runs import load, run_frame
 from adversarial_oversampling.report.tables import Cell, Table
 from tests.report.conftest import WriteRun
 

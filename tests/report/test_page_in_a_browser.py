@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from adversarial_oversampling.report import figures, page, tables
-from adversarial_oversampling.report.records import load, run_frame
+from adversarial_oversampling.report.runs import load, run_frame
 from tests.report.conftest import WriteRun
 from tests.report.test_page import PICTURE, WHEN
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from adversarial_oversampling.report import statistics
-from adversarial_oversampling.report.records import load, replica_frame, run_frame
+from adversarial_oversampling.report.runs import load, replica_frame, run_frame
 from tests.report.conftest import WriteRun
 
 DATASETS = ("secom", "pima", "haberman", "wafer", "credit")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from adversarial_oversampling.report import tables
-from adversarial_oversampling.report.records import load, run_frame
+from adversarial_oversampling.report.runs import load, run_frame
 from adversarial_oversampling.report.tables import Cell, Footnotes, Table
 from tests.report.conftest import WriteRun
 

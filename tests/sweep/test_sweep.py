@@ -22,9 +22,9 @@ from omegaconf import OmegaConf
 
 from adversarial_oversampling.config import config_dir
 from adversarial_oversampling.data.sources import load_haberman
-from adversarial_oversampling.sweep.fates import Fate, duration, read
-from adversarial_oversampling.sweep.jobs import count_jobs, give_name
-from adversarial_oversampling.sweep.watch import Watch
+from adversarial_oversampling.sweep.callback import Watch
+from adversarial_oversampling.sweep.overrides import count_jobs, give_name
+from adversarial_oversampling.sweep.status import Fate, duration, read
 
 LAUNCHERS = ["basic", "joblib", "submitit", "ray"]
 QUICK = ["replicas=1", "trainer.max_epochs=1", "logger=none"]

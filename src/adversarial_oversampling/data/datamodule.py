@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
-from adversarial_oversampling import laws
+from adversarial_oversampling.data import laws
 from adversarial_oversampling.data.preprocessing import Preprocessing
 from adversarial_oversampling.data.resampling import Resampling
 from adversarial_oversampling.data.sources import Table
 from adversarial_oversampling.data.splits import Split, folds, holdout
 from adversarial_oversampling.errors import InputError, NotApplicable
-from adversarial_oversampling.share import WHOLE, Share
-from adversarial_oversampling.streams import Purpose, Streams, seed_sequence
+from adversarial_oversampling.random_streams import Purpose, Streams, seed_sequence
+from adversarial_oversampling.shard import WHOLE, Share
 
 Ints = NDArray[np.int64]
 

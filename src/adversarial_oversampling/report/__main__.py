@@ -13,7 +13,7 @@ import pandas as pd
 
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.report import figures, page, statistics, tables
-from adversarial_oversampling.report.records import load, replica_frame, run_frame
+from adversarial_oversampling.report.runs import load, replica_frame, run_frame
 from adversarial_oversampling.report.tables import Table
 
 PAGE, DOCUMENT = "index.html", "report.md"

@@ -26,9 +26,9 @@ from sklearn.decomposition import PCA
 
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.report.paper import mode_order
-from adversarial_oversampling.report.records import Run, cells, departures, rows_of
+from adversarial_oversampling.report.runs import Run, cells, departures, rows_of
 from adversarial_oversampling.report.tables import slug
-from adversarial_oversampling.results import CURVES, SAMPLES
+from adversarial_oversampling.results.read import CURVES, SAMPLES
 
 DPI = 150
 METRICS = {"acsa": "ACSA", "g_mean": "GM"}

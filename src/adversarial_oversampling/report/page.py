@@ -14,9 +14,9 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from adversarial_oversampling.report.figures import DARK, DPI, LIGHT, Picture, Theme, files, sentence
-from adversarial_oversampling.report.records import Run, departures, rows_of
+from adversarial_oversampling.report.runs import Run, departures, rows_of
 from adversarial_oversampling.report.tables import LABELS, NA, Cell, Table, percent
-from adversarial_oversampling.results import seeds_text
+from adversarial_oversampling.results.read import seeds_text
 
 SECTIONS = {
     "results": ("Results", ""),

@@ -19,7 +19,7 @@ from autorank import autorank
 from scipy import stats
 
 from adversarial_oversampling.report import paper
-from adversarial_oversampling.report.records import cells, rows_of
+from adversarial_oversampling.report.runs import cells, rows_of
 from adversarial_oversampling.report.tables import (
     LABELS,
     NA,

@@ -11,8 +11,8 @@ import pandas as pd
 
 from adversarial_oversampling.config import OVERSAMPLING_MODES
 from adversarial_oversampling.report import paper
-from adversarial_oversampling.report.records import cells, departures, rows_of
-from adversarial_oversampling.results import seeds_text
+from adversarial_oversampling.report.runs import cells, departures, rows_of
+from adversarial_oversampling.results.read import seeds_text
 
 LABELS = {
     "acsa": "ACSA",

@@ -9,7 +9,7 @@ import wandb
 
 from adversarial_oversampling.report.figures import LIGHT, Picture, files
 from adversarial_oversampling.report.tables import Table
-from adversarial_oversampling.tracking import begin, end, project_of, staging, wanted_mode
+from adversarial_oversampling.tracking.wandb import begin, end, project_of, staging, wanted_mode
 
 
 def log_report(folder: Path, tables: Sequence[Table], pictures: Sequence[Picture], project: str) -> None:

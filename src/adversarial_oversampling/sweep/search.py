@@ -9,11 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 from rich.table import Table
 
-from adversarial_oversampling import results
 from adversarial_oversampling.config import check
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.sweep.fates import Fate, settings, terminal
-from adversarial_oversampling.sweep.jobs import is_search, parsed
+from adversarial_oversampling.results import read as results
+from adversarial_oversampling.sweep.overrides import is_search, parsed
+from adversarial_oversampling.sweep.status import Fate, settings, terminal
 
 # What all trials of a search must share, or they would not compete for the same thing.
 SHARED = re.compile(r"(dataset|mode|protocol|seed|replicas|(protocol|dataset\.source|dataset\.split)\..*)$")

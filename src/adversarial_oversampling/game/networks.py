@@ -1,0 +1,252 @@
+"""The three players' networks, each holding the weights of R replicas.
+
+Weights are `[R, in, out]` and rows `[R, B, in]`, so that R independent networks are one batched
+product. A forward pass is a pure function of its inputs: dropout acts only where random streams
+are handed in, and there is no training mode.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, one_hot
+
+from adversarial_oversampling.random_streams import Streams
+
+
+def _uniform_init(streams: Streams, fan_in: int, *shape: int) -> nn.Parameter:
+    """Weights `[R, *shape]`, uniform in +-1/sqrt(fan_in), each replica from its own stream."""
+    return nn.Parameter((2 * streams.uniform(*shape) - 1) / fan_in**0.5)
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """Batched product `[R, B, n] x [R, n, o]` whose bits do not depend on R.
+
+    A single matrix with one column goes to the library's vector kernel, several go to its matrix
+    kernel, and these round differently. Sums of products are the same for both.
+    """
+    if 1 in b.shape[1:]:
+        return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(dim=2)
+    return torch.bmm(a, b)
+
+
+class ReplicaLinear(nn.Module):
+    """R independent affine maps: `[R, ..., inputs]` to `[R, ..., outputs]`."""
+
+    def __init__(self, inputs: int, outputs: int, streams: Streams) -> None:
+        super().__init__()
+        self.weight = _uniform_init(streams, inputs, inputs, outputs)
+        self.bias = _uniform_init(streams, inputs, 1, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply replica r's map to row block r."""
+        out = product(x.flatten(1, -2), self.weight) + self.bias
+        return out.reshape(*x.shape[:-1], out.shape[-1])
+
+
+def dropout(x: Tensor, rate: float, streams: Streams) -> Tensor:
+    """Zero a share `rate` of `x [R, ..., B, h]` and rescale the rest, by each replica's own stream."""
+    kept = streams.uniform(*x.shape[1:]) >= rate
+    return x * kept / (1 - rate)
+
+
+class MLP(nn.Module):
+    """R multi-layer perceptrons with leaky ReLU between the layers.
+
+    Parameters
+    ----------
+    inputs, width, outputs : int
+        Sizes of the first layer's input, of every hidden layer and of the last layer's output.
+    layers : int
+        Number of affine maps, the output layer included.
+    streams : Streams
+        Draw the initial weights.
+    dropout : float
+        Share of hidden units dropped where `forward` is given streams, in [0, 1).
+    """
+
+    def __init__(
+        self, inputs: int, width: int, outputs: int, layers: int, streams: Streams, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        sizes = [inputs] + [width] * (layers - 1) + [outputs]
+        self.dropout = dropout
+        self.layers = nn.ModuleList(ReplicaLinear(a, b, streams) for a, b in pairwise(sizes))
+
+    def forward(self, x: Tensor, noise: Streams | None = None) -> Tensor:
+        """Map rows `[R, ..., inputs]` to `[R, ..., outputs]`; drop units only if `noise` is given."""
+        for layer in self.layers[:-1]:
+            x = leaky_relu(layer(x), 0.1)
+            if noise is not None and self.dropout > 0:
+                x = dropout(x, self.dropout, noise)
+        out: Tensor = self.layers[-1](x)
+        return out
+
+
+class Classifier(MLP):
+    """Q: rows `[R, ..., d]` to logits `[R, ..., C]`."""
+
+
+class Discriminator(nn.Module):
+    """D: rows `[R, ..., d]` to one score each, `[R, ...]`.
+
+    D has no batch normalisation, as the gradient penalty is a property of single rows.
+
+    Parameters
+    ----------
+    features, classes, width, layers : int
+        Sizes.
+    conditional : bool
+        Whether D also sees the row's class (as GAMO's does). The paper's D does not.
+    streams : Streams
+        Draw the initial weights.
+    """
+
+    def __init__(
+        self, features: int, classes: int, width: int, layers: int, conditional: bool, streams: Streams
+    ) -> None:
+        super().__init__()
+        self.classes = classes if conditional else 0
+        self.mlp = MLP(features + self.classes, width, 1, layers, streams)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Score rows `x [R, ..., d]` of classes `y [R, ...]`."""
+        if self.classes:
+            x = torch.cat([x, one_hot(y, self.classes).to(x.dtype)], dim=-1)
+        scores: Tensor = self.mlp(x)
+        return scores.squeeze(-1)
+
+
+class Generator(nn.Module):
+    """G(z|k) = g(z|k)^T tau_k (eq. 1): convex combinations of real rows of class k.
+
+    The class weight unit (CWI) maps noise and class to softmax weights g over class k's anchors.
+    Its trunk is shared, its last layer is the class's own. A class with fewer anchors than the
+    cap has the rest masked out, so that shapes depend on the table and the config alone.
+
+    Parameters
+    ----------
+    anchors : Tensor of shape [R, C, A, d]
+        tau_k: real training rows of each class, zero where `mask` is False.
+    mask : Tensor of shape [R, C, A], bool
+        Which anchors exist.
+    latent, width, layers : int
+        Size of z, of the hidden layers, and the number of affine maps.
+    temperature : float
+        Divides the logits of the softmax. Below 1 each sample leans on fewer anchors.
+    streams : Streams
+        Draw the initial weights.
+    """
+
+    anchors: Tensor
+    mask: Tensor
+
+    def __init__(
+        self,
+        anchors: Tensor,
+        mask: Tensor,
+        latent: int,
+        width: int,
+        layers: int,
+        temperature: float,
+        streams: Streams,
+    ) -> None:
+        super().__init__()
+        _, classes, count, _ = anchors.shape
+        self.latent = latent
+        self.temperature = temperature
+        self.trunk = MLP(latent + classes, width, width, layers - 1, streams)
+        self.weight = _uniform_init(streams, width, classes, width, count)
+        self.bias = _uniform_init(streams, width, classes, 1, count)
+        # Rebuilt from the rows at every start, so checkpoints need not carry them.
+        self.register_buffer("anchors", anchors, persistent=False)
+        self.register_buffer("mask", mask, persistent=False)
+
+    def weights(self, z: Tensor) -> Tensor:
+        """g(z|k): weights `[R, C, m, A]` over each class's anchors, >= 0, summing to 1.
+
+        Parameters
+        ----------
+        z : Tensor of shape [R, C, m, latent]
+            m noise vectors for every class.
+        """
+        replicas, classes, rows, _ = z.shape
+        codes = torch.eye(classes, dtype=z.dtype, device=z.device)
+        codes = codes[None, :, None].expand(replicas, classes, rows, classes)
+        hidden = leaky_relu(self.trunk(torch.cat([z, codes], dim=-1)), 0.1)
+        logits = product(hidden.flatten(0, 1), self.weight.flatten(0, 1)) + self.bias.flatten(0, 1)
+        logits = logits.reshape(replicas, classes, rows, -1) / self.temperature
+        masked: Tensor = logits.masked_fill(~self.mask[:, :, None], -torch.inf)
+        return masked.softmax(dim=-1)
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Generate m rows of every class.
+
+        Returns
+        -------
+        rows : Tensor of shape [R, C, m, d]
+        weights : Tensor of shape [R, C, m, A]
+            What each anchor contributed.
+        """
+        weights = self.weights(z)
+        rows = product(weights.flatten(0, 1), self.anchors.flatten(0, 1))
+        return rows.reshape(*weights.shape[:3], -1), weights
+
+
+def perplexity(weights: Tensor) -> Tensor:
+    """How many anchors a sample really uses: exp of the entropy of g, averaged over samples.
+
+    Parameters
+    ----------
+    weights : Tensor of shape [R, C, m, A]
+        Rows that sum to 1.
+
+    Returns
+    -------
+    Tensor of shape [R, C]
+        Between 1 (one anchor copied) and A (the mean of all anchors).
+    """
+    entropy: Tensor = torch.special.entr(weights).sum(dim=-1)
+    return entropy.exp().mean(dim=-1)
+
+
+def parameters_per_replica(module: nn.Module) -> int:
+    """Trainable numbers of one replica."""
+    return sum(p.numel() // p.shape[0] for p in module.parameters())
+
+
+def build_players(
+    sizes: Mapping[str, Any],
+    streams: Streams,
+    features: int,
+    classes: int,
+    anchors: tuple[Tensor, Tensor] | None,
+) -> dict[str, Any]:
+    """Build Q, and D and G where there are anchors, drawing weights in a fixed order.
+
+    Parameters
+    ----------
+    sizes : mapping
+        For each player its `width`, `layers` and own settings (config group `players`).
+    streams : Streams
+        Draw the initial weights.
+    features, classes : int
+        d and C.
+    anchors : tuple of Tensor, optional
+        tau and its mask; None for a mode without a generator.
+    """
+    q = sizes["classifier"]
+    players: dict[str, Any] = {
+        "classifier": Classifier(features, q["width"], classes, q["layers"], streams, q["dropout"])
+    }
+    if anchors is not None:
+        d, g = sizes["discriminator"], sizes["generator"]
+        players["discriminator"] = Discriminator(
+            features, classes, d["width"], d["layers"], d["conditional"], streams
+        )
+        players["generator"] = Generator(
+            *anchors, g["latent"], g["width"], g["layers"], g["temperature"], streams
+        )
+    return players

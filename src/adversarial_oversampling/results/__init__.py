@@ -1,0 +1,1 @@
+"""Results: their schema, how they are written and read, and how they are shown."""

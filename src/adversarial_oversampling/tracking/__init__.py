@@ -1,0 +1,1 @@
+"""Experiment tracking with Weights & Biases: runs, and saved views of a project."""

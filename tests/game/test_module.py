@@ -1,0 +1,483 @@
+"""The order of play, every player's loss against its equation, and the independence of replicas."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.game import losses
+from adversarial_oversampling.game.module import Game, Rules
+from adversarial_oversampling.training.run import build_data, build_game, build_trainer
+from tests.conftest import Compose, Run
+
+
+class Recorded(Game):
+    """A game that remembers who moved, and on which losses, without moving anybody."""
+
+    def start(self) -> "Recorded":
+        self.moves: list[tuple[str, Tensor]] = []
+        self.fixed: Tensor | None = None
+        return self
+
+    def move(self, player: str, loss: Tensor) -> None:
+        self.moves.append((player, loss.detach()))
+
+    def generate(self) -> Tensor:
+        return self.fixed if self.fixed is not None else super().generate()
+
+
+def recorded(compose_config: Compose, *overrides: str) -> tuple[Recorded, Any]:
+    cfg = compose_config("replicas=2", *overrides)
+    data = build_data(cfg)
+    data.setup()
+    game = build_game(cfg, data)
+    game.__class__ = Recorded
+    assert isinstance(game, Recorded)
+    return game.start(), data
+
+
+def log_q(game: Game, rows: Tensor) -> Tensor:
+    return game.classifier(rows).log_softmax(dim=-1)
+
+
+def own(values: Tensor, k: int) -> Tensor:
+    """Column k of the last axis."""
+    return values[..., k]
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_order_of_play(compose_config: Compose, steps: int) -> None:
+    game, data = recorded(compose_config, "mode=do", f"mode.rules.critic_steps={steps}")
+    game.training_step(next(iter(data.train_dataloader())), 0)
+    assert [player for player, _ in game.moves] == ["discriminator"] * steps + ["generator", "classifier"]
+
+
+def test_baseline_is_the_classifier_alone(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=q")
+    batch = next(iter(data.train_dataloader()))
+    game.training_step(batch, 0)
+    ((player, loss),) = game.moves
+    expected = -log_q(game, batch.x).gather(-1, batch.y[..., None]).squeeze(-1).mean(dim=-1)
+    assert player == "classifier"
+    torch.testing.assert_close(loss, expected)
+
+
+@pytest.mark.parametrize(
+    ("mode", "law", "weight", "fooled"),
+    [
+        ("ao", "inverse", 1.0, False),
+        ("do", "oversampled", 0.1, True),
+        ("both_fool", "oversampled", 0.1, True),
+        ("both_favour", "inverse", 1.0, False),
+    ],
+)
+def test_classifier_loss_is_eq_5_or_8(
+    compose_config: Compose, mode: str, law: str, weight: float, fooled: bool
+) -> None:
+    game, data = recorded(compose_config, f"mode={mode}")
+    batch = next(iter(data.train_dataloader()))
+    game.fixed = game.generate()
+    game.classifier_turn(batch)
+
+    n = data.counts.double()
+    # fs is balanced in the modes that draw by the oversampled law.
+    weights = 1 / n if law == "inverse" else torch.ones_like(n)
+    chance = weights / weights.sum(dim=1, keepdim=True)
+    expected = -log_q(game, batch.x).gather(-1, batch.y[..., None]).squeeze(-1).mean(dim=-1)
+    for k in range(2):
+        q = own(log_q(game, game.fixed[:, k]).exp(), k)
+        term = -torch.log(1 - q) if fooled else -torch.log(q)
+        expected = expected + weight * chance[:, k].float() * term.mean(dim=-1)
+    torch.testing.assert_close(game.moves[-1][1], expected)
+
+
+@pytest.mark.parametrize(
+    ("mode", "fools"), [("ao", True), ("do", False), ("both_fool", True), ("both_favour", False)]
+)
+@pytest.mark.parametrize("gan_type", ["wgan_gp", "vanilla"])
+def test_generator_loss_is_eq_3_or_6(compose_config: Compose, mode: str, fools: bool, gan_type: str) -> None:
+    game, _ = recorded(
+        compose_config, f"mode={mode}", f"gan_type={gan_type}", "mode.rules.generator_weight=0.7"
+    )
+    state = game.noise.state()
+    game.generator_turn()
+    game.noise.restore(state)
+    rows, _ = game.generator(game.latent())
+    expected = torch.zeros(2)
+    for i in range(2):
+        score = game.discriminator(rows[:, i], torch.full(rows.shape[:1] + rows.shape[2:3], i))
+        against_d = -score if gan_type == "wgan_gp" else torch.log(1 - torch.sigmoid(score))
+        q = own(log_q(game, rows[:, i]).exp(), i)
+        against_q = -torch.log(1 - q) if fools else -torch.log(q)
+        expected = expected + 0.5 * (against_d + 0.7 * against_q).mean(dim=-1)
+    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+
+
+@pytest.mark.parametrize("gan_type", ["wgan_gp", "vanilla"])
+@pytest.mark.parametrize("fs", ["natural", "balanced"])
+def test_discriminator_loss_is_eq_4_and_7(compose_config: Compose, gan_type: str, fs: str) -> None:
+    game, data = recorded(compose_config, "mode=do", f"gan_type={gan_type}", f"fs={fs}")
+    batch = next(iter(data.train_dataloader()))
+    game.fixed = game.generate()
+    state = game.noise.state()
+    game.discriminator_turn(batch)
+
+    n = data.counts.float()
+    law = n / n.sum(dim=1, keepdim=True) if fs == "natural" else torch.full_like(n, 0.5)
+    score = game.discriminator(batch.x, batch.y)
+    fakes = [game.discriminator(game.fixed[:, k], torch.zeros(2, 32, dtype=torch.long)) for k in range(2)]
+    if gan_type == "wgan_gp":
+        expected = -score.mean(dim=-1) + sum(law[:, k] * fakes[k].mean(dim=-1) for k in range(2))
+        game.noise.restore(state)
+        mix = game.noise.uniform(64, 1)
+        partner = torch.stack(
+            [torch.stack([game.fixed[r, batch.y[r, b], b % 32] for b in range(64)]) for r in range(2)]
+        )
+        between = (mix * batch.x + (1 - mix) * partner).requires_grad_(True)
+        (slope,) = torch.autograd.grad(game.discriminator(between, batch.y).sum(), between)
+        expected = expected + 10 * ((slope.pow(2).sum(dim=-1).sqrt() - 1) ** 2).mean(dim=-1)
+    else:
+        expected = -torch.sigmoid(score).log().mean(dim=-1)
+        expected = expected - sum(
+            law[:, k] * torch.log(1 - torch.sigmoid(fakes[k])).mean(dim=-1) for k in range(2)
+        )
+    torch.testing.assert_close(game.moves[-1][1], expected.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_class_weights_make_every_class_count_the_same(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=weighted_q", "dataset=yeast")
+    batch = next(iter(data.train_dataloader()))
+    game.classifier_turn(batch)
+    n = data.counts.double()
+    weight = n.sum(dim=1, keepdim=True) / (10 * n)  # N / (C n_k)
+    losses_of_rows = -log_q(game, batch.x).gather(-1, batch.y[..., None]).squeeze(-1)
+    expected = (weight.gather(1, batch.y).float() * losses_of_rows).mean(dim=-1)
+    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+
+
+@pytest.mark.parametrize("fs", ["natural", "quarter", "balanced"])
+def test_class_weights_give_the_balanced_expectation(compose_config: Compose, fs: str) -> None:
+    # Rows of class k come with the law's chance and count with its weight: 1 / C in all.
+    game, data = recorded(compose_config, "mode=weighted_q", "dataset=yeast", f"fs={fs}")
+    n = data.counts.double()
+    ratio = {"natural": 0.0, "quarter": 0.25, "balanced": 1.0}[fs]
+    aims = torch.maximum(n, ratio * n.max(dim=1, keepdim=True).values)
+    chance = aims / aims.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(chance * game.class_weights, torch.full_like(n, 0.1), rtol=1e-6, atol=0)
+    if fs == "balanced":
+        torch.testing.assert_close(game.class_weights, torch.ones(2, 10))
+
+
+def test_cot_moves_q_twice(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=cot", "dataset=yeast", "dataset.training.dropout=0.5")
+    batch = next(iter(data.train_dataloader()))
+    game.training_step(batch, 0)
+    assert [player for player, _ in game.moves] == ["classifier", "complement"]
+    p = game.classifier(batch.x).softmax(dim=-1)
+    expected = torch.zeros(2)
+    for r in range(2):
+        for row, k in zip(p[r], batch.y[r].tolist(), strict=True):
+            wrong = torch.cat([row[:k], row[k + 1 :]]) / (1 - row[k])
+            expected[r] += (wrong * wrong.log()).sum() / 9 / batch.y.shape[1]
+    torch.testing.assert_close(game.moves[1][1], expected.detach())
+
+
+def test_cots_second_optimizer_shares_weights_but_no_decay_and_no_momentum(compose_config: Compose) -> None:
+    game, _ = recorded(compose_config, "mode=cot", "dataset.training.weight_decay=1.0")
+    (first, second), schedules = game.configure_optimizers()
+    groups = [one.param_groups[0] for one in (first, second)]
+    assert all(a is b for a, b in zip(groups[0]["params"], groups[1]["params"], strict=True))
+    assert [group["weight_decay"] for group in groups] == [1.0, 0.0]
+    assert groups[0]["lr"] == groups[1]["lr"] == 0.0003
+    assert first.state is not second.state
+    assert [schedule.optimizer for schedule in schedules] == [first, second]
+
+
+def test_cot_of_two_classes_is_q_bit_for_bit(run: Run, tmp_path: Path) -> None:
+    settings = ["trainer.max_epochs=4", "dataset.training.dropout=0.5", "dataset.training.weight_decay=1.0"]
+    for name, overrides in (
+        ("q", ["mode=q"]),
+        ("cot", ["mode=cot"]),
+        ("q_damped", ["mode=q", *settings]),
+        ("cot_damped", ["mode=cot", *settings]),
+    ):
+        run(*overrides, name=name)
+    for suffix in ("", "_damped"):
+        q, cot = tmp_path / f"q{suffix}", tmp_path / f"cot{suffix}"
+        for seed in (0, 1):
+            for alone, twice in zip(outcome(q, seed), outcome(cot, seed), strict=True):
+                pd.testing.assert_frame_equal(alone, twice[list(alone)], check_exact=True)
+        weights = [torch.load(f / "best.pt", weights_only=True)["weights"] for f in (q, cot)]
+        assert weights[0].keys() == weights[1].keys()
+        assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+    damped = [outcome(tmp_path / f"q{suffix}", 0)[1] for suffix in ("", "_damped")]
+    assert not damped[0].equals(damped[1])
+
+
+def test_cot_of_ten_classes_is_not_q(run: Run, tmp_path: Path) -> None:
+    for mode in ("q", "cot"):
+        run(f"mode={mode}", "dataset=yeast", "trainer.max_epochs=1", "replicas=1", name=mode)
+    q, cot = (outcome(tmp_path / mode, 0)[1] for mode in ("q", "cot"))
+    assert list(q.row) == list(cot.row)
+    assert not np.allclose(q.p_CYT, cot.p_CYT, atol=1e-4)
+
+
+def lacking(data: Any) -> Tensor:
+    """What each class lacks to the largest, as shares."""
+    short = data.counts.max(dim=1, keepdim=True).values - data.counts
+    return (short / short.sum(dim=1, keepdim=True)).float()
+
+
+def test_gamo_generates_only_what_lacks_to_the_largest(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=gamo", "dataset=yeast")
+    law = lacking(data)
+    for name in ("generated_law", "generator_law", "discriminator_law"):
+        torch.testing.assert_close(getattr(game, name), law)
+    assert (law[:, 0] == 0).all()
+    assert (law[:, 1:] > 0).all()
+    batch = next(iter(data.train_dataloader()))
+    game.fixed = game.generate()
+    state = game.noise.state()
+    for largest in (0.0, 100.0):  # its generated rows change nothing
+        game.fixed[:, 0] = largest
+        game.noise.restore(state)
+        game.discriminator_turn(batch)
+        game.classifier_turn(batch)
+    (_, d), (_, q), (_, other_d), (_, other_q) = game.moves
+    assert torch.equal(d, other_d)
+    assert torch.equal(q, other_q)
+
+
+def test_gamos_discriminator_sees_the_class_and_noisy_targets(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=gamo", "dataset=yeast")
+    batch = next(iter(data.train_dataloader()))
+    assert not torch.equal(
+        game.discriminator(batch.x, batch.y), game.discriminator(batch.x, (batch.y + 1) % 10)
+    )
+    game.fixed = game.generate()
+    state = game.noise.state()
+    game.discriminator_turn(batch)
+    game.noise.restore(state)
+    short = 0.1 * game.noise.uniform(*batch.y.shape[1:])
+    expected = ((game.discriminator(batch.x, batch.y).sigmoid() - (1 - short)) ** 2).mean(dim=-1)
+    short, law = 0.1 * game.noise.uniform(10, game.generated_rows), lacking(data)
+    for k in range(10):
+        rows = game.fixed[:, k]
+        score = game.discriminator(rows, torch.full(rows.shape[:2], k))
+        expected = expected + law[:, k] * ((score.sigmoid() - short[:, k]) ** 2).mean(dim=-1)
+    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+
+
+def test_gamos_generator_aims_at_one_and_at_any_other_class(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=gamo", "dataset=yeast", "mode.rules.generator_weight=0.7")
+    state = game.noise.state()
+    game.generator_turn()
+    after = game.noise.state()
+    game.noise.restore(state)
+    rows, _ = game.generator(game.latent())
+    assert torch.equal(game.noise.state(), after)  # the latent draw is all: no noise on the targets
+    law, expected = lacking(data), torch.zeros(2)
+    for k in range(10):
+        score = game.discriminator(rows[:, k], torch.full(rows[:, k].shape[:2], k))
+        q = game.classifier(rows[:, k]).softmax(dim=-1)
+        others = torch.ones(10)
+        others[k] = 0
+        against_q = ((q - others) ** 2).mean(dim=-1)
+        expected = expected + law[:, k] * ((score.sigmoid() - 1) ** 2 + 0.7 * against_q).mean(dim=-1)
+    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+
+
+def test_gamos_classifier_learns_real_and_generated_rows_by_squares(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=gamo", "dataset=yeast", "mode.rules.generated_weight=0.6")
+    batch = next(iter(data.train_dataloader()))
+    game.fixed = game.generate()
+    state = game.noise.state()
+    game.classifier_turn(batch)
+    assert torch.equal(game.noise.state(), state)
+    own = torch.nn.functional.one_hot(batch.y, 10)
+    expected = ((game.classifier(batch.x).softmax(dim=-1) - own) ** 2).mean(dim=(1, 2))
+    law, unit = lacking(data), torch.eye(10)
+    for k in range(10):
+        q = game.classifier(game.fixed[:, k]).softmax(dim=-1)
+        expected = expected + 0.6 * law[:, k] * ((q - unit[k]) ** 2).mean(dim=(1, 2))
+    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+
+
+def test_no_noise_on_the_targets_where_there_is_none(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=gamo", "gan_type.loss.label_noise=0")
+    assert isinstance(game.gan, losses.LeastSquares)
+    game.fixed = game.generate()
+    state = game.noise.state()
+    game.discriminator_turn(next(iter(data.train_dataloader())))
+    assert torch.equal(game.noise.state(), state)
+
+
+def test_the_tuned_threshold_decides_on_test_rows(run: Run, tmp_path: Path) -> None:
+    settings = ["dataset=yeast", "trainer.max_epochs=3", "seed=4"]
+    tuned, plain = (run(f"mode={mode}", *settings, name=mode) for mode in ("threshold_q", "q"))
+    shift = torch.load(tmp_path / "threshold_q" / "best.pt", weights_only=True)["weights"]["shift"]
+    assert (shift != 0).all()
+    elsewhere = 0
+    for r, record in enumerate(tuned["replicas"]):
+        curves, mine = outcome(tmp_path / "threshold_q", record["seed"])
+        own, usual = outcome(tmp_path / "q", record["seed"])
+        # Q itself is the same; only its decision moves, and it can stay where it was.
+        assert list(curves["classifier/loss"]) == list(own["classifier/loss"])
+        assert (curves["validation/acsa"] >= own["validation/acsa"]).all()
+        assert record["selection_acsa"] >= plain["replicas"][r]["selection_acsa"]
+        names = np.array(tuned["classes"])
+        chance = mine[[f"p_{name}" for name in names]].to_numpy().astype(float)
+        prior = np.array(record["rows"]["train"]) / sum(record["rows"]["train"])
+        moved = (np.log(chance) - float(shift[r]) * np.log(prior)).argmax(axis=1)
+        assert (mine.predicted == names[moved]).all()
+        elsewhere += (mine.predicted != names[chance.argmax(axis=1)]).sum()
+        recalls = [(mine.predicted == mine.true)[mine.true == name].mean() for name in names]
+        assert record["acsa"] == pytest.approx(np.mean(recalls))
+        assert record["recall"] == pytest.approx(dict(zip(names, recalls, strict=True)))
+        assert list(usual.row) == list(mine.row)
+    assert elsewhere > 0
+
+
+def test_drawing_classes_evenly_is_random_oversampling(run: Run) -> None:
+    """On the same splits the two agree within the spread of the splits, and Q without either does not."""
+    settings = ["dataset=pima", "trainer.max_epochs=15", "replicas=5"]
+    acsa = {
+        name: np.array([record["acsa"] for record in run(*mode, *settings, name=name)["replicas"]])
+        for name, mode in {"even": ["mode=q", "fs=balanced"], "ro": ["mode=ro"], "q": ["mode=q"]}.items()
+    }
+    assert abs((acsa["even"] - acsa["ro"]).mean()) < acsa["ro"].std(ddof=1)
+    assert abs((acsa["q"] - acsa["ro"]).mean()) > acsa["ro"].std(ddof=1)
+    assert abs((acsa["even"] - acsa["ro"]).mean()) < abs((acsa["even"] - acsa["q"]).mean()) / 2
+
+
+def test_only_the_moving_player_changes(compose_config: Compose, tmp_path: Path) -> None:
+    cfg = compose_config("mode=do", "trainer.max_epochs=1", "replicas=1")
+    data = build_data(cfg)
+    data.setup()
+    game = build_game(cfg, data)
+    changed: list[tuple[str, set[str]]] = []
+    plain_move = game.move
+
+    def move(player: str, loss: Tensor) -> None:
+        before = {name: p.detach().clone() for name, p in game.named_parameters()}
+        plain_move(player, loss)
+        moved = {n.split(".")[0] for n, p in game.named_parameters() if not torch.equal(p, before[n])}
+        changed.append((player, moved))
+
+    game.move = move  # type: ignore[method-assign]
+    build_trainer(cfg, tmp_path, []).fit(game, datamodule=data)
+    assert {player for player, _ in changed} == {"discriminator", "generator", "classifier"}
+    assert all(moved == {player} for player, moved in changed)
+
+
+def outcome(folder: Path, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    parts = [pd.read_parquet(folder / f"{name}.parquet") for name in ("curves", "predictions")]
+    curves, predictions = (part[part.seed == seed].reset_index(drop=True) for part in parts)
+    return curves, predictions
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["mode=q"],
+        ["mode=ao"],
+        ["mode=do"],
+        ["mode=do", "gan_type=vanilla", "players.classifier.dropout=0.3"],
+        ["mode=do", "dataset=yeast", "players.classifier.width=33", "players.discriminator.width=21"],
+        ["mode=ao", "dataset.preprocessing.n_selected=1"],
+        ["mode=adasyn"],  # replicas differ in their numbers of new rows
+        ["mode=gamo", "dataset=yeast"],
+        ["mode=cot", "dataset=yeast", "players.classifier.dropout=0.3"],
+        ["mode=threshold_q"],
+        ["mode=weighted_q"],
+        ["mode=do", "dataset=yeast", "protocol=cv", "protocol.fold=1", "dataset.training.batch_size=50"],
+    ],
+    ids=" ".join,
+)
+def test_a_replica_equals_its_solo_run(run: Run, tmp_path: Path, overrides: list[str]) -> None:
+    run(*overrides, "trainer.max_epochs=4", "replicas=3", "seed=5", name="together")
+    for seed in (5, 7):
+        run(*overrides, "trainer.max_epochs=4", "replicas=1", f"seed={seed}", name=f"solo{seed}")
+        for together, solo in zip(
+            outcome(tmp_path / "together", seed), outcome(tmp_path / f"solo{seed}", seed), strict=True
+        ):
+            pd.testing.assert_frame_equal(together, solo, check_exact=True)
+
+
+def test_replicas_have_splits_and_weights_of_their_own(compose_config: Compose) -> None:
+    cfg = compose_config("mode=do", "replicas=2")
+    data = build_data(cfg)
+    data.setup()
+    game = build_game(cfg, data)
+    assert not np.array_equal(data.splits[0].test, data.splits[1].test)
+    for p in game.parameters():
+        assert not torch.equal(p[0], p[1])
+
+
+def fitted(compose_config: Compose, tmp_path: Path, poison: int | None) -> tuple[Game, Mapping[str, Tensor]]:
+    cfg = compose_config("mode=do", "replicas=3", "trainer.max_epochs=3")
+    data = build_data(cfg)
+    data.setup()
+    game = build_game(cfg, data)
+    if poison is not None:
+        with torch.no_grad():
+            game.classifier.layers[0].weight[poison] = torch.nan
+    build_trainer(cfg, tmp_path, []).fit(game, datamodule=data)
+    return game, {name: p.detach() for name, p in game.named_parameters()}
+
+
+def test_a_nan_loss_masks_one_replica_only(compose_config: Compose, tmp_path: Path) -> None:
+    healthy, weights = fitted(compose_config, tmp_path / "a", None)
+    ill, poisoned = fitted(compose_config, tmp_path / "b", 1)
+    assert healthy.diverged_at.tolist() == [-1, -1, -1]
+    assert ill.diverged_at.tolist() == [-1, 0, -1]
+    assert ill.best_epoch[1] == -1
+    for r in (0, 2):
+        assert ill.best_epoch[r] == healthy.best_epoch[r]
+        assert all(torch.equal(weights[name][r], poisoned[name][r]) for name in weights)
+
+
+def test_nan_in_every_replica_stops_the_run(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"lower dataset\.training\.learning_rate"):
+        run("mode=q", "players.classifier.optimizer.lr=1e30")
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_the_best_epoch_is_the_first_with_the_best_score(compose_config: Compose, tmp_path: Path) -> None:
+    cfg = compose_config("mode=do", "replicas=3", "trainer.max_epochs=6")
+    data = build_data(cfg)
+    data.setup()
+    game = build_game(cfg, data)
+    trainer = build_trainer(cfg, tmp_path, [])
+    trainer.fit(game, datamodule=data)
+    curve = torch.stack(game.history["validation/acsa"])
+    assert game.best_epoch.tolist() == curve.argmax(dim=0).tolist()
+    game.load_best()
+    trainer.validate(game, datamodule=data, verbose=False)
+    assert torch.equal(game.history["validation/acsa"][-1], curve.max(dim=0).values)
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"generator_term": "tease"}, "mode.rules.generator_term"),
+        ({"classifier_term": None}, "mode.rules.classifier_term"),
+        ({"generated_law": "none"}, "mode.rules.generated_law"),
+        ({"generator_weight": -1.0}, "mode.rules.generator_weight"),
+        ({"generated_weight": float("nan")}, "mode.rules.generated_weight"),
+        ({"critic_steps": 0}, "mode.rules.critic_steps"),
+        ({"real_term": "like"}, "mode.rules.real_term"),
+        ({"generator_law": "none"}, "mode.rules.generator_law"),
+        ({"discriminator_law": None}, "mode.rules.discriminator_law"),
+    ],
+)
+def test_rules_refuse_what_is_no_game(values: dict[str, Any], key: str) -> None:
+    proper = {"generator_term": "fool", "classifier_term": "favour", "generated_law": "inverse"}
+    with pytest.raises(InputError, match=key):
+        Rules(**{**proper, **values})

@@ -1,0 +1,86 @@
+"""Means, spreads and the table on the terminal."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from adversarial_oversampling.results.read import harness, mean, seeds_text, show, std, summary
+from tests.conftest import Run
+
+
+def test_mean_and_standard_deviation_by_hand() -> None:
+    assert mean([0.5, 0.75, 1.0]) == 0.75
+    assert std([0.5, 0.75, 1.0]) == pytest.approx(0.25)  # (0.0625 + 0 + 0.0625) / 2 = 0.0625
+    assert (mean([0.5]), std([0.5])) == (0.5, None)
+    assert (mean([]), std([])) == (None, None)
+
+
+def shown(result: dict[str, Any]) -> str:
+    console = Console(width=120, record=True, file=StringIO())
+    show(result, console)
+    return " ".join(console.export_text().split())
+
+
+def test_the_table_names_protocol_spread_and_classes(run: Run) -> None:
+    result = run("mode=do", "trainer.max_epochs=1")
+    text = shown(result)
+    assert "do on haberman, wgan_gp, fs=balanced" in text
+    assert "protocol holdout: best epoch on validation rows; 1 epochs (the first is 0), 2 replicas" in text
+    assert f"{100 * result['mean']['acsa']:.2f} ± {100 * result['std']['acsa']:.2f}" in text
+    assert "OPTIMISTIC" not in text
+
+
+def test_the_papers_protocol_is_labelled(run: Run) -> None:
+    assert "OPTIMISTIC" in shown(run("mode=q", "protocol=paper", "trainer.max_epochs=1"))
+
+
+def test_a_result_in_one_line(run: Run) -> None:
+    result = run("mode=do", "protocol=paper", "trainer.max_epochs=1", "gan_type=vanilla")
+    line = summary(result)
+    assert "\n" not in line
+    for part in ("haberman", "do vanilla fs=balanced", "paper", "OPTIMISTIC", "seeds 0-1"):
+        assert part in line
+    for name, metric in (("ACSA", "acsa"), ("GM", "g_mean")):
+        assert f"{name} {100 * result['mean'][metric]:.2f} ± {100 * result['std'][metric]:.2f}" in line
+
+
+@pytest.mark.parametrize(
+    ("seeds", "text"), [([3], "seed 3"), ([0, 1, 2], "seeds 0-2"), ([0, 2, 5], "seeds 0, 2, 5")]
+)
+def test_seeds_in_few_words(seeds: list[int], text: str) -> None:
+    assert seeds_text(seeds) == text
+
+
+def test_what_runs_of_one_table_share(run: Run) -> None:
+    paper = run("mode=q", "protocol=paper", "trainer.max_epochs=1", "seed=3", name="paper")
+    assert harness(paper) == "paper protocol (OPTIMISTIC), 1 epochs, seeds 3-4"
+    folds = run("mode=q", "protocol=cv", "protocol.folds=2", "trainer.max_epochs=1", "replicas=1", name="cv")
+    assert harness(folds) == "cv protocol, 2 folds, 1 epochs, seed 0"
+
+
+def test_a_result_that_there_is_not_says_why(run: Run) -> None:
+    result = run("mode=adasyn", "dataset=yeast")
+    reason = "adasyn: No samples will be generated with the provided ratio settings."
+    assert summary(result).endswith(f": NA ({reason})")
+    assert "OPTIMISTIC" not in summary(result)
+    text = shown(result)
+    assert f"seed 0: no result: {reason}" in text
+    assert "only 0 of 2 replicas" in text
+    assert text.count("NA") == 6  # ACSA and GM of two replicas and their mean
+
+
+def test_a_peer_has_no_epochs(run: Run) -> None:
+    text = shown(run("mode=logistic", "protocol=paper"))
+    assert "logistic on haberman, fs=natural" in text
+    assert "protocol paper: no epochs to choose from; 2 replicas" in text
+
+
+def test_what_is_undefined_is_said(run: Run) -> None:
+    result = run("mode=q", "trainer.max_epochs=1")
+    result["replicas"][0] |= {"acsa": None, "g_mean": None, "recall": None, "best_epoch": None}
+    result["replicas"][0]["notes"] = ["the loss became NaN or infinite in epoch 0: no result"]
+    text = shown(result)
+    assert "undefined" in text
+    assert "seed 0: the loss became NaN" in text

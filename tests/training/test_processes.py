@@ -1,0 +1,170 @@
+"""Several processes for one job: what they answer, how they die, and that they equal one process."""
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.training.processes import ProcessDiedError, call
+from adversarial_oversampling.training.run import train
+from tests.conftest import Compose, Run
+
+
+def doubled(x: torch.Tensor) -> torch.Tensor:
+    return 2 * x
+
+
+def refuse(word: str) -> None:
+    raise InputError(f"{word}: not so.")
+
+
+def stumble() -> None:
+    raise KeyError("a bug")
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_in_mid_answer() -> None:
+    sender = sys._getframe(1).f_locals["sender"]
+    os.write(sender.fileno(), struct.pack("!i", 100) + b"the first of a hundred bytes")
+    die()
+
+
+def leave() -> None:
+    sys.exit(143)
+
+
+def wait_forever() -> None:
+    time.sleep(1000)
+
+
+def test_answers_come_in_the_order_of_the_calls() -> None:
+    answers = call([partial(doubled, torch.full((3,), x)) for x in (1.0, 2.0)])
+    assert [answer.tolist() for answer in answers] == [[2.0] * 3, [4.0] * 3]
+
+
+@pytest.mark.parametrize(
+    ("last", "error", "message"),
+    [
+        (partial(refuse, "key=1"), InputError, "key=1: not so."),
+        (stumble, ProcessDiedError, "KeyError: 'a bug'"),
+        (die, ProcessDiedError, "killed by SIGKILL"),
+        (die_in_mid_answer, ProcessDiedError, "killed by SIGKILL"),
+        (leave, ProcessDiedError, "exit code 143"),
+    ],
+)
+def test_when_one_fails_nobody_waits_for_the_others(last: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call([wait_forever, last])
+
+
+def together(run: Run, tmp_path: Path, *overrides: str, count: int = 2) -> list[dict[str, Any]]:
+    """The same run in one process and in several."""
+    alone = run(*overrides, name="alone")
+    # Here a computation has one core: what is asked for is that numbers agree.
+    return [
+        alone,
+        run(*overrides, "trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={count}", name="several"),
+    ]
+
+
+def frames(tmp_path: Path, name: str) -> list[pd.DataFrame]:
+    return [pd.read_parquet(tmp_path / folder / f"{name}.parquet") for folder in ("alone", "several")]
+
+
+@pytest.mark.parametrize(
+    ("mode", "more"),
+    [
+        ("do", ["mode.rules.critic_steps=2"]),
+        ("gamo", []),
+        ("cot", ["dataset=yeast"]),
+        ("threshold_q", ["generated_rows=3"]),  # which it has not: any number will do
+    ],
+)
+def test_processes_that_share_batches_equal_one(run: Run, tmp_path: Path, mode: str, more: list[str]) -> None:
+    settings = [f"mode={mode}", "replicas=1", "dataset.training.dropout=0.2", "trainer.max_epochs=3", *more]
+    alone, several = together(run, tmp_path, *settings)
+    assert alone["config_hash"] == several["config_hash"]
+    for mine, theirs in zip(alone["replicas"], several["replicas"], strict=True):
+        assert mine["best_epoch"] == theirs["best_epoch"]
+        for metric in ("acsa", "g_mean", "auroc", "pr_auc", "calibration_error", "selection_acsa"):
+            assert mine[metric] == pytest.approx(theirs[metric], abs=1e-4)
+    mine, theirs = frames(tmp_path, "predictions")
+    assert (mine["row"] == theirs["row"]).all()
+    chances = [name for name in mine if name.startswith("p_")]
+    np.testing.assert_allclose(mine[chances], theirs[chances], atol=1e-4)
+    mine, theirs = frames(tmp_path, "curves")
+    assert list(mine) == list(theirs)
+    np.testing.assert_allclose(mine.drop(columns="fold"), theirs.drop(columns="fold"), atol=1e-3)
+
+
+def test_processes_that_share_replicas_equal_one_bit_for_bit(run: Run, tmp_path: Path) -> None:
+    settings = ["mode=do", "replicas=1", "protocol=cv", "protocol.folds=3", "dataset.training.dropout=0.2"]
+    alone, several = together(run, tmp_path, *settings, "logger=csv")
+    assert alone["replicas"] == several["replicas"]
+    for name in ("predictions", "curves", "generated"):
+        pd.testing.assert_frame_equal(*frames(tmp_path, name), check_exact=True)
+    logged = [next(tmp_path.glob(f"{name}/curves/*/metrics.csv")) for name in ("alone", "several")]
+    mine, theirs = (pd.read_csv(file).filter(regex="^(?!seconds)") for file in logged)
+    pd.testing.assert_frame_equal(mine, theirs)
+    weights = [torch.load(tmp_path / name / "best.pt") for name in ("alone", "several")]
+    for name, value in weights[0]["weights"].items():
+        assert torch.equal(value, weights[1]["weights"][name])
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_several_processes_go_on_after_a_kill(run: Run, tmp_path: Path, replicas: int) -> None:
+    settings = ["mode=do", f"replicas={replicas}", "trainer=ddp", "trainer.max_epochs=60"]
+    settings += ["trainer.accelerator=cpu", "trainer.checkpoint_every=1", "logger=none"]
+    run(*settings, name="whole")
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "adversarial_oversampling.train", *settings, f"hydra.run.dir={killed}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    give_up = time.monotonic() + 120
+    while len(list(killed.glob("checkpoints/*.ckpt"))) < replicas and time.monotonic() < give_up:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert len(list(killed.glob("checkpoints/*.ckpt"))) == replicas
+    assert not (killed / "result.json").exists()
+    run(*settings, name="killed")
+    for name in ("curves", "predictions"):
+        parts = [pd.read_parquet(tmp_path / folder / f"{name}.parquet") for folder in ("whole", "killed")]
+        pd.testing.assert_frame_equal(*parts, check_exact=True)
+    assert not list(killed.glob("checkpoints/*.ckpt"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["dataset.training.batch_size=33"], "dataset.training.batch_size=33"),
+        (["generated_rows=3"], "generated_rows=3"),
+        (["players.classifier.optimizer.lr=1e20"], "In every replica the loss became NaN or infinite"),
+        (["players.classifier.optimizer.lr=1e20", "replicas=2"], "In every replica the loss became NaN"),
+    ],
+)
+def test_bad_input_in_several_processes(
+    compose_config: Compose, tmp_path: Path, overrides: list[str], message: str
+) -> None:
+    settings = ["mode=do", "replicas=1", "trainer=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=2"]
+    with pytest.raises(InputError, match=message):
+        train(compose_config(*settings, *overrides), tmp_path / "run")
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_peer_without_a_game_needs_one_process(run: Run, tmp_path: Path) -> None:
+    alone, several = together(run, tmp_path, "mode=logistic")
+    assert alone["replicas"] == several["replicas"]
