@@ -1,8 +1,8 @@
-"""What does it cost to kill a sweep? Kills one at random moments, goes on, and compares it with a calm one.
+"""Kill a sweep at random moments, resume it, and compare it with an undisturbed one: numbers and seconds.
 
     python benchmarks/killed_sweep.py launcher=joblib
 
-Ends with 1 if a number differs, a job is lost, or one was trained to its end twice.
+Exits with 1 if a number differs, a job is lost, or a job was trained to its end twice.
 """
 
 import argparse
@@ -25,16 +25,16 @@ def command(folder: Path, overrides: list[str]) -> list[str]:
 
 
 def numbers(folder: Path) -> dict[str, Any]:
-    """What a sweep found, by job folder."""
-    found = {}
+    """Return the numbers of a sweep's results by job folder."""
+    by_folder = {}
     for file in folder.glob("*/*/result.json"):
         result = json.loads(file.read_text())
-        found[str(file.parent.relative_to(folder))] = [result["replicas"], result["mean"], result["std"]]
-    return found
+        by_folder[str(file.parent.relative_to(folder))] = [result["replicas"], result["mean"], result["std"]]
+    return by_folder
 
 
 def finish(folder: Path, overrides: list[str]) -> float:
-    """Run a sweep to its end; returns its seconds."""
+    """Run a sweep to its end and return its seconds."""
     started = time.perf_counter()
     done = subprocess.run(command(folder, overrides), stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -68,9 +68,9 @@ def main() -> None:
         disturbed += finish(killed, overrides)
         same = numbers(killed) == numbers(straight)
         logs = [file.read_text() for file in killed.glob("*/*/output.log")]
-        # A job killed between its result and this word never says it, and is kept.
+        # A job that is killed after its result was written logs no "Finished", and is skipped afterwards.
         twice = sum(log.count("Finished:") > 1 for log in logs)
-        resumed = sum("Going on from" in log for log in logs)
+        resumed = sum("Resuming from" in log for log in logs)
         print(f"{len(numbers(killed))} jobs, numbers {'equal' if same else 'DIFFERENT'}")
         print(f"trained to the end twice: {twice} of {len(logs)}; from a checkpoint: {resumed}")
         print(f"seconds, killed to undisturbed: {disturbed / undisturbed:.2f}")

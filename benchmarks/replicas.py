@@ -1,8 +1,8 @@
-"""How much faster is a replica among others than alone? Prints the ratio of seconds per replica.
+"""Measure how much faster a replica trains among others than alone; print the ratio of seconds per replica.
 
     python benchmarks/replicas.py dataset=haberman mode=do
 
-Solo runs and batched runs take turns in one process on one thread, so both meet the same machine.
+Solo and batched runs alternate in one process on one thread, so that both have the same conditions.
 """
 
 import argparse
@@ -11,21 +11,17 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from hydra import compose, initialize_config_dir
-
-from adversarial_oversampling.config import config_dir
+from adversarial_oversampling.config.compose import compose_train
 from adversarial_oversampling.training.run import train
 
 
 def seconds(overrides: list[str]) -> float:
     """Seconds of training and testing (set-up left out) for a run."""
     quiet = ["logger=none", "trainer=cpu", "trainer.enable_progress_bar=false"]
-    with initialize_config_dir(config_dir(), version_base="1.3"):
-        cfg = compose("train", overrides=[*quiet, *overrides])
+    cfg = compose_train([*quiet, *overrides])
     with tempfile.TemporaryDirectory() as folder:
         result = train(cfg, Path(folder))
-    play: float = result["seconds"]["play"]
-    return play
+    return result.seconds["train_and_test"]
 
 
 def main() -> None:

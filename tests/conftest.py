@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from adversarial_oversampling.config import config_dir
+from adversarial_oversampling.config.compose import config_dir
+from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.training.run import train
 
 Compose = Callable[..., DictConfig]
-Run = Callable[..., dict[str, Any]]
+Run = Callable[..., Result]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def compose_config(tmp_path_factory: pytest.TempPathFactory) -> Compose:
 def run(compose_config: Compose, tmp_path: Path) -> Run:
     """Train a short run in this process; its folder is `tmp_path / name`."""
 
-    def make(*overrides: str, name: str = "run") -> dict[str, Any]:
+    def make(*overrides: str, name: str = "run") -> Result:
         return train(compose_config("trainer.max_epochs=2", "replicas=2", *overrides), tmp_path / name)
 
     return make

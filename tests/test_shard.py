@@ -1,21 +1,21 @@
-"""Shares of a whole, and outcomes that are put together again."""
+"""Shards of a whole, and outputs of methods that are joined again."""
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adversarial_oversampling.method_output import Outcome, join
+from adversarial_oversampling.method_output import MethodOutput, join
 from adversarial_oversampling.random_streams import Purpose, Streams
-from adversarial_oversampling.shard import Share, shares
+from adversarial_oversampling.shard import Shard, shards
 
 
 @given(n=st.integers(0, 30), of=st.integers(1, 7))
-def test_shares_make_up_the_whole_in_order(n: int, of: int) -> None:
+def test_shards_make_up_the_whole_in_order(n: int, of: int) -> None:
     whole = torch.arange(2 * n).reshape(2, n)
-    assert torch.equal(torch.cat([share.take(whole, dim=1) for share in shares(of)], dim=1), whole)
-    assert [one for share in shares(of) for one in share.part(list(range(n)))] == list(range(n))
-    sizes = [len(share.part(range(n))) for share in shares(of)]
+    assert torch.equal(torch.cat([shard.take(whole, dim=1) for shard in shards(of)], dim=1), whole)
+    assert [one for shard in shards(of) for one in shard.part(list(range(n)))] == list(range(n))
+    sizes = [len(shard.part(range(n))) for shard in shards(of)]
     assert max(sizes) - min(sizes) <= 1
 
 
@@ -23,7 +23,7 @@ def test_shares_make_up_the_whole_in_order(n: int, of: int) -> None:
 def test_processes_draw_the_numbers_of_one(shape: tuple[int, ...]) -> None:
     part = (*shape[:-2], shape[-2] // 3, shape[-1])
     alone = Streams([5, 6], Purpose.GAME)
-    together = [Streams([5, 6], Purpose.GAME, rows=share) for share in shares(3)]
+    together = [Streams([5, 6], Purpose.GAME, rows=shard) for shard in shards(3)]
     for draw in ("normal", "uniform"):
         whole = getattr(alone, draw)(*shape)
         assert torch.equal(torch.cat([getattr(one, draw)(*part) for one in together], dim=-2), whole)
@@ -31,8 +31,8 @@ def test_processes_draw_the_numbers_of_one(shape: tuple[int, ...]) -> None:
         assert torch.equal(one.state(), alone.state())
 
 
-def outcome(replicas: int, rows: int, epochs: int, diverged: int = -1) -> Outcome:
-    return Outcome(
+def outcome(replicas: int, rows: int, epochs: int, diverged: int = -1) -> MethodOutput:
+    return MethodOutput(
         row=torch.arange(rows).expand(replicas, rows),
         predicted=torch.ones(replicas, rows, dtype=torch.long),
         probabilities=torch.full((replicas, rows, 2), 0.5),
@@ -65,4 +65,4 @@ def test_joined_outcomes_keep_their_replicas_in_order() -> None:
 
 def test_one_process_has_everything() -> None:
     whole = torch.arange(6).reshape(2, 3)
-    assert torch.equal(Share().take(whole, dim=0), whole)
+    assert torch.equal(Shard().take(whole, dim=0), whole)

@@ -1,6 +1,5 @@
 """Whole runs: what they leave behind, in every protocol, and how bad input ends."""
 
-import json
 import os
 import re
 import signal
@@ -17,13 +16,17 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, recall_score
 
-from adversarial_oversampling.config import config_dir, config_hash
+from adversarial_oversampling.config.compose import config_dir
+from adversarial_oversampling.config.identity import config_hash
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.data.sources import load_yeast
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.metrics import AbsentClassWarning
-from adversarial_oversampling.training.run import WholeCheckpoints, only_process
+from adversarial_oversampling.results.read import read_result
+from adversarial_oversampling.results.schema import METRICS, Counts, Result, Scores
+from adversarial_oversampling.training.checkpoints import AtomicCheckpointIO
+from adversarial_oversampling.training.run import locked
 from tests.conftest import Compose, Run
 
 MODES = ["q", "ao", "do", "both_fool", "both_favour"]
@@ -39,9 +42,8 @@ def command(*overrides: str, **settings: Any) -> subprocess.CompletedProcess[str
     return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=300, **settings)
 
 
-def loaded(folder: Path) -> dict[str, Any]:
-    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
-    return result
+def loaded(folder: Path) -> Result:
+    return read_result(folder / "result.json")
 
 
 @pytest.mark.parametrize("gan_type", ["wgan_gp", "vanilla"])
@@ -49,25 +51,25 @@ def loaded(folder: Path) -> dict[str, Any]:
 def test_every_mode_writes_a_result(run: Run, tmp_path: Path, mode: str, gan_type: str) -> None:
     result = run(f"mode={mode}", f"gan_type={gan_type}")
     assert loaded(tmp_path / "run") == result
-    assert (result["dataset"], result["mode"], result["protocol"]) == ("haberman", mode, "holdout")
-    assert result["gan_type"] == (None if mode == "q" else gan_type)
-    assert result["fs"] == ("balanced" if mode in ("do", "both_fool") else "natural")
-    assert [(r["seed"], r["fold"]) for r in result["replicas"]] == [(0, None), (1, None)]
+    assert (result.dataset, result.mode, result.protocol) == ("haberman", mode, "holdout")
+    assert result.gan_type == (None if mode == "q" else gan_type)
+    assert result.fs == ("balanced" if mode in ("do", "both_fool") else "natural")
+    assert [(r.seed, r.fold) for r in result.replicas] == [(0, None), (1, None)]
     players = {"classifier"} if mode == "q" else {"classifier", "discriminator", "generator"}
-    assert result["parameters"].keys() == players
+    assert result.parameters.keys() == players
     # Haberman's three features, width 128, two classes: 4 * 128 + 2 * (129 * 128) + 129 * 2 weights.
-    assert result["parameters"]["classifier"] == 512 + 33024 + 258
-    assert result["config"]["trainer"]["max_epochs"] == 2
-    assert result["versions"]["torch"] == torch.__version__
-    assert result["optimistic"] is False
+    assert result.parameters["classifier"] == 512 + 33024 + 258
+    assert result.config["trainer"]["max_epochs"] == 2
+    assert result.versions["torch"] == torch.__version__
+    assert result.optimistic is False
 
 
 @pytest.mark.parametrize("mode", ["ro", "smote", "bsmote", "adasyn"])
 def test_every_resampler_writes_a_result(run: Run, mode: str) -> None:
     result = run(f"mode={mode}", "dataset=pima", "trainer.max_epochs=1")
-    assert (result["mode"], result["gan_type"], result["fs"]) == (mode, None, "natural")
-    assert result["mean"]["acsa"] is not None
-    assert result["replicas"][0]["rows"]["test"] == [150, 81]  # no copy reaches them
+    assert (result.mode, result.gan_type, result.fs) == (mode, None, "natural")
+    assert result.mean.acsa is not None
+    assert result.replicas[0].rows.test == [150, 81]  # no copy reaches them
 
 
 @pytest.mark.parametrize("dataset", ["haberman", "yeast"])
@@ -75,44 +77,44 @@ def test_every_resampler_writes_a_result(run: Run, mode: str) -> None:
 def test_every_mode_has_a_result_or_says_why_not(run: Run, tmp_path: Path, mode: str, dataset: str) -> None:
     result = run(f"mode={mode}", f"dataset={dataset}", "replicas=1", "trainer.max_epochs=1")
     assert loaded(tmp_path / "run") == result
-    assert (result["mode"], result["dataset"], len(result["replicas"])) == (mode, dataset, 1)
-    (record,) = result["replicas"]
+    assert (result.mode, result.dataset, len(result.replicas)) == (mode, dataset, 1)
+    (record,) = result.replicas
     if (mode, dataset) == ("adasyn", "yeast"):
-        assert result["na"] == record["na"] == NO_ADASYN
+        assert result.na == record.na == NO_ADASYN
         return
-    assert result["na"] is None
-    assert record["notes"] == []
-    assert 0 < record["acsa"] < 1
-    assert 0 <= record["g_mean"] <= record["acsa"]
-    assert all(0 < record[name] < 1 for name in ("auroc", "pr_auc", "calibration_error"))
-    assert result["mean"] == {name: record[name] for name in result["mean"]}
+    assert result.na is None
+    assert record.notes == []
+    scores = {name: getattr(record, name) for name in METRICS}
+    assert 0 <= scores["g_mean"] <= scores["acsa"] < 1
+    assert all(0 < scores[name] < 1 for name in METRICS if name != "g_mean")
+    assert result.mean == Scores(**scores)
     predictions = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
-    names = np.array(result["classes"])
+    names = np.array(result.classes)
     chances = predictions[[f"p_{name}" for name in names]].to_numpy()
-    assert len(predictions) == sum(record["rows"]["test"])
+    assert len(predictions) == sum(record.rows.test)
     np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
     recalls = recall_score(predictions.true, predictions.predicted, labels=names, average=None)
-    assert record["acsa"] == pytest.approx(np.mean(recalls))
+    assert record.acsa == pytest.approx(np.mean(recalls))
     if mode != "threshold_q":
         assert (names[chances.argmax(axis=1)] == predictions.predicted).all()
-    assert (record["best_epoch"] is None) == (mode in PEERS)
+    assert (record.best_epoch is None) == (mode in PEERS)
     assert (tmp_path / "run" / "generated.parquet").exists() == (mode in ROW_MAKERS)
 
 
 def test_a_method_that_cannot_work_leaves_a_result_that_says_so(run: Run, tmp_path: Path) -> None:
     result = run("mode=adasyn", "dataset=yeast")
     folder = tmp_path / "run"
-    nothing = dict.fromkeys(("acsa", "g_mean", "auroc", "pr_auc", "calibration_error"))
+    nothing = Scores(**dict.fromkeys(METRICS))
     assert loaded(folder) == result
-    assert result["na"] == NO_ADASYN
-    assert result["mean"] == result["std"] == nothing
-    assert result["defined"] == dict.fromkeys(nothing, 0)
-    for record in result["replicas"]:
-        assert record["na"] == NO_ADASYN
-        assert record["notes"] == [f"no result: {NO_ADASYN}"]
-        assert {name: record[name] for name in nothing} == nothing
-        assert (record["recall"], record["confusion"], record["best_epoch"]) == (None, None, None)
-        assert sum(record["rows"]["test"]) == 742
+    assert result.na == NO_ADASYN
+    assert result.mean == result.std == nothing
+    assert result.defined == Counts(**dict.fromkeys(METRICS, 0))
+    for record in result.replicas:
+        assert record.na == NO_ADASYN
+        assert record.notes == [f"no result: {NO_ADASYN}"]
+        assert all(getattr(record, name) is None for name in METRICS)
+        assert (record.recall, record.confusion, record.best_epoch) == (None, None, None)
+        assert sum(record.rows.test) == 742
     predictions = pd.read_parquet(folder / "predictions.parquet")
     assert len(predictions) == 0
     assert list(predictions)[:5] == ["seed", "fold", "row", "true", "predicted"]
@@ -139,14 +141,14 @@ def test_a_replica_beside_one_that_cannot_be_resampled_equals_its_solo_run(run: 
     ]
     together = run(*settings, name="together")
     solo = [run(*settings, f"protocol.fold={fold}", name=f"fold{fold}") for fold in (0, 1)]
-    assert [one["replicas"][0] for one in solo] == together["replicas"]
-    reasons = [record["na"] for record in together["replicas"]]
+    assert [one.replicas[0] for one in solo] == together.replicas
+    reasons = [record.na for record in together.replicas]
     assert reasons.count(None) == 1
     kept = reasons.index(None)
-    assert reasons[1 - kept] == "smote: a class has a single training row and so no neighbour"
-    assert together["na"] is None
-    assert together["defined"]["acsa"] == 1
-    assert solo[1 - kept]["na"] == reasons[1 - kept]
+    assert reasons[1 - kept] == "smote: a class has a single training row and so no neighbor"
+    assert together.na is None
+    assert together.defined.acsa == 1
+    assert solo[1 - kept].na == reasons[1 - kept]
     for name in ("predictions", "curves"):
         beside, alone = (
             pd.read_parquet(tmp_path / f / f"{name}.parquet") for f in ("together", f"fold{kept}")
@@ -165,53 +167,53 @@ def test_a_replica_beside_one_that_cannot_be_resampled_equals_its_solo_run(run: 
 @pytest.mark.parametrize("dataset", ["haberman", "yeast"])
 def test_the_result_can_be_recomputed_from_the_predictions(run: Run, tmp_path: Path, dataset: str) -> None:
     result = run(f"dataset={dataset}", "trainer.max_epochs=3")
-    assert result["na"] is None
+    assert result.na is None
     predictions = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
-    names = result["classes"]
-    for record in result["replicas"]:
-        mine = predictions[predictions.seed == record["seed"]]
+    names = result.classes
+    for record in result.replicas:
+        mine = predictions[predictions.seed == record.seed]
         assert mine.row.is_unique
         chances = mine[[f"p_{name}" for name in names]].to_numpy()
         np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
         assert (np.array(names)[chances.argmax(axis=1)] == mine.predicted).all()
         recalls = recall_score(mine.true, mine.predicted, labels=names, average=None, zero_division=np.nan)
-        assert list(record["recall"].values()) == pytest.approx(list(recalls))
-        assert record["acsa"] == pytest.approx(balanced_accuracy_score(mine.true, mine.predicted))
-        assert record["g_mean"] == pytest.approx(np.prod(recalls) ** (1 / len(names)))
-        assert record["confusion"] == confusion_matrix(mine.true, mine.predicted, labels=names).tolist()
+        assert list(record.recall.values()) == pytest.approx(list(recalls))
+        assert record.acsa == pytest.approx(balanced_accuracy_score(mine.true, mine.predicted))
+        assert record.g_mean == pytest.approx(np.prod(recalls) ** (1 / len(names)))
+        assert record.confusion == confusion_matrix(mine.true, mine.predicted, labels=names).tolist()
     for name in ("acsa", "g_mean"):
-        values = [record[name] for record in result["replicas"]]
-        assert result["mean"][name] == pytest.approx(np.mean(values))
-        assert result["std"][name] == pytest.approx(np.std(values, ddof=1))
+        values = [getattr(record, name) for record in result.replicas]
+        assert getattr(result.mean, name) == pytest.approx(np.mean(values))
+        assert getattr(result.std, name) == pytest.approx(np.std(values, ddof=1))
 
 
 def test_holdout_chooses_on_validation_rows(run: Run, tmp_path: Path) -> None:
     result = run("mode=q", "trainer.max_epochs=5")
     curves = pd.read_parquet(tmp_path / "run" / "curves.parquet")
-    for record in result["replicas"]:
-        curve = curves[curves.seed == record["seed"]].set_index("epoch")["validation/acsa"]
-        assert record["best_epoch"] == curve.idxmax()
-        assert record["selection_acsa"] == pytest.approx(curve.max())
-        assert record["rows"]["test"] == [68, 24]
-        assert np.add(record["rows"]["train"], record["rows"]["validation"]).tolist() == [157, 57]
+    for record in result.replicas:
+        curve = curves[curves.seed == record.seed].set_index("epoch")["validation/acsa"]
+        assert record.best_epoch == curve.idxmax()
+        assert record.selection_acsa == pytest.approx(curve.max())
+        assert record.rows.test == [68, 24]
+        assert np.add(record.rows.train, record.rows.validation).tolist() == [157, 57]
 
 
 def test_the_papers_protocol_reports_the_best_test_epoch_and_says_so(run: Run, tmp_path: Path) -> None:
     result = run("protocol=paper", "trainer.max_epochs=5")
     curves = pd.read_parquet(tmp_path / "run" / "curves.parquet")
-    assert result["optimistic"] is True
-    assert "optimistic" in result["epoch_selection"]
+    assert result.optimistic is True
+    assert "optimistic" in result.epoch_selection
     assert not [name for name in curves if name.startswith("validation")]
-    for record in result["replicas"]:
-        curve = curves[curves.seed == record["seed"]].set_index("epoch")["test_optimistic/acsa"]
-        assert record["acsa"] == pytest.approx(curve.max())
-        assert record["best_epoch"] == curve.idxmax()
-        assert record["rows"]["validation"] == [0, 0]
+    for record in result.replicas:
+        curve = curves[curves.seed == record.seed].set_index("epoch")["test_optimistic/acsa"]
+        assert record.acsa == pytest.approx(curve.max())
+        assert record.best_epoch == curve.idxmax()
+        assert record.rows.validation == [0, 0]
 
 
 def test_cross_validation_tests_every_row_once_per_seed(run: Run, tmp_path: Path) -> None:
     result = run("protocol=cv", "protocol.folds=3", "mode=q", "trainer.max_epochs=1")
-    assert [(r["seed"], r["fold"]) for r in result["replicas"]] == [(s, f) for s in (0, 1) for f in range(3)]
+    assert [(r.seed, r.fold) for r in result.replicas] == [(s, f) for s in (0, 1) for f in range(3)]
     predictions = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
     for _, mine in predictions.groupby("seed"):
         assert sorted(mine.row) == list(range(306))
@@ -223,10 +225,10 @@ def test_the_rarest_yeast_class_works_in_every_protocol(run: Run, protocol: str,
     result = run(
         "dataset=yeast", f"mode={mode}", f"protocol={protocol}", "replicas=1", "trainer.max_epochs=1"
     )
-    for record in result["replicas"]:
-        assert record["acsa"] is not None
-        assert min(record["rows"]["train"]) >= 1
-        assert min(record["rows"]["test"]) >= 1
+    for record in result.replicas:
+        assert record.acsa is not None
+        assert min(record.rows.train) >= 1
+        assert min(record.rows.test) >= 1
 
 
 def test_a_class_with_one_training_row(run: Run, tmp_path: Path) -> None:
@@ -238,15 +240,15 @@ def test_a_class_with_one_training_row(run: Run, tmp_path: Path) -> None:
     source = [f"dataset.source.path={tmp_path}/tiny.csv", "dataset.source.target=label"]
     with pytest.warns(AbsentClassWarning, match="class 3 of replica 0"):
         result = run("dataset=csv", *source, "mode=do")
-    for record in result["replicas"]:
-        assert record["rows"]["train"][-1] == 1
-        assert record["acsa"] is not None
-        assert "chosen without class ERL" in record["notes"][0]
+    for record in result.replicas:
+        assert record.rows.train[-1] == 1
+        assert record.acsa is not None
+        assert "chosen without class ERL" in record.notes[0]
 
 
 def test_the_same_seed_gives_the_same_bits(run: Run, tmp_path: Path) -> None:
     first, second = (run("mode=do", "dataset=pima", name=name) for name in ("a", "b"))
-    assert first["replicas"] == second["replicas"]
+    assert first.replicas == second.replicas
     for name in ("curves", "predictions"):
         parts = [pd.read_parquet(tmp_path / folder / f"{name}.parquet") for folder in ("a", "b")]
         pd.testing.assert_frame_equal(*parts, check_exact=True)
@@ -255,7 +257,7 @@ def test_the_same_seed_gives_the_same_bits(run: Run, tmp_path: Path) -> None:
 def test_the_best_weights_are_kept(run: Run, tmp_path: Path) -> None:
     result = run("mode=do")
     kept = torch.load(tmp_path / "run" / "best.pt", weights_only=True)
-    assert kept["best_epoch"].tolist() == [record["best_epoch"] for record in result["replicas"]]
+    assert kept["best_epoch"].tolist() == [record.best_epoch for record in result.replicas]
     assert kept["weights"]["classifier.layers.3.weight"].shape == (2, 128, 2)
     assert {name.split(".")[0] for name in kept["weights"]} == {
         "classifier",
@@ -273,7 +275,7 @@ def test_a_finished_result_is_shown_and_never_lost(run: Run, tmp_path: Path) -> 
     with pytest.raises(InputError, match=r"another configuration.*hydra\.run\.dir"):
         run("mode=q", "seed=4")
     assert (tmp_path / "run" / "result.json").stat().st_mtime_ns == written
-    assert run("mode=q", "seed=4", "rerun=true")["replicas"][0]["seed"] == 4
+    assert run("mode=q", "seed=4", "rerun=true").replicas[0].seed == 4
     assert loaded(tmp_path / "run" / "previous") == first
 
 
@@ -291,10 +293,10 @@ def test_a_diverged_replica_has_no_result_and_the_others_do(run: Run, tmp_path: 
     source = [f"dataset.source.path={tmp_path}/odd.csv", "dataset.source.target=label"]
     settings = ["dataset.preprocessing.scaler=none", "replicas=8", "trainer.max_epochs=6"]
     result = run("dataset=csv", *source, "mode=q", *settings)
-    lost = [record for record in result["replicas"] if record["acsa"] is None]
+    lost = [record for record in result.replicas if record.acsa is None]
     assert 0 < len(lost) < 8
-    assert all("NaN or infinite in epoch" in record["notes"][0] for record in lost)
-    assert result["defined"]["acsa"] == 8 - len(lost)
+    assert all("NaN or infinite in epoch" in record.notes[0] for record in lost)
+    assert result.defined.acsa == 8 - len(lost)
 
 
 @pytest.mark.parametrize(
@@ -370,10 +372,10 @@ def test_a_replica_without_a_result_has_no_predictions(
 
     monkeypatch.setattr(Game, "classifier_turn", broken)
     result = run("mode=q", "dataset.training.batch_size=400")
-    assert [record["acsa"] is None for record in result["replicas"]] == [True, False]
-    assert "in epoch 1" in result["replicas"][0]["notes"][0]
+    assert [record.acsa is None for record in result.replicas] == [True, False]
+    assert "in epoch 1" in result.replicas[0].notes[0]
     assert set(pd.read_parquet(tmp_path / "run" / "predictions.parquet").seed) == {1}
-    assert [record["na"] for record in result["replicas"]] == [
+    assert [record.na for record in result.replicas] == [
         "the loss became NaN or infinite in epoch 1",
         None,
     ]
@@ -390,7 +392,7 @@ def test_damaged_files_are_named(run: Run, compose_config: Compose, tmp_path: Pa
         run("mode=q")
     checkpoint.unlink()
     (folder / "result.json").write_text('{"config_ha')
-    with pytest.raises(InputError, match=r"result\.json is damaged: delete it"):
+    with pytest.raises(InputError, match=r"result\.json is damaged: train it again with rerun=true"):
         run("mode=q")
 
 
@@ -402,7 +404,7 @@ def test_a_checkpoint_is_whole_or_the_one_before(tmp_path: Path, monkeypatch: py
         raise KeyError("killed")
 
     path = tmp_path / "checkpoints" / "last.ckpt"
-    checkpoints = WholeCheckpoints()
+    checkpoints = AtomicCheckpointIO()
     checkpoints.save_checkpoint({"epoch": 1}, path)
     monkeypatch.setattr("lightning_fabric.plugins.io.torch_io._atomic_save", half)
     with pytest.raises(KeyError, match="killed"):
@@ -414,7 +416,7 @@ def test_a_finished_run_has_no_checkpoint(run: Run, tmp_path: Path) -> None:
     run("mode=q", name="one")
     left = tmp_path / "one" / "checkpoints"
     left.mkdir(exist_ok=True)
-    name = f"{json.loads((tmp_path / 'one' / 'result.json').read_text())['config_hash']}.ckpt"
+    name = f"{loaded(tmp_path / 'one').config_hash}.ckpt"
     for file in (left / name, left / f"{name}.new"):
         file.touch()  # of a run that was killed between its result and its end
     run("mode=q", name="one")
@@ -422,9 +424,9 @@ def test_a_finished_run_has_no_checkpoint(run: Run, tmp_path: Path) -> None:
 
 
 def test_one_process_per_folder(run: Run, tmp_path: Path) -> None:
-    with only_process(tmp_path), pytest.raises(InputError, match=r"hydra\.run\.dir=.*another process"):
+    with locked(tmp_path), pytest.raises(InputError, match=r"hydra\.run\.dir=.*another process"):
         run("mode=q", name=".")
-    assert run("mode=q", name=".")["mean"]["acsa"] > 0
+    assert run("mode=q", name=".").mean.acsa is not None
 
 
 def test_a_failed_rerun_leaves_the_old_result(run: Run, tmp_path: Path) -> None:
@@ -452,7 +454,7 @@ def test_a_stopped_run_says_so(tmp_path: Path, sent: signal.Signals, code: int) 
     process.send_signal(sent)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "The same command goes on from the last checkpoint" in output
+    assert "The same command resumes from the last checkpoint" in output
     assert not (tmp_path / "result.json").exists()
 
 
@@ -502,26 +504,26 @@ def test_a_sweep_on_the_command_line(tmp_path: Path) -> None:
     sweep = ["-m", "dataset=haberman,pima", "mode=q,ao,do", "trainer.max_epochs=1", "replicas=2"]
     ended = command(*sweep, f"paths.output_dir={tmp_path}")
     assert ended.returncode == 0, ended.stderr
-    found = [json.loads(path.read_text()) for path in tmp_path.glob("*/*/result.json")]
-    assert {(r["dataset"], r["mode"]) for r in found} == {
+    results = [read_result(path) for path in tmp_path.glob("*/*/result.json")]
+    assert {(result.dataset, result.mode) for result in results} == {
         (dataset, mode) for dataset in ("haberman", "pima") for mode in ("q", "ao", "do")
     }
-    told = [path.read_text() for path in tmp_path.glob("*/*/output.log")]
-    assert len(told) == 6
-    assert all("epoch" in one for one in told)  # the bar
+    outputs = [path.read_text() for path in tmp_path.glob("*/*/output.log")]
+    assert len(outputs) == 6
+    assert all("epoch" in output for output in outputs)  # the bar
     assert ended.stdout.count(": ACSA ") == 6
     assert all((path.parent / "curves.parquet").is_file() for path in tmp_path.glob("*/*/result.json"))
     assert len(list(tmp_path.glob("*/*/curves/version_0/metrics.csv"))) == 6
 
 
-def test_a_sweep_goes_on_after_a_method_that_cannot_work(tmp_path: Path) -> None:
+def test_a_sweep_continues_after_a_method_that_cannot_work(tmp_path: Path) -> None:
     sweep = ["-m", "dataset=yeast", "mode=adasyn,q", "trainer.max_epochs=1", "replicas=1"]
     ended = command(*sweep, f"paths.output_dir={tmp_path}")
     assert ended.returncode == 0, ended.stderr
-    found = {r["mode"]: r for r in map(json.loads, (p.read_text() for p in tmp_path.glob("*/*/result.json")))}
-    assert found.keys() == {"adasyn", "q"}
-    assert found["adasyn"]["na"] == NO_ADASYN
-    assert found["q"]["mean"]["acsa"] > 0
+    results = {result.mode: result for result in map(read_result, tmp_path.glob("*/*/result.json"))}
+    assert results.keys() == {"adasyn", "q"}
+    assert results["adasyn"].na == NO_ADASYN
+    assert results["q"].mean.acsa is not None
     assert f"NA ({NO_ADASYN})" in ended.stdout
 
 
@@ -529,11 +531,11 @@ def test_a_sweep_goes_on_after_a_method_that_cannot_work(tmp_path: Path) -> None
 def test_debug_presets(tmp_path: Path, debug: str) -> None:
     ended = command(f"debug={debug}", f"hydra.run.dir={tmp_path}/run", "mode=ao")
     assert ended.returncode == 0, ended.stderr
-    assert loaded(tmp_path / "run")["epochs"] <= 5
+    assert loaded(tmp_path / "run").epochs <= 5
 
 
 @pytest.mark.parametrize("mode", ["do", "q"])
-def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path, mode: str) -> None:
+def test_a_killed_run_resumes_to_the_same_numbers(tmp_path: Path, mode: str) -> None:
     settings = [f"mode={mode}", "replicas=3", "trainer.max_epochs=60", "trainer.checkpoint_every=1"]
     settings += ["players.classifier.dropout=0.2"]
     whole = command(*settings, f"hydra.run.dir={tmp_path}/whole")
@@ -552,12 +554,12 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path, mode: str) -> 
     assert 0 < saved["epoch"] + 1 < 60
     assert saved["game"]["noise"].shape[0] == 3
     assert saved["TableDataModule"]["batches"].shape[0] == 3
-    assert saved["game"]["best_weights"].keys() <= saved["state_dict"].keys()
+    assert saved["game"]["best"]["weights"].keys() <= saved["state_dict"].keys()
     assert not (killed / "result.json").exists()
 
     resumed = command(*settings, f"hydra.run.dir={killed}")
     assert resumed.returncode == 0, resumed.stderr
-    assert loaded(killed)["replicas"] == loaded(tmp_path / "whole")["replicas"]
+    assert loaded(killed).replicas == loaded(tmp_path / "whole").replicas
     for name in ("curves", "predictions"):
         parts = [pd.read_parquet(tmp_path / folder / f"{name}.parquet") for folder in ("whole", "killed")]
         pd.testing.assert_frame_equal(*parts, check_exact=True)
@@ -569,7 +571,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path: Path, mode: str) -> 
     [["mode=threshold_q"], ["mode=cot", "dataset=yeast"], ["mode=gamo"], ["mode=adasyn"]],
     ids=" ".join,
 )
-def test_a_run_that_broke_off_goes_on_to_the_same_numbers(
+def test_an_interrupted_run_resumes_to_the_same_numbers(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
 ) -> None:
     settings = [*overrides, "trainer.max_epochs=4", "trainer.checkpoint_every=1"]
@@ -587,7 +589,7 @@ def test_a_run_that_broke_off_goes_on_to_the_same_numbers(
         run(*settings, name="broken")
     monkeypatch.undo()
     assert len(list((tmp_path / "broken" / "checkpoints").glob("*.ckpt"))) == 1
-    assert run(*settings, name="broken")["replicas"] == whole["replicas"]
+    assert run(*settings, name="broken").replicas == whole.replicas
     for name in ("curves", "predictions"):
         parts = [pd.read_parquet(tmp_path / folder / f"{name}.parquet") for folder in ("whole", "broken")]
         pd.testing.assert_frame_equal(*parts, check_exact=True)
@@ -597,11 +599,11 @@ def test_the_previous_result_holds_no_file_of_an_older_one(run: Run, tmp_path: P
     run("mode=do")
     run("mode=logistic", "rerun=true")
     previous = tmp_path / "run" / "previous"
-    assert loaded(previous)["mode"] == "do"
+    assert loaded(previous).mode == "do"
     assert (previous / "generated.parquet").is_file()
     assert not (tmp_path / "run" / "generated.parquet").exists()
     run("mode=q", "rerun=true")
-    assert loaded(previous)["mode"] == "logistic"
+    assert loaded(previous).mode == "logistic"
     assert not (previous / "generated.parquet").exists()
     assert not (previous / "best.pt").exists()
 
@@ -614,4 +616,5 @@ def test_the_previous_result_holds_no_file_of_an_older_one(run: Run, tmp_path: P
 def test_q_ao_and_do_on_the_original_files(run: Run, dataset: str) -> None:
     for mode in ("q", "ao", "do"):
         result = run(f"dataset={dataset}", f"mode={mode}", "trainer.max_epochs=1", "replicas=1", name=mode)
-        assert 0 < result["mean"]["acsa"] < 1
+        assert result.mean.acsa is not None
+        assert 0 < result.mean.acsa < 1

@@ -1,13 +1,13 @@
-"""The one error that a user can mend."""
+"""The errors of this package."""
 
 
 class InputError(ValueError):
-    """A setting, a column or a file that has to change before the run can go on.
+    """A setting, a column or a file that has to change before a run can continue.
 
     The message is one line that names the config key, the column or the file, and the way out.
     The entry point prints it without a traceback.
     """
 
 
-class NotApplicable(Exception):  # noqa: N818 (it is a result, "NA", and no error of anybody's)
+class NotApplicable(Exception):  # noqa: N818 (a result, "NA", rather than an error)
     """A method cannot work on these rows, for the reason in the message; other methods can."""

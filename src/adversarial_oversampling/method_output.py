@@ -1,4 +1,4 @@
-"""What any method hands over to the record, whoever played."""
+"""What a method returns: its predictions for the test rows, and how it was trained."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,24 +8,25 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Answers for the test rows of R replicas, and how they came about.
+class MethodOutput:
+    """Predictions for the test rows of R replicas, and how the method was trained.
 
     Attributes
     ----------
     row : Tensor of shape [R, M], int64
         Row numbers in the table; -1 is padding.
     predicted : Tensor of shape [R, M], int64
-        Decided classes.
+        Predicted classes.
     probabilities : Tensor of shape [R, M, C]
     na : sequence of (str or None), length R
         Why a replica has no result.
     best_epoch : sequence of (int or None), length R
-        The epoch whose weights answered; None where there are no epochs.
+        The epoch whose weights are tested; None for a method without epochs.
     selection_acsa : sequence of (float or None), length R
-        ACSA of that epoch on the rows that chose it.
+        ACSA of that epoch on the rows that choose it.
     diverged_at : sequence of int
-        For a game: the epoch in which a replica's loss became NaN or infinite; -1 for never.
+        The epoch in which a replica's loss became NaN or infinite; -1 for never. Empty for a method without
+        epochs.
     history : mapping of str to sequence of Tensor [R]
         Curves, one entry per epoch.
     parameters : mapping of str to int
@@ -48,12 +49,12 @@ class Outcome:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
-def join(parts: Sequence[Outcome]) -> Outcome:
-    """One outcome of the replicas of several, in their order."""
+def join(parts: Sequence[MethodOutput]) -> MethodOutput:
+    """Join the outputs of several groups of replicas, in their order."""
     rows = max(part.row.shape[1] for part in parts)
     epochs = {name: max(len(part.history[name]) for part in parts) for name in parts[0].history}
     first = parts[0]
-    return Outcome(
+    return MethodOutput(
         row=_stacked([part.row for part in parts], rows, -1),
         predicted=_stacked([part.predicted for part in parts], rows, 0),
         probabilities=_stacked([part.probabilities for part in parts], rows, 0),
@@ -80,7 +81,7 @@ def join(parts: Sequence[Outcome]) -> Outcome:
 
 
 def _stacked(parts: Sequence[Tensor], width: int, filling: float) -> Tensor:
-    """Tensors `[R, n, ...]` below each other, filled up to a common width n."""
+    """Concatenate tensors `[R, n, ...]` along R, padded to a common width n."""
     filled = []
     for part in parts:
         more = part.new_full((part.shape[0], width - part.shape[1], *part.shape[2:]), filling)
@@ -88,9 +89,9 @@ def _stacked(parts: Sequence[Tensor], width: int, filling: float) -> Tensor:
     return torch.cat(filled)
 
 
-def nothing(na: Sequence[str], classes: int) -> Outcome:
-    """The outcome of a method that cannot work on any replica's rows, for the reasons `na`."""
+def not_applicable(na: Sequence[str], classes: int) -> MethodOutput:
+    """Return the output of a method that cannot work on any replica's rows, for the reasons `na`."""
     replicas = len(na)
     empty = torch.empty(replicas, 0, dtype=torch.long)
     none = [None] * replicas
-    return Outcome(empty, empty, torch.empty(replicas, 0, classes), na, none, none)
+    return MethodOutput(empty, empty, torch.empty(replicas, 0, classes), na, none, none)

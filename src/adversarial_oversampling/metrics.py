@@ -2,7 +2,7 @@
 
 The metrics are functions of the confusion matrix `[R, C, C]` (rows: true class, columns:
 predicted). A class without evaluated rows has no recall, so ACSA and GM of that replica are NaN
-and a warning says which class it was. It is never counted as 0 or 1.
+and a warning names the class. It is never counted as 0 or 1.
 """
 
 import warnings
@@ -42,7 +42,7 @@ def confusion(predicted: Tensor, target: Tensor, classes: int) -> Tensor:
 
 
 def recall(matrix: Tensor) -> Tensor:
-    """Share of each class's rows that Q gets right, `[R, C]` in [0, 1]; NaN for an absent class."""
+    """Fraction of each class's rows that are predicted correctly, `[R, C]` in [0, 1]; NaN if it has none."""
     matrix = matrix.double()
     return matrix.diagonal(dim1=-2, dim2=-1) / matrix.sum(dim=-1)
 
@@ -59,15 +59,15 @@ def g_mean(matrix: Tensor) -> Tensor:
 
 
 def acsa_of_present(matrix: Tensor) -> Tensor:
-    """Mean recall of the classes that have rows, `[R]`: what may choose an epoch, never a result.
+    """Mean recall of the classes that have rows, `[R]`. It may choose an epoch and is never a result.
 
-    A validation part cannot hold a class that has a single training row.
+    A validation part has no row of a class with a single training row.
     """
     return recall(matrix).nanmean(dim=-1)
 
 
 def probability_metrics(probabilities: Tensor, classes: Tensor) -> dict[str, float | None]:
-    """What Q's probabilities are worth on the rows of one replica, whatever the decision.
+    """Compute the metrics of one replica that depend on Q's probabilities and not on its decision.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def probability_metrics(probabilities: Tensor, classes: Tensor) -> dict[str, flo
     dict
         `auroc`: one class against the rest, mean over classes. `pr_auc`: average precision, mean over
         all classes but the largest; for two classes that of the minority. `calibration_error`: expected
-        calibration error of the likeliest class, 15 bins, weighted by rows. In [0, 1]; the first two are
+        calibration error of the most probable class, 15 bins, weighted by rows. In [0, 1]; the first two are
         None where a class has no rows, and all are where a probability is not a number.
     """
     if not bool(probabilities.isfinite().all()):

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adversarial_oversampling.shard import WHOLE, Share
+from adversarial_oversampling.shard import WHOLE, Shard
 
 
 class Purpose(IntEnum):
@@ -23,7 +23,7 @@ class Purpose(IntEnum):
 
 
 def seed_sequence(seed: int, purpose: Purpose, fold: int | None) -> np.random.SeedSequence:
-    """What the random numbers of one seed, purpose and fold come from."""
+    """Return the seed sequence of one seed, purpose and fold."""
     # Short entropy is padded with zeros: fold 0 must not be the same as no fold.
     return np.random.SeedSequence([seed, int(purpose), 0 if fold is None else fold + 1])
 
@@ -44,9 +44,9 @@ class Streams:
         The fold of each replica; folds of one seed draw different numbers.
     device : torch.device or str
         Where the drawn tensors go.
-    rows : Share
+    rows : Shard
         This process's block of the rows, which are the last dimension but one. Every process draws the
-        numbers of all rows and keeps its own, so a row's numbers do not depend on who plays it.
+        numbers of all rows and keeps its own, so a row's numbers do not depend on the process.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Streams:
         purpose: Purpose,
         folds: Sequence[int | None] | None = None,
         device: torch.device | str = "cpu",
-        rows: Share = WHOLE,
+        rows: Shard = WHOLE,
     ) -> None:
         self.device, self.rows = device, rows
         self._generators = []
@@ -67,29 +67,29 @@ class Streams:
         return len(self._generators)
 
     def normal(self, *shape: int) -> Tensor:
-        """Standard normal numbers of shape `[R, *shape]`, float32."""
+        """Draw standard normal numbers of shape `[R, *shape]`, float32."""
         return self._draw(torch.Tensor.normal_, shape, torch.float32)
 
     def uniform(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Uniform numbers in [0, 1) of shape `[R, *shape]`."""
+        """Draw uniform numbers in [0, 1) of shape `[R, *shape]`."""
         return self._draw(torch.Tensor.uniform_, shape, dtype)
 
     def _draw(self, fill: Callable[..., Tensor], shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         sizes = [len(self), *shape]
-        if self.rows.of > 1:
-            sizes[-2] *= self.rows.of
+        if self.rows.world_size > 1:
+            sizes[-2] *= self.rows.world_size
         out = torch.empty(sizes, dtype=dtype)
         for slot, generator in zip(out, self._generators, strict=True):
             fill(slot, generator=generator)
-        if self.rows.of > 1:
+        if self.rows.world_size > 1:
             out = self.rows.take(out, dim=-2)
         return out.to(self.device)
 
     def state(self) -> Tensor:
-        """The state of every stream, uint8 of shape `[R, bytes]`."""
+        """Return the state of every stream, uint8 of shape `[R, bytes]`."""
         return torch.stack([generator.get_state() for generator in self._generators])
 
     def restore(self, state: Tensor) -> None:
-        """Go on from a state that `state` returned."""
-        for generator, one in zip(self._generators, state.cpu(), strict=True):
-            generator.set_state(one.clone())  # torch crashes on a view
+        """Continue from a state that `state` returned."""
+        for generator, saved in zip(self._generators, state.cpu(), strict=True):
+            generator.set_state(saved.clone())  # torch crashes on a view

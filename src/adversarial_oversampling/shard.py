@@ -1,4 +1,4 @@
-"""What one of several processes has of a whole."""
+"""The part of a whole that belongs to one of several processes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,32 +11,32 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Share:
+class Shard:
     """One process's block of what several processes divide among themselves.
 
     Attributes
     ----------
     rank : int
-        Which block, from 0.
-    of : int
-        Into how many blocks.
+        Number of the block, from 0.
+    world_size : int
+        Number of blocks.
     """
 
     rank: int = 0
-    of: int = 1
+    world_size: int = 1
 
     def take(self, whole: Tensor, dim: int) -> Tensor:
-        """Give the block along a dimension; blocks keep the order of the whole."""
-        return whole.tensor_split(self.of, dim)[self.rank]
+        """Return the block along a dimension; blocks keep the order of the whole."""
+        return whole.tensor_split(self.world_size, dim)[self.rank]
 
     def part(self, whole: Sequence[T]) -> list[T]:
-        """Give the block of a sequence."""
+        """Return the block of a sequence."""
         return [whole[i] for i in self.take(torch.arange(len(whole)), dim=0).tolist()]
 
 
-WHOLE = Share()
+WHOLE = Shard()
 
 
-def shares(of: int) -> list[Share]:
-    """Every process's share."""
-    return [Share(rank, of) for rank in range(of)]
+def shards(world_size: int) -> list[Shard]:
+    """Return every process's shard."""
+    return [Shard(rank, world_size) for rank in range(world_size)]

@@ -8,33 +8,34 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from adversarial_oversampling.config import check_overrides, config_dir
+from adversarial_oversampling.config.compose import added_folders, config_dir
+from adversarial_oversampling.config.validation import check_overrides
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.results import read as results
-from adversarial_oversampling.sweep.job import play_job
-from adversarial_oversampling.sweep.overrides import give_name
+from adversarial_oversampling.results.display import show
+from adversarial_oversampling.sweep.job import run_job
+from adversarial_oversampling.sweep.overrides import name_sweep
 
 
 @hydra.main(version_base="1.3", config_path=config_dir(), config_name="train")
 def run(cfg: DictConfig) -> float | None:
     """Train the composed configuration, alone or as a job of a sweep.
 
-    Returns the mean ACSA on the rows that chose the epoch: what a search over settings may look at.
+    Return the mean ACSA on the rows that chose the epoch, which is what a search over settings maximizes.
     """
-    job = HydraConfig.get()
-    if job.mode == RunMode.MULTIRUN:
-        played = play_job(cfg, job)
-        return None if played is None else results.mean_selection_acsa(played)
-    from adversarial_oversampling.training.run import (
-        train,  # slow to import, and not needed for a sweep or for help
-    )
+    hydra_config = HydraConfig.get()
+    cfg.paths.config_dirs = added_folders(hydra_config)
+    if hydra_config.mode == RunMode.MULTIRUN:
+        job_result = run_job(cfg, hydra_config)
+        return None if job_result is None else job_result.mean_selection_acsa
+    # Slow to import, and not needed for a sweep or --help.
+    from adversarial_oversampling.training.run import train
 
     try:
-        result = train(cfg, Path(job.runtime.output_dir))
+        result = train(cfg, Path(hydra_config.runtime.output_dir))
     except InputError as error:
         sys.exit(f"Error: {error}")
-    results.show(result)
-    return results.mean_selection_acsa(result)
+    show(result)
+    return result.mean_selection_acsa
 
 
 def main() -> None:
@@ -43,16 +44,16 @@ def main() -> None:
         check_overrides(sys.argv[1:])
     except InputError as error:
         sys.exit(f"Error: {error}")
-    give_name(sys.argv)
+    name_sweep(sys.argv)
     try:
         run()
     except KeyboardInterrupt:
-        print("Stopped. The same command goes on from where it was.", file=sys.stderr)
+        print("Stopped. The same command resumes.", file=sys.stderr)
         sys.exit(130)
 
 
 if __name__ == "__main__":
-    # Not this module's `main`: launchers send `run` to other processes, which find it by its module's name.
+    # Not this module's `main`: launchers send `run` to other processes, which import it by its module's name.
     from adversarial_oversampling.train import main as command
 
     command()

@@ -465,6 +465,8 @@ class TestErrors:
             ({"validation_size": None}, r"protocol\.validation_size=None"),
             ({"n_folds": 3, "fold": -1}, r"protocol\.fold=-1"),
             ({"fold": 0}, r"protocol\.fold=0"),
+            ({"test_size": 1.0}, r"dataset\.split\.test_size=1\.0"),
+            ({"validation_size": 1.0}, r"protocol\.validation_size=1\.0"),
         ],
         ids=str,
     )
@@ -477,8 +479,6 @@ class TestErrors:
         [
             ({"n_folds": 11}, r"protocol\.folds"),
             ({"test_size": None}, r"dataset\.split\.test_size"),
-            ({"test_size": 1.0}, r"dataset\.split\.test_size"),
-            ({"validation_size": 1.0}, r"protocol\.validation_size"),
         ],
         ids=str,
     )

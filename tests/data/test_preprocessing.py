@@ -258,7 +258,7 @@ class TestScale:
         assert np.isclose(scaled[0], -scaled[4])
 
     def test_unknown(self) -> None:
-        with pytest.raises(InputError, match=r"^dataset\.preprocessing\.scaler: "):
+        with pytest.raises(InputError, match=r"^dataset\.preprocessing\.scaler=robust: choose one of "):
             scale(self.X, self.TRAIN, "robust")
 
 
@@ -337,15 +337,15 @@ class TestTransform:
     @pytest.mark.parametrize("n_selected", [0, -1, 4])
     def test_bad_n_selected(self, n_selected: int, tmp_path: Path) -> None:
         table = load_haberman(data_dir=None)
-        with pytest.raises(InputError, match=r"^dataset\.preprocessing\.n_selected: "):
+        with pytest.raises(InputError, match=r"^dataset\.preprocessing\.n_selected="):
             Preprocessing(n_selected=n_selected).transform(table, np.arange(200), tmp_path)
 
     def test_bad_neighbors(self) -> None:
-        with pytest.raises(InputError, match=r"^dataset\.preprocessing\.imputer_neighbors: 0"):
-            Preprocessing(imputer_neighbors=0)
+        with pytest.raises(InputError, match=r"^dataset\.preprocessing\.n_neighbors=0: "):
+            Preprocessing(n_neighbors=0)
 
     def test_bad_scaler(self) -> None:
-        with pytest.raises(InputError, match=r"^dataset\.preprocessing\.scaler: 'robust' .*standard"):
+        with pytest.raises(InputError, match=r"^dataset\.preprocessing\.scaler=robust: .*standard"):
             Preprocessing(scaler="robust")
 
     def test_nothing_varies_on_the_training_rows(self, tmp_path: Path) -> None:

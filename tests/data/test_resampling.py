@@ -43,17 +43,17 @@ def test_rows_are_those_of_imbalanced_learn(method: str, sampler: SMOTE) -> None
 def test_smote_between_two_rows_lies_on_their_line() -> None:
     x = np.array([[0, 0], [2, 4], [9, 9], [9, 8], [8, 9], [7, 7]], np.float32)
     y = np.array([1, 1, 0, 0, 0, 0])
-    new_x, new_y = Resampling("smote")(x, y, seed=0)  # one neighbour is all that two rows allow
+    new_x, new_y = Resampling("smote")(x, y, seed=0)  # one neighbor is all that two rows allow
     assert new_y.tolist() == [1, 1]
     np.testing.assert_allclose(new_x[:, 1], 2 * new_x[:, 0], rtol=1e-6)
     assert ((new_x[:, 0] >= 0) & (new_x[:, 0] <= 2)).all()
 
 
 @pytest.mark.parametrize("method", ["smote", "bsmote", "adasyn"])
-def test_a_single_row_has_no_neighbour(method: str) -> None:
+def test_a_single_row_has_no_neighbor(method: str) -> None:
     x, y = two_clouds()
     with pytest.raises(
-        NotApplicable, match=rf"^{method}: a class has a single training row and so no neighbour$"
+        NotApplicable, match=rf"^{method}: a class has a single training row and so no neighbor$"
     ):
         Resampling(method)(x[:41], y[:41], seed=0)
 
@@ -66,11 +66,11 @@ def test_what_the_library_refuses_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "neighbours", "key"), [("copy", 5, r"method=copy"), ("smote", 0, r"neighbours=0")]
+    ("method", "n_neighbors", "key"), [("copy", 5, r"method=copy"), ("smote", 0, r"n_neighbors=0")]
 )
-def test_settings_are_checked(method: str, neighbours: int, key: str) -> None:
+def test_settings_are_checked(method: str, n_neighbors: int, key: str) -> None:
     with pytest.raises(InputError, match=rf"mode\.resampling\.{key}"):
-        Resampling(method, neighbours)
+        Resampling(method, n_neighbors)
 
 
 @pytest.mark.parametrize("method", list(METHODS))
@@ -97,13 +97,13 @@ def test_the_data_module_appends_rows_made_from_training_rows(method: str) -> No
 
 
 def sampler(method: str, smallest: int, state: int) -> BaseOverSampler:
-    """Imbalanced-learn's, with five neighbours or as many as the smallest class allows."""
-    neighbours = min(5, smallest - 1)
+    """Imbalanced-learn's, with five n_neighbors or as many as the smallest class allows."""
+    n_neighbors = min(5, smallest - 1)
     if method == "ro":
         return RandomOverSampler(random_state=state)
     if method == "adasyn":
-        return ADASYN(n_neighbors=neighbours, random_state=state)
-    return {"smote": SMOTE, "bsmote": BorderlineSMOTE}[method](k_neighbors=neighbours, random_state=state)
+        return ADASYN(n_neighbors=n_neighbors, random_state=state)
+    return {"smote": SMOTE, "bsmote": BorderlineSMOTE}[method](k_neighbors=n_neighbors, random_state=state)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_only_the_replica_that_cannot_be_resampled_is_marked() -> None:
     assert sorted(few for _, few in train) == [1, 2]
     for r, (many, few) in enumerate(train):
         if few == 1:
-            assert data.not_applicable[r] == "smote: a class has a single training row and so no neighbour"
+            assert data.not_applicable[r] == "smote: a class has a single training row and so no neighbor"
             assert data.counts[r].tolist() == [many, few]
         else:
             assert data.not_applicable[r] is None

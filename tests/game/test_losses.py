@@ -338,7 +338,7 @@ class TestLeastSquares:
         close(loss.discriminator_generated(self.scores), [1 / 4, 9 / 16])
         close(loss.generator(self.scores), [1 / 4, 1 / 16])
 
-    def test_slack_by_hand(self) -> None:
+    def test_label_noise_by_hand(self) -> None:
         # A tenth: targets 0.9 and 0.1
         loss = LeastSquares()
         close(loss.discriminator_real(self.scores, 0.1), [0.16, 0.0225])
@@ -349,7 +349,7 @@ class TestLeastSquares:
         close(loss.discriminator_generated(self.scores, each), [0.0, 0.25])
 
     @pytest.mark.parametrize(
-        ("slack", "real", "generated"),
+        ("noise", "real", "generated"),
         # 2 (D - target) D (1 - D), with D (1 - D) = 1/4 and 3/16
         [
             (0.0, [-0.25, -3 / 32], [0.25, 9 / 32]),
@@ -357,11 +357,11 @@ class TestLeastSquares:
             (0.5, [0.0, 3 / 32], [0.0, 3 / 32]),  # beyond its target D is drawn back
         ],
     )
-    def test_gradients_by_hand(self, slack: float, real: list[float], generated: list[float]) -> None:
+    def test_gradients_by_hand(self, noise: float, real: list[float], generated: list[float]) -> None:
         loss = LeastSquares()
         for term, wanted in ((loss.discriminator_real, real), (loss.discriminator_generated, generated)):
             scores = self.scores.clone().requires_grad_(True)
-            (gradient,) = torch.autograd.grad(term(scores, slack).sum(), scores)
+            (gradient,) = torch.autograd.grad(term(scores, noise).sum(), scores)
             close(gradient, wanted)
         scores = self.scores.clone().requires_grad_(True)
         (gradient,) = torch.autograd.grad(loss.generator(scores).sum(), scores)

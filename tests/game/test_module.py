@@ -13,20 +13,20 @@ from torch import Tensor
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game import losses
 from adversarial_oversampling.game.module import Game, Rules
-from adversarial_oversampling.training.run import build_data, build_game, build_trainer
+from adversarial_oversampling.training.build import build_data, build_game, build_trainer
 from tests.conftest import Compose, Run
 
 
 class Recorded(Game):
-    """A game that remembers who moved, and on which losses, without moving anybody."""
+    """A game that records the losses of every step instead of taking it."""
 
     def start(self) -> "Recorded":
-        self.moves: list[tuple[str, Tensor]] = []
+        self.steps: list[tuple[str, Tensor]] = []
         self.fixed: Tensor | None = None
         return self
 
-    def move(self, player: str, loss: Tensor) -> None:
-        self.moves.append((player, loss.detach()))
+    def step(self, player: str, loss: Tensor) -> None:
+        self.steps.append((player, loss.detach()))
 
     def generate(self) -> Tensor:
         return self.fixed if self.fixed is not None else super().generate()
@@ -55,14 +55,14 @@ def own(values: Tensor, k: int) -> Tensor:
 def test_order_of_play(compose_config: Compose, steps: int) -> None:
     game, data = recorded(compose_config, "mode=do", f"mode.rules.critic_steps={steps}")
     game.training_step(next(iter(data.train_dataloader())), 0)
-    assert [player for player, _ in game.moves] == ["discriminator"] * steps + ["generator", "classifier"]
+    assert [player for player, _ in game.steps] == ["discriminator"] * steps + ["generator", "classifier"]
 
 
 def test_baseline_is_the_classifier_alone(compose_config: Compose) -> None:
     game, data = recorded(compose_config, "mode=q")
     batch = next(iter(data.train_dataloader()))
     game.training_step(batch, 0)
-    ((player, loss),) = game.moves
+    ((player, loss),) = game.steps
     expected = -log_q(game, batch.x).gather(-1, batch.y[..., None]).squeeze(-1).mean(dim=-1)
     assert player == "classifier"
     torch.testing.assert_close(loss, expected)
@@ -94,7 +94,7 @@ def test_classifier_loss_is_eq_5_or_8(
         q = own(log_q(game, game.fixed[:, k]).exp(), k)
         term = -torch.log(1 - q) if fooled else -torch.log(q)
         expected = expected + weight * chance[:, k].float() * term.mean(dim=-1)
-    torch.testing.assert_close(game.moves[-1][1], expected)
+    torch.testing.assert_close(game.steps[-1][1], expected)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_generator_loss_is_eq_3_or_6(compose_config: Compose, mode: str, fools: 
         q = own(log_q(game, rows[:, i]).exp(), i)
         against_q = -torch.log(1 - q) if fools else -torch.log(q)
         expected = expected + 0.5 * (against_d + 0.7 * against_q).mean(dim=-1)
-    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+    torch.testing.assert_close(game.steps[-1][1], expected.detach())
 
 
 @pytest.mark.parametrize("gan_type", ["wgan_gp", "vanilla"])
@@ -147,7 +147,7 @@ def test_discriminator_loss_is_eq_4_and_7(compose_config: Compose, gan_type: str
         expected = expected - sum(
             law[:, k] * torch.log(1 - torch.sigmoid(fakes[k])).mean(dim=-1) for k in range(2)
         )
-    torch.testing.assert_close(game.moves[-1][1], expected.detach(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(game.steps[-1][1], expected.detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_class_weights_make_every_class_count_the_same(compose_config: Compose) -> None:
@@ -158,7 +158,7 @@ def test_class_weights_make_every_class_count_the_same(compose_config: Compose) 
     weight = n.sum(dim=1, keepdim=True) / (10 * n)  # N / (C n_k)
     losses_of_rows = -log_q(game, batch.x).gather(-1, batch.y[..., None]).squeeze(-1)
     expected = (weight.gather(1, batch.y).float() * losses_of_rows).mean(dim=-1)
-    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+    torch.testing.assert_close(game.steps[-1][1], expected.detach())
 
 
 @pytest.mark.parametrize("fs", ["natural", "quarter", "balanced"])
@@ -178,14 +178,14 @@ def test_cot_moves_q_twice(compose_config: Compose) -> None:
     game, data = recorded(compose_config, "mode=cot", "dataset=yeast", "dataset.training.dropout=0.5")
     batch = next(iter(data.train_dataloader()))
     game.training_step(batch, 0)
-    assert [player for player, _ in game.moves] == ["classifier", "complement"]
+    assert [player for player, _ in game.steps] == ["classifier", "complement"]
     p = game.classifier(batch.x).softmax(dim=-1)
     expected = torch.zeros(2)
     for r in range(2):
         for row, k in zip(p[r], batch.y[r].tolist(), strict=True):
             wrong = torch.cat([row[:k], row[k + 1 :]]) / (1 - row[k])
             expected[r] += (wrong * wrong.log()).sum() / 9 / batch.y.shape[1]
-    torch.testing.assert_close(game.moves[1][1], expected.detach())
+    torch.testing.assert_close(game.steps[1][1], expected.detach())
 
 
 def test_cots_second_optimizer_shares_weights_but_no_decay_and_no_momentum(compose_config: Compose) -> None:
@@ -211,19 +211,19 @@ def test_cot_of_two_classes_is_q_bit_for_bit(run: Run, tmp_path: Path) -> None:
     for suffix in ("", "_damped"):
         q, cot = tmp_path / f"q{suffix}", tmp_path / f"cot{suffix}"
         for seed in (0, 1):
-            for alone, twice in zip(outcome(q, seed), outcome(cot, seed), strict=True):
+            for alone, twice in zip(output_of(q, seed), output_of(cot, seed), strict=True):
                 pd.testing.assert_frame_equal(alone, twice[list(alone)], check_exact=True)
         weights = [torch.load(f / "best.pt", weights_only=True)["weights"] for f in (q, cot)]
         assert weights[0].keys() == weights[1].keys()
         assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
-    damped = [outcome(tmp_path / f"q{suffix}", 0)[1] for suffix in ("", "_damped")]
+    damped = [output_of(tmp_path / f"q{suffix}", 0)[1] for suffix in ("", "_damped")]
     assert not damped[0].equals(damped[1])
 
 
 def test_cot_of_ten_classes_is_not_q(run: Run, tmp_path: Path) -> None:
     for mode in ("q", "cot"):
         run(f"mode={mode}", "dataset=yeast", "trainer.max_epochs=1", "replicas=1", name=mode)
-    q, cot = (outcome(tmp_path / mode, 0)[1] for mode in ("q", "cot"))
+    q, cot = (output_of(tmp_path / mode, 0)[1] for mode in ("q", "cot"))
     assert list(q.row) == list(cot.row)
     assert not np.allclose(q.p_CYT, cot.p_CYT, atol=1e-4)
 
@@ -249,7 +249,7 @@ def test_gamo_generates_only_what_lacks_to_the_largest(compose_config: Compose) 
         game.noise.restore(state)
         game.discriminator_turn(batch)
         game.classifier_turn(batch)
-    (_, d), (_, q), (_, other_d), (_, other_q) = game.moves
+    (_, d), (_, q), (_, other_d), (_, other_q) = game.steps
     assert torch.equal(d, other_d)
     assert torch.equal(q, other_q)
 
@@ -271,7 +271,7 @@ def test_gamos_discriminator_sees_the_class_and_noisy_targets(compose_config: Co
         rows = game.fixed[:, k]
         score = game.discriminator(rows, torch.full(rows.shape[:2], k))
         expected = expected + law[:, k] * ((score.sigmoid() - short[:, k]) ** 2).mean(dim=-1)
-    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+    torch.testing.assert_close(game.steps[-1][1], expected.detach())
 
 
 def test_gamos_generator_aims_at_one_and_at_any_other_class(compose_config: Compose) -> None:
@@ -290,7 +290,7 @@ def test_gamos_generator_aims_at_one_and_at_any_other_class(compose_config: Comp
         others[k] = 0
         against_q = ((q - others) ** 2).mean(dim=-1)
         expected = expected + law[:, k] * ((score.sigmoid() - 1) ** 2 + 0.7 * against_q).mean(dim=-1)
-    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+    torch.testing.assert_close(game.steps[-1][1], expected.detach())
 
 
 def test_gamos_classifier_learns_real_and_generated_rows_by_squares(compose_config: Compose) -> None:
@@ -306,7 +306,7 @@ def test_gamos_classifier_learns_real_and_generated_rows_by_squares(compose_conf
     for k in range(10):
         q = game.classifier(game.fixed[:, k]).softmax(dim=-1)
         expected = expected + 0.6 * law[:, k] * ((q - unit[k]) ** 2).mean(dim=(1, 2))
-    torch.testing.assert_close(game.moves[-1][1], expected.detach())
+    torch.testing.assert_close(game.steps[-1][1], expected.detach())
 
 
 def test_no_noise_on_the_targets_where_there_is_none(compose_config: Compose) -> None:
@@ -324,22 +324,22 @@ def test_the_tuned_threshold_decides_on_test_rows(run: Run, tmp_path: Path) -> N
     shift = torch.load(tmp_path / "threshold_q" / "best.pt", weights_only=True)["weights"]["shift"]
     assert (shift != 0).all()
     elsewhere = 0
-    for r, record in enumerate(tuned["replicas"]):
-        curves, mine = outcome(tmp_path / "threshold_q", record["seed"])
-        own, usual = outcome(tmp_path / "q", record["seed"])
+    for r, record in enumerate(tuned.replicas):
+        curves, mine = output_of(tmp_path / "threshold_q", record.seed)
+        own, usual = output_of(tmp_path / "q", record.seed)
         # Q itself is the same; only its decision moves, and it can stay where it was.
         assert list(curves["classifier/loss"]) == list(own["classifier/loss"])
         assert (curves["validation/acsa"] >= own["validation/acsa"]).all()
-        assert record["selection_acsa"] >= plain["replicas"][r]["selection_acsa"]
-        names = np.array(tuned["classes"])
+        assert record.selection_acsa >= plain.replicas[r].selection_acsa
+        names = np.array(tuned.classes)
         chance = mine[[f"p_{name}" for name in names]].to_numpy().astype(float)
-        prior = np.array(record["rows"]["train"]) / sum(record["rows"]["train"])
+        prior = np.array(record.rows.train) / sum(record.rows.train)
         moved = (np.log(chance) - float(shift[r]) * np.log(prior)).argmax(axis=1)
         assert (mine.predicted == names[moved]).all()
         elsewhere += (mine.predicted != names[chance.argmax(axis=1)]).sum()
         recalls = [(mine.predicted == mine.true)[mine.true == name].mean() for name in names]
-        assert record["acsa"] == pytest.approx(np.mean(recalls))
-        assert record["recall"] == pytest.approx(dict(zip(names, recalls, strict=True)))
+        assert record.acsa == pytest.approx(np.mean(recalls))
+        assert record.recall == pytest.approx(dict(zip(names, recalls, strict=True)))
         assert list(usual.row) == list(mine.row)
     assert elsewhere > 0
 
@@ -348,7 +348,7 @@ def test_drawing_classes_evenly_is_random_oversampling(run: Run) -> None:
     """On the same splits the two agree within the spread of the splits, and Q without either does not."""
     settings = ["dataset=pima", "trainer.max_epochs=15", "replicas=5"]
     acsa = {
-        name: np.array([record["acsa"] for record in run(*mode, *settings, name=name)["replicas"]])
+        name: np.array([record.acsa for record in run(*mode, *settings, name=name).replicas])
         for name, mode in {"even": ["mode=q", "fs=balanced"], "ro": ["mode=ro"], "q": ["mode=q"]}.items()
     }
     assert abs((acsa["even"] - acsa["ro"]).mean()) < acsa["ro"].std(ddof=1)
@@ -356,27 +356,27 @@ def test_drawing_classes_evenly_is_random_oversampling(run: Run) -> None:
     assert abs((acsa["even"] - acsa["ro"]).mean()) < abs((acsa["even"] - acsa["q"]).mean()) / 2
 
 
-def test_only_the_moving_player_changes(compose_config: Compose, tmp_path: Path) -> None:
+def test_only_the_player_of_a_turn_changes(compose_config: Compose, tmp_path: Path) -> None:
     cfg = compose_config("mode=do", "trainer.max_epochs=1", "replicas=1")
     data = build_data(cfg)
     data.setup()
     game = build_game(cfg, data)
     changed: list[tuple[str, set[str]]] = []
-    plain_move = game.move
+    plain_step = game.step
 
-    def move(player: str, loss: Tensor) -> None:
+    def step(player: str, loss: Tensor) -> None:
         before = {name: p.detach().clone() for name, p in game.named_parameters()}
-        plain_move(player, loss)
+        plain_step(player, loss)
         moved = {n.split(".")[0] for n, p in game.named_parameters() if not torch.equal(p, before[n])}
         changed.append((player, moved))
 
-    game.move = move  # type: ignore[method-assign]
+    game.step = step  # type: ignore[method-assign]
     build_trainer(cfg, tmp_path, []).fit(game, datamodule=data)
     assert {player for player, _ in changed} == {"discriminator", "generator", "classifier"}
     assert all(moved == {player} for player, moved in changed)
 
 
-def outcome(folder: Path, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def output_of(folder: Path, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     parts = [pd.read_parquet(folder / f"{name}.parquet") for name in ("curves", "predictions")]
     curves, predictions = (part[part.seed == seed].reset_index(drop=True) for part in parts)
     return curves, predictions
@@ -405,7 +405,7 @@ def test_a_replica_equals_its_solo_run(run: Run, tmp_path: Path, overrides: list
     for seed in (5, 7):
         run(*overrides, "trainer.max_epochs=4", "replicas=1", f"seed={seed}", name=f"solo{seed}")
         for together, solo in zip(
-            outcome(tmp_path / "together", seed), outcome(tmp_path / f"solo{seed}", seed), strict=True
+            output_of(tmp_path / "together", seed), output_of(tmp_path / f"solo{seed}", seed), strict=True
         ):
             pd.testing.assert_frame_equal(together, solo, check_exact=True)
 
@@ -435,11 +435,11 @@ def fitted(compose_config: Compose, tmp_path: Path, poison: int | None) -> tuple
 def test_a_nan_loss_masks_one_replica_only(compose_config: Compose, tmp_path: Path) -> None:
     healthy, weights = fitted(compose_config, tmp_path / "a", None)
     ill, poisoned = fitted(compose_config, tmp_path / "b", 1)
-    assert healthy.diverged_at.tolist() == [-1, -1, -1]
-    assert ill.diverged_at.tolist() == [-1, 0, -1]
-    assert ill.best_epoch[1] == -1
+    assert healthy.best.diverged_at.tolist() == [-1, -1, -1]
+    assert ill.best.diverged_at.tolist() == [-1, 0, -1]
+    assert ill.best.epoch[1] == -1
     for r in (0, 2):
-        assert ill.best_epoch[r] == healthy.best_epoch[r]
+        assert ill.best.epoch[r] == healthy.best.epoch[r]
         assert all(torch.equal(weights[name][r], poisoned[name][r]) for name in weights)
 
 
@@ -457,7 +457,7 @@ def test_the_best_epoch_is_the_first_with_the_best_score(compose_config: Compose
     trainer = build_trainer(cfg, tmp_path, [])
     trainer.fit(game, datamodule=data)
     curve = torch.stack(game.history["validation/acsa"])
-    assert game.best_epoch.tolist() == curve.argmax(dim=0).tolist()
+    assert game.best.epoch.tolist() == curve.argmax(dim=0).tolist()
     game.load_best()
     trainer.validate(game, datamodule=data, verbose=False)
     assert torch.equal(game.history["validation/acsa"][-1], curve.max(dim=0).values)

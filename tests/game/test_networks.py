@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from adversarial_oversampling.config import config_dir, register_resolvers
+from adversarial_oversampling.config.compose import config_dir
 from adversarial_oversampling.game.networks import (
     MLP,
     Classifier,
@@ -43,7 +43,6 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def sizes() -> dict[str, Any]:
     """The sizes of conf/train.yaml."""
-    register_resolvers()
     with initialize_config_dir(config_dir(), version_base="1.3"):
         players = OmegaConf.to_container(compose("train").players, resolve=True)
     assert isinstance(players, dict)

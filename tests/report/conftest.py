@@ -1,6 +1,6 @@
-"""Run folders as the suite leaves them, made up in a moment: `write_run` and a small `suite` of them."""
+"""Run folders with made-up numbers, written through the schema: `write_run`, and a small `suite` of runs."""
 
-import json
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,35 +10,56 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from adversarial_oversampling.config.catalogue import ModeDescription, datasets, modes
+from adversarial_oversampling.config.variants import SELECTED_COLUMNS
+from adversarial_oversampling.report import paper
+from adversarial_oversampling.results.schema import (
+    METRICS,
+    SCHEMA_VERSION,
+    Counts,
+    ReplicaResult,
+    Result,
+    Rows,
+    Scores,
+    TableRecord,
+    mean,
+    std,
+)
+
 WriteRun = Callable[..., Path]
 
 FS = {"natural": None, "quarter": 0.25, "half": 0.5, "three_quarters": 0.75, "balanced": 1.0}
-PEERS = ("logistic", "balanced_forest", "easy_ensemble", "lightgbm")
+WITHOUT_EPOCHS = ("logistic", "balanced_forest", "easy_ensemble", "lightgbm")
 RESAMPLERS = ("ro", "smote", "bsmote", "adasyn")
-PLAYERS = {"ao": 3, "do": 3, "both_fool": 3, "both_favour": 3, "gamo": 3}
+WITH_GENERATOR = ("ao", "do", "both_fool", "both_favour", "gamo", "my_do")
+OVERSAMPLING = ("do", "both_fool", "my_do")
+"""Modes whose default is fs=balanced."""
 TEST_ROWS = {"secom": (440, 31), "yeast": (40, 30, 5)}
-METRICS = ("acsa", "g_mean", "auroc", "pr_auc", "calibration_error")
+PARAMETERS = {"discriminator": 4481, "generator": 35650, "classifier": 33794}
+MODES = modes()
+DATASETS = datasets()
+MY_DO = ModeDescription(
+    title="My DO", order=95, origin="peer", help="a mode of one's own", color="blue", linestyle="solid"
+)
+"""Description of a mode that the suite does not have: placed after DO, with the line style of DO."""
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
-
-
-def _std(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.std(known, ddof=1)) if len(known) > 1 else None
+def selected_columns(number: int) -> str:
+    """Return the entry of a variant for selected columns."""
+    return f"{SELECTED_COLUMNS}={number}"
 
 
 @pytest.fixture
 def write_run(tmp_path: Path) -> WriteRun:
     """Write a run's folder and return it.
 
-    `acsa` is the ACSA of each replica (fractions, None for undefined), in order of seeds, then folds; made up
-    from the other arguments where it is not given. GM is 0.02 below it.
+    `acsa` is the ACSA of each replica (fractions, None for undefined), in order of seeds, then folds; it is
+    derived from the other arguments by default. GM is 0.02 below it. `variant` lists settings beside fs,
+    which is added where it is not the mode's default. A dataset of the paper has the published table unless
+    `file` is given; any other dataset is a CSV file.
     """
 
-    def make(
+    def write(
         dataset: str = "haberman",
         mode: str = "do",
         protocol: str = "holdout",
@@ -51,176 +72,186 @@ def write_run(tmp_path: Path) -> WriteRun:
         epochs: int = 4,
         folder: str | None = None,
         config_hash: str | None = None,
+        file: str | None = None,
+        description: ModeDescription | None = None,
         **changes: Any,
     ) -> Path:
-        fs = fs or ("balanced" if mode in ("do", "both_fool") else "natural")
-        ratio = FS[fs] if fs in FS else float(fs)
-        name = f"{mode}-{fs}-{protocol}-{'_'.join(variant)}-{seeds[0]}x{len(seeds)}-{epochs}".replace(
-            " ", "_"
-        )
-        run = tmp_path / "runs" / (folder or f"{dataset}/{name}")
+        usual_fs = "balanced" if mode in OVERSAMPLING else "natural"
+        fs = fs or usual_fs
+        settings = [*([f"fs={fs}"] if fs != usual_fs else []), *variant]
+        if dataset not in paper.DATASETS:
+            file = file or f"{dataset}.csv"
+        name = f"{mode}-{fs}-{protocol}-{'_'.join(variant)}-{seeds[0]}x{len(seeds)}-{epochs}"
+        name = f"{dataset}/{name}-{file or ''}".replace(" ", "_")
+        run = tmp_path / "runs" / (folder or name)
         run.mkdir(parents=True, exist_ok=True)
-        rng = np.random.default_rng(crc32(f"{dataset}/{name}".encode()))
-        optimistic = protocol == "paper"
-        peer = mode in PEERS
-        epochs_chosen = not peer and na is None
+        rng = np.random.default_rng(crc32(name.encode()))
         test = TEST_ROWS.get(dataset, (68, 24))
         classes = [str(k) for k in range(1, len(test) + 1)]
         places = [(seed, fold) for seed in seeds for fold in (range(folds) if folds else [None])]
         if acsa is None:
             acsa = [float(value) for value in np.clip(rng.normal(0.7, 0.04, len(places)), 0.3, 0.95)]
-
-        replicas, guesses, curves = [], [], []
-        for (seed, fold), score in zip(places, acsa, strict=True):
-            gone = na is not None or score is None
-            values = (
-                dict.fromkeys(METRICS)
-                if gone
-                else dict(zip(METRICS, (score, score - 0.02, score + 0.05, score - 0.1, 0.12), strict=True))
-            )
-            parts = {"train": [2 * n for n in test], "validation": [n // 2 for n in test], "test": list(test)}
-            if optimistic:
-                parts["validation"] = [0] * len(test)
-            true = np.repeat(np.arange(len(test)), test)
-            chance = rng.dirichlet(np.ones(len(test)), len(true)) + 0.5 * np.eye(len(test))[true]
-            chance /= chance.sum(axis=1, keepdims=True)
-            guess = chance.argmax(axis=1)
-            confusion = np.zeros((len(test), len(test)), int)
-            np.add.at(confusion, (true, guess), 1)
-            recall = confusion.diagonal() / confusion.sum(axis=1)
-            replicas.append(
-                {
-                    "seed": seed,
-                    "fold": fold,
-                    **values,
-                    "recall": None if gone else dict(zip(classes, recall.tolist(), strict=True)),
-                    "confusion": None if gone else confusion.tolist(),
-                    "best_epoch": None if gone or peer else epochs - 2,
-                    "selection_acsa": None if gone or peer else score + (0.0 if optimistic else 0.03),
-                    "rows": parts,
-                    "na": na,
-                    "notes": [],
-                }
-            )
-            if gone:
-                continue
-            frame = pd.DataFrame(chance, columns=[f"p_{name}" for name in classes])
-            frame.insert(0, "predicted", np.array(classes)[guess])
-            frame.insert(0, "true", np.array(classes)[true])
-            frame.insert(0, "row", np.arange(len(true)))
-            frame.insert(0, "fold", pd.Series([fold] * len(true), dtype="Int64"))
-            frame.insert(0, "seed", seed)
-            guesses.append(frame)
-            if not peer:
-                curves.append(_curves(seed, fold, float(score), mode, protocol, epochs))
-
-        columns = {"seed": "int64", "fold": "Int64"}
-        empty = {
-            "row": "int64",
-            "true": "str",
-            "predicted": "str",
-            **{f"p_{name}": "float64" for name in classes},
-        }
-        (pd.concat(guesses) if guesses else _empty(columns | empty)).to_parquet(
-            run / "predictions.parquet", index=False
-        )
-        (pd.concat(curves) if curves else _empty(columns | {"epoch": "int64"})).to_parquet(
-            run / "curves.parquet", index=False
-        )
-        if na is None and (mode in PLAYERS or mode in RESAMPLERS):
-            _generated(classes, rng, resampler=mode in RESAMPLERS).to_parquet(
+        has_epochs = mode not in WITHOUT_EPOCHS and na is None
+        replicas = [
+            _replica(seed, fold, score, na, classes, test, has_epochs, protocol == "paper", epochs, rng)
+            for (seed, fold), score in zip(places, acsa, strict=True)
+        ]
+        curves = [_curves(replica, mode, protocol, epochs) for replica in replicas if replica.best_epoch]
+        if curves:
+            pd.concat(curves).to_parquet(run / "curves.parquet", index=False)
+        elif mode not in WITHOUT_EPOCHS:
+            _no_curves().to_parquet(run / "curves.parquet", index=False)
+        if na is None and (mode in WITH_GENERATOR or mode in RESAMPLERS):
+            _generated(classes, rng, mode in WITH_GENERATOR).to_parquet(
                 run / "generated.parquet", index=False
             )
-        folded = {key: [one[key] for one in replicas] for key in METRICS}
-        players = {"discriminator": 4481, "generator": 35650, "classifier": 33794}
-        result = {
+        values = {metric: [getattr(r, metric) for r in replicas] for metric in METRICS}
+        known = {metric: [v for v in column if v is not None] for metric, column in values.items()}
+        selected = [int(entry.split("=")[1]) for entry in variant if entry.startswith(SELECTED_COLUMNS)]
+        fields: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
             "dataset": dataset,
+            "dataset_title": DATASETS[dataset].title if dataset in DATASETS and not file else dataset,
+            "table": TableRecord(
+                digest=hashlib.sha256(f"{dataset}/{file}".encode()).hexdigest(),
+                published=None if file else dataset,
+                file=file,
+            ),
             "mode": mode,
-            "gan_type": "wgan_gp" if mode in PLAYERS else None,
+            "mode_description": description or MODES.get(mode) or _description(mode),
+            "gan_type": "wgan_gp" if mode in WITH_GENERATOR else None,
             "fs": fs,
-            "fs_ratio": ratio,
+            "fs_ratio": FS[fs] if fs in FS else float(fs),
             "protocol": protocol,
-            "optimistic": optimistic and epochs_chosen,
+            "select_on": "test" if protocol == "paper" else "validation",
+            "folds": folds,
+            "fold": None,
+            "test_size": None if dataset == "wafer" else 0.3,
+            "optimistic": has_epochs and protocol == "paper",
             "epoch_selection": "no epochs to choose from"
-            if not epochs_chosen
+            if not has_epochs
             else "best epoch on the test rows (optimistic)"
-            if optimistic
+            if protocol == "paper"
             else "best epoch on validation rows",
-            "variant": list(variant),
+            "variant": settings,
             "na": na,
+            "settings_compared": 4,
             "classes": classes,
             "epochs": epochs,
-            "settings_compared": 4,
-            "mean": {key: _mean(values) for key, values in folded.items()},
-            "std": {key: _std(values) for key, values in folded.items()},
-            "defined": {key: sum(value is not None for value in values) for key, values in folded.items()},
+            "mean": Scores(**{metric: mean(column) for metric, column in known.items()}),
+            "std": Scores(**{metric: std(column) for metric, column in known.items()}),
+            "defined": Counts(**{metric: len(column) for metric, column in known.items()}),
             "replicas": replicas,
-            "parameters": {} if peer else players if mode in PLAYERS else {"classifier": 33794},
+            "parameters": {}
+            if mode in WITHOUT_EPOCHS
+            else PARAMETERS
+            if mode in WITH_GENERATOR
+            else {"classifier": PARAMETERS["classifier"]},
             "device": "cpu",
             "threads": 1,
             "seconds": {"setup": 0.1, "fit": 2.0, "test": 0.01},
             "versions": {"adversarial-oversampling": "0.2.0", "python": "3.11.7"},
-            "config_hash": config_hash or f"{crc32(f'{dataset}/{name}/{folds}'.encode()):010x}",
-            "config": {
-                "seed": seeds[0],
-                "replicas": len(seeds),
-                "dataset": {"name": dataset, "split": {"test_size": None if dataset == "wafer" else 0.3}},
-                "protocol": {
-                    "name": protocol,
-                    "select_on": "test" if protocol == "paper" else "validation",
-                    "folds": folds,
-                    "fold": None,
-                },
-                "mode": {"name": mode},
-                "trainer": {"max_epochs": epochs},
-            },
+            "config_hash": config_hash or f"{crc32(f'{name}/{folds}'.encode()):010x}",
+            "sweep_id": None,
+            "config": {"dataset": {"preprocessing": {"n_selected": selected[0] if selected else None}}},
         }
-        (run / "result.json").write_text(json.dumps(result | changes, indent=2, allow_nan=False))
+        result = Result(**(fields | changes))
+        (run / "result.json").write_text(result.model_dump_json(indent=2))
         return run
 
-    return make
+    return write
 
 
-def _curves(seed: int, fold: int | None, acsa: float, mode: str, protocol: str, epochs: int) -> pd.DataFrame:
-    """A replica's curves: the best epoch is the last but one, and the last is 0.01 worse."""
+def _description(mode: str) -> ModeDescription:
+    """Return a description of a mode that the suite does not have."""
+    return MY_DO.model_copy(update={"title": mode, "order": 1000, "color": "muted", "linestyle": "dashdot"})
+
+
+def _replica(
+    seed: int,
+    fold: int | None,
+    acsa: float | None,
+    na: str | None,
+    classes: Sequence[str],
+    test: Sequence[int],
+    has_epochs: bool,
+    optimistic: bool,
+    epochs: int,
+    rng: np.random.Generator,
+) -> ReplicaResult:
+    """Return a replica: its epoch is the last but one, and its ACSA on validation rows is 0.03 higher."""
+    scores: dict[str, float | None] = dict.fromkeys(METRICS)
+    if na is None and acsa is not None:
+        values = (acsa, acsa - 0.02, acsa + 0.05, acsa - 0.1, 0.12)
+        scores = dict(zip(METRICS, values, strict=True))
+    defined = scores["acsa"] is not None
+    correct = [int(rng.integers(0, rows + 1)) for rows in test]
+    confusion = [[rows // len(test)] * len(test) for rows in test]
+    return ReplicaResult(
+        **scores,
+        seed=seed,
+        fold=fold,
+        na=na,
+        recall={name: n / rows for name, n, rows in zip(classes, correct, test, strict=True)}
+        if defined
+        else None,
+        confusion=confusion if defined else None,
+        best_epoch=epochs - 2 if defined and has_epochs else None,
+        selection_acsa=acsa + (0.0 if optimistic else 0.03) if defined and has_epochs and acsa else None,
+        diverged_at=None,
+        rows=Rows(
+            train=[2 * n for n in test],
+            validation=[0 if optimistic else n // 2 for n in test],
+            test=list(test),
+        ),
+        notes=[],
+    )
+
+
+def _curves(replica: ReplicaResult, mode: str, protocol: str, epochs: int) -> pd.DataFrame:
+    """Return a replica's curves: the best epoch is the last but one, and the last is 0.01 worse."""
+    assert replica.selection_acsa is not None
     scored = "test_optimistic" if protocol == "paper" else "validation"
-    best = acsa if protocol == "paper" else acsa + 0.03
-    scores = [best - 0.01] * epochs
-    scores[-2] = best
-    down = [1.0 / (1 + epoch) for epoch in range(epochs)]
+    scores = [replica.selection_acsa - 0.01] * epochs
+    scores[-2] = replica.selection_acsa
     frame = pd.DataFrame(
-        {"seed": seed, "fold": pd.Series([fold] * epochs, dtype="Int64"), "epoch": range(epochs)}
+        {
+            "seed": replica.seed,
+            "fold": pd.Series([replica.fold] * epochs, dtype="Int64"),
+            "epoch": range(epochs),
+        }
     )
     names = ["classifier/real", "classifier/loss"]
-    if mode in PLAYERS:
+    if mode in WITH_GENERATOR:
         names += ["classifier/generated", "generator/loss", "generator/against_discriminator"]
-        names += [
-            "generator/against_classifier",
-            "generator/perplexity",
-            "discriminator/loss",
-            "discriminator/real",
-        ]
-        names += ["discriminator/generated", "discriminator/gradient_penalty"]
+        names += ["generator/against_classifier", "generator/perplexity", "discriminator/loss"]
+        names += ["discriminator/real", "discriminator/generated", "discriminator/gradient_penalty"]
     if mode == "cot":
         names += ["complement/loss"]
+    offset = (MODES[mode].order if mode in MODES else 95) / 500  # so that no two modes have one curve
     for name in names:
-        frame[name] = down
+        frame[name] = [offset + 1.0 / (1 + epoch) for epoch in range(epochs)]
     frame[f"{scored}/acsa"] = scores
     frame[f"{scored}/g_mean"] = [score - 0.02 for score in scores]
     return frame
 
 
-def _generated(classes: Sequence[str], rng: np.random.Generator, resampler: bool) -> pd.DataFrame:
-    """Real and generated rows of every class, with four features."""
+def _no_curves() -> pd.DataFrame:
+    columns = {"seed": "int64", "fold": "Int64", "epoch": "int64"}
+    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in columns.items()})
+
+
+def _generated(classes: Sequence[str], rng: np.random.Generator, has_generator: bool) -> pd.DataFrame:
+    """Return real and generated rows of every class, with four features."""
     frames = []
     for k, name in enumerate(classes):
         for kind in ("real", "generated"):
             rows = 20
             frame = pd.DataFrame(rng.normal(k, 1.0, (rows, 4)), columns=[f"x_f{i}" for i in range(4)])
-            made = kind == "generated" and not resampler
-            frame.insert(0, "anchors_used", rng.uniform(1, 20, rows) if made else np.nan)
-            frame.insert(0, "anchor_weight", rng.uniform(0, 1, rows) if made else np.nan)
-            frame.insert(0, "anchor", rng.integers(0, 90, rows) if made else -1)
+            has_anchors = kind == "generated" and has_generator
+            frame.insert(0, "anchors_used", rng.uniform(1, 20, rows) if has_anchors else np.nan)
+            frame.insert(0, "anchor_weight", rng.uniform(0, 1, rows) if has_anchors else np.nan)
+            frame.insert(0, "anchor", rng.integers(0, 90, rows) if has_anchors else -1)
             frame.insert(0, "p_own", rng.uniform(0, 1, rows))
             frame.insert(0, "class", name)
             frame.insert(0, "kind", kind)
@@ -228,19 +259,16 @@ def _generated(classes: Sequence[str], rng: np.random.Generator, resampler: bool
     return pd.concat(frames, ignore_index=True)
 
 
-def _empty(columns: dict[str, str]) -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in columns.items()})
-
-
 @pytest.fixture
 def suite(write_run: WriteRun, tmp_path: Path) -> Path:
-    """A folder of runs with one of everything: two protocols, an fs sweep, columns selected, NA, peers."""
+    """Write runs of every kind: two protocols, an fs sweep, selected columns, NA, peers, an own table."""
     for protocol in ("paper", "holdout"):
         for dataset in ("secom", "haberman", "yeast"):
             for mode in ("q", "ro", "adasyn", "ao", "do", "lightgbm"):
-                reason = "ADASYN finds no neighbours" if (dataset, mode) == ("yeast", "adasyn") else None
+                reason = "ADASYN finds no neighbors" if (dataset, mode) == ("yeast", "adasyn") else None
                 write_run(dataset, mode, protocol, na=reason)
     for fs in ("natural", "quarter", "half"):
         write_run("secom", "do", fs=fs)
-    write_run("secom", "do", variant=["20 selected columns"])
+    write_run("secom", "do", variant=[selected_columns(20)])
+    write_run("mine", "my_do", description=MY_DO)
     return tmp_path / "runs"

@@ -1,4 +1,4 @@
-"""The page as text: what it says, that it is escaped, and that it fetches nothing."""
+"""The page as text: its content, that it is escaped, and that it requests nothing."""
 
 import base64
 import re
@@ -13,10 +13,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from adversarial_oversampling.report import figures, page, tables
+from adversarial_oversampling.report.common import Cell, Table
 from adversarial_oversampling.report.figures import Picture, Theme
 from adversarial_oversampling.report.runs import load, run_frame
-from adversarial_oversampling.report.tables import Cell, Table
-from tests.report.conftest import WriteRun
+from tests.report.conftest import WriteRun, selected_columns
 
 WHEN = datetime(2021, 11, 1, 12, 30, tzinfo=UTC)
 VOID = {"meta", "link", "input", "img", "source", "br"}
@@ -66,19 +66,19 @@ Render = Callable[..., str]
 
 @pytest.fixture
 def render(tmp_path: Path) -> Render:
-    """The page of all runs in `tmp_path / "runs"`, with one small picture."""
+    """Return the page of all runs in `tmp_path / "runs"`, with one small picture."""
 
-    def make() -> str:
+    def render_page() -> str:
         runs = load([tmp_path / "runs"])
         frame = run_frame(runs)
         figures.save(PICTURE, tmp_path)
-        made = [*tables.table_2(frame), *tables.peers(frame), *tables.long_table(frame)]
-        return page.render(made, [page.shown(PICTURE, tmp_path)], frame, runs, WHEN)
+        shown = [*tables.table_2(frame), *tables.peers(frame), *tables.long_table(frame)]
+        return page.render(shown, [page.inlined(PICTURE, tmp_path)], frame, runs, WHEN)
 
-    return make
+    return render_page
 
 
-def test_the_page_is_well_formed_and_fetches_nothing(suite: Path, render: Render) -> None:
+def test_the_page_is_well_formed_and_requests_nothing(suite: Path, render: Render) -> None:
     assert suite.is_dir()
     text = render()
     reader = read(text)
@@ -91,30 +91,30 @@ def test_the_page_is_well_formed_and_fetches_nothing(suite: Path, render: Render
     assert "default-src 'none'" in text
 
 
-def test_the_header_says_what_when_and_how_many(write_run: WriteRun, render: Render) -> None:
+def test_the_header_has_time_runs_and_settings(write_run: WriteRun, render: Render) -> None:
     write_run(protocol="paper")
     write_run(protocol="holdout", versions={"torch": "2.9"})
     text = render()
     assert "2021-11-01 12:30 UTC" in text
-    assert "2 on haberman" in text
+    assert "2 on Haberman" in text
     assert "torch 2.9" in text
     badge = '<strong class="badge">OPTIMISTIC</strong>'
     assert f"<li>Paper protocol {badge}, 4 epochs, seeds 0-2: 1 run</li>" in text
     assert "<li>Holdout protocol, 4 epochs, seeds 0-2: 1 run</li>" in text
 
 
-def test_versions_that_differ_are_all_told(write_run: WriteRun, tmp_path: Path) -> None:
+def test_versions_that_differ_are_all_listed(write_run: WriteRun, tmp_path: Path) -> None:
     write_run(mode="q", versions={"torch": "2.8", "numpy": "2.0"})
     write_run(mode="do", versions={"torch": "2.9", "numpy": "2.0"})
     assert page.versions(load([tmp_path])) == {"torch": "2.8, 2.9", "numpy": "2.0"}
 
 
 def test_everything_is_escaped(write_run: WriteRun, render: Render) -> None:
-    evil = "<script>alert('\"&')</script>"
-    write_run(evil, mode=evil, variant=[evil], na=evil, folder="evil")
-    write_run(evil, mode="do", folder="do")
+    markup = "<script>alert('\"&')</script>"
+    write_run(markup, mode=markup, variant=[markup], na=markup, folder="markup")
+    write_run(markup, mode="do", folder="do")
     text = render()
-    assert evil not in text
+    assert markup not in text
     assert "<caption>." not in text
     assert "&lt;script&gt;alert(&#39;&#34;&amp;&#39;)&lt;/script&gt;" in text
     assert read(text).tags["script"] == 1
@@ -134,16 +134,16 @@ def test_table_of_results_has_our_numbers_and_the_paper(write_run: WriteRun, ren
     assert "which no single model can have" in text
 
 
-def test_the_table_of_runs_says_na_undefined_and_departures(write_run: WriteRun, render: Render) -> None:
-    write_run("yeast", "adasyn", na="no neighbours")
+def test_the_table_of_runs_has_na_undefined_and_variants(write_run: WriteRun, render: Render) -> None:
+    write_run("yeast", "adasyn", na="no neighbors")
     write_run("yeast", "do", acsa=[None, None, None])
-    write_run("yeast", "q", variant=["20 selected columns"])
+    write_run("yeast", "q", variant=[selected_columns(20)])
     text = render()
     body = text[text.index('id="runs-table"') :]
-    assert "<dt>NA</dt><dd>no neighbours</dd>" in body
+    assert "<dt>NA</dt><dd>no neighbors</dd>" in body
     assert '<td data-key="" class="num">NA</td>' in body
     assert '<td data-key="" class="num">undefined</td>' in body
-    assert "<summary>20 selected columns</summary>" in body
+    assert "<summary>dataset.preprocessing.n_selected=20</summary>" in body
     assert "0.00" not in re.findall(r'<td data-key="" class="num">([^<]*)', body)
 
 
@@ -151,27 +151,27 @@ def test_runs_are_sorted_by_numbers_and_not_by_texts(write_run: WriteRun, tmp_pa
     write_run(mode="do", fs="half", acsa=[0.5, 0.6, 0.7])
     write_run(mode="do", fs="natural")
     entries = page.entries(run_frame(load([tmp_path])))
-    of = {
+    keys = {
         entry.items[page.RUN_COLUMNS.index("fs")].text: {
             name: item.key for name, item in zip(page.RUN_COLUMNS, entry.items, strict=True)
         }
         for entry in entries
     }
-    assert of["half"]["fs"] == 0.5
-    assert of["natural"]["fs"] == pytest.approx(24 / 68)
-    assert of["half"]["ACSA"] == pytest.approx(0.6)
-    assert of["half"]["parameters"] == 4481 + 35650 + 33794
-    assert of["half"]["departures"] == ""
+    assert keys["half"]["fs"] == 0.5
+    assert keys["natural"]["fs"] == pytest.approx(24 / 68)
+    assert keys["half"]["ACSA"] == pytest.approx(0.6)
+    assert keys["half"]["parameters"] == 4481 + 35650 + 33794
+    assert keys["half"]["variant"] == "fs=half"
 
 
-def table(*rows: tuple[str, ...], groups: tuple[int, ...] = ()) -> Table:
+def table_of(*rows: tuple[str, ...], groups: tuple[int, ...] = ()) -> Table:
     cells = tuple(tuple(map(Cell, row)) for row in rows)
     columns = tuple("abcdefgh"[: len(rows[0])])
     return Table("name", "results", "title", "caption", columns, cells, (), pd.DataFrame(), groups)
 
 
-def test_a_head_spans_the_rows_that_have_none() -> None:
-    lines = page.lines(table(("x", "1"), ("", "2"), ("", "3"), ("y", "4"), groups=(0, 3)))
+def test_a_head_spans_the_following_rows_without_one() -> None:
+    lines = page.lines(table_of(("x", "1"), ("", "2"), ("", "3"), ("y", "4"), groups=(0, 3)))
     assert [(line.head.text if line.head else None, line.span) for line in lines] == [
         ("x", 3),
         (None, 2),
@@ -182,16 +182,16 @@ def test_a_head_spans_the_rows_that_have_none() -> None:
     assert [line.cells[0].text for line in lines] == ["1", "2", "3", "4"]
 
 
-def test_columns_of_numbers_are_known() -> None:
-    found = page.numeric(
-        table(("secom", "1.00 ± 0.20", "+1.0", "-", ""), ("pima", "NA", "-2 [3, 4]", "1", ""))
+def test_columns_of_numbers_are_recognized() -> None:
+    is_numeric = page.numeric(
+        table_of(("secom", "1.00 ± 0.20", "+1.0", "-", ""), ("pima", "NA", "-2 [3, 4]", "1", ""))
     )
-    assert found == [False, True, True, True, False]
+    assert is_numeric == [False, True, True, True, False]
 
 
 def test_a_picture_is_its_smaller_file_in_both_themes(tmp_path: Path) -> None:
     figures.save(PICTURE, tmp_path)
-    shown = page.shown(PICTURE, tmp_path)
+    shown = page.inlined(PICTURE, tmp_path)
     for theme, address in zip(figures.THEMES, (shown.light, shown.dark), strict=True):
         content = base64.b64decode(address.split(",")[1])
         sizes = {(tmp_path / name).stat().st_size for name in figures.files(PICTURE, theme)}

@@ -1,4 +1,4 @@
-"""The page in a browser: widths, themes, sorting, filters. Skipped where there is no Chromium."""
+"""The page in a browser: widths, themes, sorting, filters. Skipped without Chromium."""
 
 import shutil
 from collections.abc import Iterator
@@ -26,40 +26,40 @@ WIDTHS = {"desktop": (1440, 900), "phone": (390, 844)}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["playwright.Browser"]:
-    found = [
+    paths = [
         path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))
     ]
-    if not found:
+    if not paths:
         pytest.skip("no chromium, chromium-browser or google-chrome on the PATH")
     with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=found[0], args=list(QUIET))
+        browser = started.chromium.launch(executable_path=paths[0], args=list(QUIET))
         yield browser
         browser.close()
 
 
 @pytest.fixture
 def file(write_run: WriteRun, tmp_path: Path) -> Path:
-    """A page with every kind of line: NA, undefined, variants, peers, two protocols."""
+    """Write a page with every kind of line: NA, undefined, variants, peers, two protocols."""
     for protocol in ("paper", "holdout"):
         for mode in ("q", "ao", "lightgbm"):
             write_run("haberman", mode, protocol, acsa=[0.6, 0.62, 0.64])
     write_run("haberman", "do", acsa=[0.9, 0.9, 0.9])
     write_run("yeast", "do", acsa=[0.1, 0.1, 0.1])
-    write_run("yeast", "adasyn", na="no neighbours")
+    write_run("yeast", "adasyn", na="no neighbors")
     write_run("yeast", "q", acsa=[None, None, None])
     write_run("yeast", "ao", variant=["players.classifier.width=" + "64" * 60])
     runs = load([tmp_path / "runs"])
     frame = run_frame(runs)
     figures.save(PICTURE, tmp_path)
-    made = [*tables.table_2(frame), *tables.peers(frame)]
-    written = tmp_path / "index.html"
-    written.write_text(page.render(made, [page.shown(PICTURE, tmp_path)], frame, runs, WHEN))
-    return written
+    shown = [*tables.table_2(frame), *tables.peers(frame)]
+    path = tmp_path / "index.html"
+    path.write_text(page.render(shown, [page.inlined(PICTURE, tmp_path)], frame, runs, WHEN))
+    return path
 
 
 @pytest.fixture
 def opened(browser: "playwright.Browser", file: Path) -> Iterator["playwright.Page"]:
-    """The page at the width of a desktop, light."""
+    """Open the page at the width of a desktop, in the light theme."""
     tab = browser.new_page(viewport={"width": 1440, "height": 900}, color_scheme="light")
     tab.goto(file.as_uri())
     yield tab
@@ -67,7 +67,7 @@ def opened(browser: "playwright.Browser", file: Path) -> Iterator["playwright.Pa
 
 
 def column(tab: "playwright.Page", name: str) -> list[str]:
-    """Texts of a column of the table of runs, those of the lines that are shown."""
+    """Return the texts of a column of the table of runs, of the lines that are shown."""
     index = page.RUN_COLUMNS.index(name)
     texts: list[str] = tab.eval_on_selector_all(
         "#runs-table tbody tr:not([hidden])", f"rows => rows.map(row => row.cells[{index}].innerText.trim())"
@@ -77,28 +77,28 @@ def column(tab: "playwright.Page", name: str) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_page_is_quiet_fits_and_wears_its_colours(
+def test_the_page_logs_nothing_fits_and_has_the_colors_of_its_theme(
     browser: "playwright.Browser", file: Path, width: str, scheme: str
 ) -> None:
     tab = browser.new_page(
         viewport=dict(zip(("width", "height"), WIDTHS[width], strict=True)), color_scheme=scheme
     )
-    complaints, requests = [], []
-    tab.on("console", lambda message: complaints.append(message.text))
-    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    messages, requests = [], []
+    tab.on("console", lambda message: messages.append(message.text))
+    tab.on("pageerror", lambda error: messages.append(str(error)))
     tab.on("request", lambda request: requests.append(request.url))
     tab.goto(file.as_uri())
-    tab.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    tab.evaluate("document.querySelectorAll('details').forEach(element => element.open = true)")
     tab.wait_for_timeout(50)
-    assert complaints == []
+    assert messages == []
     assert [url for url in requests if not url.startswith("data:")] == [file.as_uri()]
     assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     theme = figures.DARK if scheme == "dark" else figures.LIGHT
     red, green, blue = (int(theme.surface[i : i + 2], 16) for i in (1, 3, 5))
-    painted = tab.eval_on_selector("section", "one => getComputedStyle(one).backgroundColor")
-    assert painted == f"rgb({red}, {green}, {blue})"
-    source = tab.eval_on_selector("img", "one => [one.currentSrc, one.naturalWidth]")
-    shown = page.shown(PICTURE, file.parent)
+    background = tab.eval_on_selector("section", "element => getComputedStyle(element).backgroundColor")
+    assert background == f"rgb({red}, {green}, {blue})"
+    source = tab.eval_on_selector("img", "element => [element.currentSrc, element.naturalWidth]")
+    shown = page.inlined(PICTURE, file.parent)
     assert source[0] == (shown.dark if scheme == "dark" else shown.light)
     assert source[1] > 0
     tab.close()
@@ -108,10 +108,10 @@ def test_a_wide_table_scrolls_under_its_first_column(browser: "playwright.Browse
     tab = browser.new_page(viewport={"width": 390, "height": 844})
     tab.goto(file.as_uri())
     box = tab.locator("#results .scroll").first
-    assert box.evaluate("one => one.scrollWidth > one.clientWidth")
+    assert box.evaluate("element => element.scrollWidth > element.clientWidth")
     before = box.locator("tbody th").first.bounding_box()
-    box.evaluate("one => { one.scrollLeft = 200; }")
-    assert box.evaluate("one => one.scrollLeft") == 200
+    box.evaluate("element => { element.scrollLeft = 200; }")
+    assert box.evaluate("element => element.scrollLeft") == 200
     after = box.locator("tbody th").first.bounding_box()
     assert before is not None
     assert after is not None
@@ -119,7 +119,7 @@ def test_a_wide_table_scrolls_under_its_first_column(browser: "playwright.Browse
     tab.close()
 
 
-def test_sorting_goes_by_numbers_both_ways_and_leaves_none_at_the_end(opened: "playwright.Page") -> None:
+def test_sorting_is_by_number_in_both_directions_with_empty_values_last(opened: "playwright.Page") -> None:
     before = column(opened, "ACSA")
     head = opened.get_by_role("columnheader", name="ACSA")
     head.get_by_role("button").click()
@@ -140,18 +140,18 @@ def test_sorting_by_texts_with_the_keyboard(opened: "playwright.Page") -> None:
     head = opened.get_by_role("columnheader", name="method")
     head.get_by_role("button").focus()
     opened.keyboard.press("Enter")
-    found = column(opened, "method")
-    assert found == sorted(found, key=str.casefold)
+    methods = column(opened, "method")
+    assert methods == sorted(methods, key=str.casefold)
     assert opened.locator("[aria-sort=ascending]").count() == 1
 
 
-def test_filters_hide_lines_and_say_how_many_are_left(opened: "playwright.Page") -> None:
+def test_filters_hide_lines_and_count_the_rest(opened: "playwright.Page") -> None:
     total = len(column(opened, "dataset"))
     assert total == 11
-    opened.locator("[data-filter=dataset]").select_option("yeast")
-    assert column(opened, "dataset") == ["yeast"] * 4
+    opened.locator("[data-filter=dataset]").select_option("Yeast")
+    assert column(opened, "dataset") == ["Yeast"] * 4
     assert opened.locator("#count").inner_text() == "4 of 11 runs"
-    opened.get_by_role("searchbox", name="Search").fill("NEIGHBOURS no")  # in the details of one run
+    opened.get_by_role("searchbox", name="Search").fill("NEIGHBORS no")  # in the details of one run
     assert column(opened, "method") == ["ADASYN+Q"]
     opened.get_by_role("button", name="Show all").click()
     opened.wait_for_function("document.getElementById('count').value === '11 of 11 runs'")
@@ -163,15 +163,15 @@ def test_filters_hide_lines_and_say_how_many_are_left(opened: "playwright.Page")
 
 
 def test_sorting_keeps_a_filter(opened: "playwright.Page") -> None:
-    opened.locator("[data-filter=dataset]").select_option("yeast")
+    opened.locator("[data-filter=dataset]").select_option("Yeast")
     opened.get_by_role("columnheader", name="GM").get_by_role("button").click()
-    assert column(opened, "dataset") == ["yeast"] * 4
+    assert column(opened, "dataset") == ["Yeast"] * 4
 
 
-def test_printing_opens_what_is_folded_and_drops_the_controls(opened: "playwright.Page") -> None:
+def test_printing_unfolds_everything_and_hides_the_controls(opened: "playwright.Page") -> None:
     opened.evaluate("document.body.insertAdjacentHTML('beforeend', '<details class=fold></details>')")
     opened.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    assert opened.eval_on_selector_all(".fold", "all => all.length && all.every(one => one.open)")
+    assert opened.eval_on_selector_all(".fold", "all => all.length && all.every(element => element.open)")
     opened.emulate_media(media="print")
     assert not opened.locator("#filters").is_visible()
     assert opened.locator("#runs-table").is_visible()

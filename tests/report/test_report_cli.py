@@ -1,23 +1,28 @@
+import json
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from adversarial_oversampling.report.__main__ import main
-from tests.report.conftest import WriteRun
+from adversarial_oversampling.report.__main__ import main, with_unique_names
+from adversarial_oversampling.report.common import Table
+from adversarial_oversampling.report.per_split import COLUMNS
+from adversarial_oversampling.results.read import read_result
+from adversarial_oversampling.results.schema import METRICS
+from tests.report.conftest import MY_DO, WriteRun, selected_columns
 
 
 def report(capsys: pytest.CaptureFixture[str], *arguments: Path | str) -> str:
-    """Run the command and return what it printed."""
-    main([str(one) for one in arguments])
+    """Run the command and return its output."""
+    main([str(argument) for argument in arguments])
     return capsys.readouterr().out
 
 
 def refusal(*arguments: Path | str) -> str:
-    """Run the command, which has to refuse, and return its error."""
+    """Run the command, which has to fail, and return its error."""
     with pytest.raises(SystemExit) as stopped:
-        main([str(one) for one in arguments])
+        main([str(argument) for argument in arguments])
     assert isinstance(stopped.value.code, str)  # Python prints it and exits with 1
     return stopped.value.code
 
@@ -37,7 +42,7 @@ def test_a_report_of_a_single_run(
     pictures = re.findall(r"!\[.*\]\((.*)\)", text)
     assert pictures
     assert all((output / picture).is_file() for picture in pictures)
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["report", "runs"]  # nothing half-written
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "runs"]  # no temporary folder
 
 
 def test_a_report_of_many_runs(
@@ -50,11 +55,11 @@ def test_a_report_of_many_runs(
 
     folder = tmp_path / "report" / "tables"
     stems = {kind: {path.stem for path in folder.glob(f"*.{kind}")} for kind in ("csv", "tex")}
-    assert stems["csv"] == stems["tex"] | {"runs", "replicas"}
+    assert stems["csv"] == stems["tex"] | {"runs"}
     runs = pd.read_csv(folder / "runs.csv")
     assert runs["title"].tolist() == ["Q", "DO", "DO", "LightGBM, class weights"]
     assert set(runs["rows_test"]) == {"68/24"}
-    assert len(pd.read_csv(folder / "replicas.csv")) == 4 * 3
+    assert len(pd.read_csv(tmp_path / "report" / "results_per_split.csv")) == 4 * 3
     headings = re.findall(r"^## (.*)$", (tmp_path / "report" / "report.md").read_text(), re.MULTILINE)
     assert headings == [
         "Results",
@@ -72,15 +77,15 @@ def test_a_second_report_replaces_the_first(
 ) -> None:
     output = tmp_path / "report"
     report(capsys, write_run("haberman", "lightgbm"), "--output", output)
-    (output / "old.txt").write_text("from before")
+    (output / "old.txt").write_text("of the first report")
 
     report(capsys, write_run("pima", "lightgbm"), "--output", output)
 
     assert not (output / "old.txt").exists()
-    assert "pima" in (output / "report.md").read_text()
+    assert "Pima" in (output / "report.md").read_text()
 
 
-def test_the_output_among_the_runs_is_no_run(
+def test_an_output_inside_the_folder_of_runs_is_skipped(
     write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_run("haberman", "lightgbm")
@@ -91,7 +96,7 @@ def test_the_output_among_the_runs_is_no_run(
     assert "1 run." in printed
 
 
-def test_what_lies_at_the_output_is_not_deleted(write_run: WriteRun, tmp_path: Path) -> None:
+def test_another_folder_at_the_output_is_not_deleted(write_run: WriteRun, tmp_path: Path) -> None:
     run, output = write_run(), tmp_path / "precious"
     output.mkdir()
     (output / "thesis.tex").write_text("years of work")
@@ -117,7 +122,7 @@ def test_a_failure_leaves_the_old_report(
         main([str(run), "--output", str(output)])
 
     assert (output / "report.md").read_text() == before
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["report", "runs"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "runs"]
 
 
 def test_no_runs_is_one_error(tmp_path: Path) -> None:
@@ -128,7 +133,140 @@ def test_no_runs_is_one_error(tmp_path: Path) -> None:
     )
 
 
-def test_a_damaged_result_is_one_error(tmp_path: Path) -> None:
-    (tmp_path / "result.json").write_text("{")
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{", "is damaged"),
+        ("\xff", "is damaged"),
+        ("[]", "schema_version=None"),
+        ('{"dataset": "iris"}', "schema_version=None"),
+    ],
+)
+def test_a_file_that_is_no_result_is_one_error(tmp_path: Path, content: str, problem: str) -> None:
+    file = tmp_path / "result.json"
+    file.write_text(content, encoding="latin-1")
 
-    assert refusal(tmp_path).startswith(f"Error: {tmp_path / 'result.json'} is damaged")
+    message = refusal(tmp_path)
+
+    assert message.startswith(f"Error: {file}")
+    assert problem in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("version", [0, 2, None, "1"])
+def test_a_result_of_another_version_is_one_error(
+    write_run: WriteRun, tmp_path: Path, version: object
+) -> None:
+    write_run("pima", "q")
+    file = write_run("pima", "do") / "result.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "schema_version": version}))
+
+    message = refusal(tmp_path / "runs", "--output", tmp_path / "report")
+
+    assert message.startswith(f"Error: {file}: schema_version={version}: this version of the suite reads 1;")
+    assert "\n" not in message
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_result_without_a_field_is_one_error(write_run: WriteRun) -> None:
+    file = write_run("pima", "q") / "result.json"
+    content = json.loads(file.read_text())
+    del content["replicas"][0]["selection_acsa"]
+    file.write_text(json.dumps(content))
+
+    message = refusal(file)
+
+    assert message.startswith(f"Error: {file}: replicas.0.selection_acsa: ")
+    assert "\n" not in message
+
+
+def test_two_tables_with_one_label_are_one_error(write_run: WriteRun, tmp_path: Path) -> None:
+    first = write_run("mine", "q")
+    table = read_result(first / "result.json").table
+    second = write_run("mine", "do", table=table.model_copy(update={"digest": "0" * 64}))
+
+    message = refusal(tmp_path / "runs")
+
+    assert message.startswith("Error: mine (mine.csv): ")
+    assert all(str(run / "result.json") in message for run in (first, second))
+
+
+# ---------------------------------------------------------------------------- results per split
+
+
+def test_results_per_split_are_those_of_the_runs(
+    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [
+        write_run("haberman", "q", "cv", folds=2, seeds=[3, 4], acsa=[0.1 + 0.2, 0.6, 0.7, None]),
+        write_run("haberman", "do", fs="half", variant=[selected_columns(2)]),
+        write_run("yeast", "adasyn", "paper", na="no neighbors"),
+        write_run("yeast", "lightgbm", "paper"),
+        write_run("yeast", "my_do", file="yeast.csv", description=MY_DO),
+    ]
+    results = {read_result(folder / "result.json").config_hash: folder for folder in folders}
+
+    report(capsys, tmp_path / "runs", "--output", tmp_path / "report")
+
+    file = tmp_path / "report" / "results_per_split.csv"
+    table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    assert list(table) == list(COLUMNS)
+    assert len(table) == 4 + 4 * 3
+    assert not table.duplicated(["dataset", "protocol", "mode", "seed", "fold", "variant"]).any()
+    labels = {"yeast (yeast.csv)": ("yeast", None), "haberman": ("haberman",) * 2, "yeast": ("yeast",) * 2}
+    for row in table.to_dict("records"):
+        result = read_result(results[row["config_hash"]] / "result.json")
+        places = [(str(r.seed), "" if r.fold is None else str(r.fold)) for r in result.replicas]
+        replica = result.replicas[places.index((row["seed"], row["fold"]))]
+        assert (result.dataset, result.table.published) == labels[row["dataset"]]
+        expected = {
+            **result.model_dump(
+                include={
+                    "protocol",
+                    "mode",
+                    "gan_type",
+                    "fs",
+                    "fs_ratio",
+                    "epochs",
+                    "select_on",
+                    "optimistic",
+                }
+            ),
+            **replica.model_dump(include={*METRICS, "best_epoch", "selection_acsa", "na"}),
+            "variant": "; ".join(result.variant),
+            "published": result.table.published,
+            "table_digest": result.table.digest,
+        }
+        for column, value in expected.items():
+            assert row[column] == ("" if value is None else str(value)), column
+        for part in ("train", "validation", "test"):
+            rows = getattr(replica.rows, part)
+            assert row[f"rows_{part}"] == ("/".join(map(str, rows)) if any(rows) else ""), part
+
+
+# ---------------------------------------------------------------------------- a mode and a table of one's own
+
+
+def test_a_report_has_modes_and_tables_of_ones_own_under_their_titles(
+    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for mode in ("q", "do", "my_do"):
+        write_run("yeast", mode, file="yeast.csv", description=MY_DO if mode == "my_do" else None)
+
+    report(capsys, tmp_path / "runs", "--output", tmp_path / "report")
+
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "| dataset | metric | Q | DO | My DO |" in text
+    assert "| yeast (yeast.csv) | ACSA | ours |" in text
+    assert "62.81" not in text  # the paper's DO on Yeast
+    html = (tmp_path / "report" / "index.html").read_text()
+    assert "<option>My DO</option>" in html
+    assert "<option>yeast (yeast.csv)</option>" in html
+
+
+def test_repeated_file_names_get_a_number() -> None:
+    tables = [
+        Table(name, "results", "", "", (), (), (), pd.DataFrame()) for name in ("a", "b", "a", "a-2", "a")
+    ]
+
+    assert [table.name for table in with_unique_names(tables)] == ["a", "b", "a-2", "a-2-2", "a-3"]

@@ -1,4 +1,4 @@
-"""The report as a Weights & Biases run, from the files of an offline one."""
+"""The report as a Weights & Biases run, read back from the files of an offline run."""
 
 import json
 import os
@@ -28,8 +28,8 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 def inspected(folder: Path) -> list[dict[str, Any]]:
     command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", str(folder)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return [json.loads(line) for line in told.splitlines()]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [json.loads(line) for line in output.splitlines()]
 
 
 def test_a_report_is_a_run(write_run: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,11 +39,13 @@ def test_a_report_is_a_run(write_run: WriteRun, tmp_path: Path, monkeypatch: pyt
     output = tmp_path / "out" / "report"
     main([str(tmp_path / "runs"), "--output", str(output), "--wandb", "me/comparison"])
 
-    (folder,) = (output.parent / "wandb").glob("offline-run-*")  # not in the report: the next replaces it
+    (folder,) = (output.parent / "wandb").glob(
+        "offline-run-*"
+    )  # not in the report, which the next one replaces
     records = inspected(folder)
-    begun = next(one["run"] for one in records if one["type"] == "run")
-    assert (begun["entity"], begun["project"], begun["job_type"]) == ("me", "comparison", "report")
-    (row,) = (one["history"]["item"] for one in records if one["type"] == "history")
+    started = next(record["run"] for record in records if record["type"] == "run")
+    assert (started["entity"], started["project"], started["job_type"]) == ("me", "comparison", "report")
+    (row,) = (record["history"]["item"] for record in records if record["type"] == "history")
     media = folder / "files"
     written = {file.stem for file in (output / "tables").glob("*.csv")}
     pictures = {file.stem for file in (output / "figures").glob("*.png") if not file.stem.endswith("-dark")}
@@ -51,17 +53,19 @@ def test_a_report_is_a_run(write_run: WriteRun, tmp_path: Path, monkeypatch: pyt
     assert pictures
     paths = {name.removesuffix(".path"): media / path for name, path in row.items() if name.endswith(".path")}
     logged = {f"tables/{name}" for name in written} | {f"pictures/{name}" for name in pictures}
-    assert paths.keys() == logged | {"captions", "page"}
+    assert paths.keys() == logged | {"captions", "page", "results_per_split"}
     for name in written:
         data = json.loads(paths[f"tables/{name}"].read_text())
         frame = pd.read_csv(output / "tables" / f"{name}.csv")
         assert data["columns"] == list(frame)
         assert len(data["data"]) == len(frame)
+    splits = json.loads(paths["results_per_split"].read_text())
+    assert len(splits["data"]) == 3 * 3
     runs = json.loads(paths["tables/runs"].read_text())
     acsa = [line[runs["columns"].index("acsa")] for line in runs["data"]]
     assert acsa == pd.read_csv(output / "tables" / "runs.csv")["acsa"].tolist()
     captions = json.loads(paths["captions"].read_text())["data"]
-    assert {line[0] for line in captions} == written - {"runs", "replicas"}
+    assert {line[0] for line in captions} == written - {"runs"}
     assert all(line[2] for line in captions)
     for name in pictures:
         assert paths[f"pictures/{name}"].read_bytes() == (output / "figures" / f"{name}.png").read_bytes()

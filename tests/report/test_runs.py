@@ -1,4 +1,3 @@
-import json
 import os
 from pathlib import Path
 
@@ -6,17 +5,29 @@ import pandas as pd
 import pytest
 
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.report import records
-from adversarial_oversampling.report.runs import cells, is_cell, load, replica_frame, run_frame
-from tests.report.conftest import WriteRun
+from adversarial_oversampling.report.common import cells, is_cell, mode_titles, rows_of
+from adversarial_oversampling.report.runs import UNDEFINED_METRIC, load, replica_frame, run_frame
+from tests.report.conftest import MODES, MY_DO, WriteRun, selected_columns
+
+# ---------------------------------------------------------------------------- which files are read
 
 
-def test_finds_runs_in_folders_and_files_once_each(write_run: WriteRun, tmp_path: Path) -> None:
+def test_runs_are_found_in_folders_and_files_once_each(write_run: WriteRun, tmp_path: Path) -> None:
     first, second = write_run("pima", "q"), write_run("haberman", "do")
 
     runs = load([tmp_path / "runs", first, second / "result.json"])
 
     assert [run.folder for run in runs] == [first, second]
+
+
+def test_two_result_files_of_one_folder_are_two_runs(write_run: WriteRun, tmp_path: Path) -> None:
+    files = []
+    for mode in ("q", "do"):
+        file = tmp_path / f"{mode}.json"
+        (write_run("pima", mode) / "result.json").rename(file)
+        files.append(file)
+
+    assert [run.result.mode for run in load(files)] == ["q", "do"]
 
 
 def test_replaced_and_skipped_results_are_left_out(write_run: WriteRun, tmp_path: Path) -> None:
@@ -30,12 +41,17 @@ def test_replaced_and_skipped_results_are_left_out(write_run: WriteRun, tmp_path
     assert [run.folder for run in runs] == [kept]
 
 
-def test_of_one_configuration_the_newest_counts(write_run: WriteRun, tmp_path: Path) -> None:
+def test_of_one_configuration_the_newest_file_counts(write_run: WriteRun, tmp_path: Path) -> None:
     new = write_run("pima", "q", folder="a", config_hash="0123456789")
     old = write_run("pima", "q", folder="b", config_hash="0123456789")
     os.utime(old / "result.json", (1000, 1000))
 
     assert [run.folder for run in load([tmp_path])] == [new]
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere"):
+        load([tmp_path / "nowhere"])
 
 
 def test_runs_are_in_the_order_of_the_tables(write_run: WriteRun, tmp_path: Path) -> None:
@@ -61,87 +77,44 @@ def test_runs_are_in_the_order_of_the_tables(write_run: WriteRun, tmp_path: Path
         ("holdout", "yeast", "do", "balanced"),
         ("holdout", "yeast", "lightgbm", "natural"),
         ("holdout", "yeast", "mystery", "natural"),
-        ("holdout", "mine", "q", "natural"),
+        ("holdout", "mine (mine.csv)", "q", "natural"),
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("{", "damaged"),
-        ("\xff", "damaged"),
-        ("[]", "no result of this version"),
-        ('{"dataset": "iris"}', "no result of this version"),
-    ],
-)
-def test_foreign_and_damaged_files_are_named(tmp_path: Path, text: str, told: str) -> None:
-    file = tmp_path / "result.json"
-    file.write_text(text, encoding="latin-1")
-
-    with pytest.raises(InputError, match=f"{file}.*{told}"):
-        load([tmp_path])
-
-
-@pytest.mark.parametrize(
-    ("where", "key", "value"),
-    [
-        ((), "replicas", []),
-        ((), "epochs", "100"),
-        (("mean",), "auroc", None),
-        (("config", "protocol"), "folds", None),
-        (("replicas", 0), "selection_acsa", None),
-        (("replicas", 0), "acsa", "high"),
-    ],
-)
-def test_each_missing_or_wrong_field_is_named(
-    write_run: WriteRun, where: tuple[str | int, ...], key: str, value: object
-) -> None:
-    file = write_run() / "result.json"
-    result = part = json.loads(file.read_text())
-    for step in where:
-        part = part[step]
-    if value is None:
-        del part[key]
-    else:
-        part[key] = value
-    file.write_text(json.dumps(result))
-
-    with pytest.raises(InputError, match=key):
-        load([file])
-
-
-def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere"):
-        load([tmp_path / "nowhere"])
+# ---------------------------------------------------------------------------- the frames
 
 
 def test_run_frame(write_run: WriteRun) -> None:
     folder = write_run("haberman", "do", acsa=[0.5, 0.7, None])
 
-    (row,) = records.rows_of(run_frame(load([folder])))
+    (row,) = rows_of(run_frame(load([folder])))
 
     assert row.folder == str(folder)
-    assert (row.dataset, row.mode, row.title, row.gan_type) == ("haberman", "do", "DO", "wgan_gp")
+    assert (row.dataset, row.dataset_title, row.published) == ("haberman", "Haberman", "haberman")
+    assert (row.mode, row.title, row.gan_type, row.has_generator) == ("do", "DO", "wgan_gp", True)
+    assert (row.order, row.origin, row.color, row.linestyle) == (90, "paper", "blue", "solid")
     assert (row.acsa, row.g_mean, row.n, row.replicas) == (pytest.approx(0.6), pytest.approx(0.58), 2, 3)
     assert row.acsa_std == pytest.approx(0.1414214, abs=1e-6)
     assert row.seeds == (0, 1, 2)
     assert row.folds == 0
-    assert row.lost == (records.UNDEFINED,)
+    assert row.lost == (UNDEFINED_METRIC,)
     assert (row.rows_train, row.rows_validation, row.rows_test) == ((136, 48), (34, 12), (68, 24))
+    assert (row.natural_ratio, row.rate) == (pytest.approx(48 / 136), 1.0)
     assert row.seconds == pytest.approx(2.11)
     assert row.parameters == 4481 + 35650 + 33794
     assert row.settings_compared == 4
 
 
 def test_absent_texts_are_none_and_absent_numbers_nan(write_run: WriteRun) -> None:
-    run = load([write_run("yeast", "adasyn", na="no neighbours")])
+    run = load([write_run("yeast", "adasyn", na="no neighbors")])
 
-    (row,) = records.rows_of(run_frame(run))
+    (row,) = rows_of(run_frame(run))
 
-    assert (row.na, row.gan_type, row.n) == ("no neighbours", None, 0)
-    assert row.lost == ("no neighbours",)
+    assert (row.na, row.gan_type, row.has_generator, row.n) == ("no neighbors", None, False, 0)
+    assert row.lost == ("no neighbors",)
     assert all(pd.isna(value) for value in (row.acsa, row.acsa_std, row.auroc, row.fs_ratio, row.optimism))
     assert run_frame(load([write_run("yeast", "q")]))["na"].tolist() == [None]
+    assert run_frame(load([write_run("mine", "q")]))["published"].tolist() == [None]
 
 
 def test_replica_frame(write_run: WriteRun) -> None:
@@ -154,17 +127,17 @@ def test_replica_frame(write_run: WriteRun) -> None:
     assert frame["acsa"].tolist()[:3] == [0.5, 0.6, 0.7]
     assert pd.isna(frame["acsa"][3])
     assert pd.isna(frame["best_epoch"][3])
-    assert frame["rows_test"][0] == [68, 24]
-    assert set(frame["harness"]) == {"cv protocol, 2 folds, 4 epochs, seeds 3-4"}
+    assert frame["rows_test"][0] == (68, 24)
+    assert set(frame["setting"]) == {"cv protocol, 2 folds, 4 epochs, seeds 3-4"}
 
 
-def test_harness_of_each_protocol(write_run: WriteRun, tmp_path: Path) -> None:
+def test_setting_of_each_protocol(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("pima", "q", "paper", seeds=[0, 1, 2])
-    write_run("pima", "lightgbm", "paper", seeds=[0, 1, 2])  # no epochs, and yet in the same table
+    write_run("pima", "lightgbm", "paper", seeds=[0, 1, 2])  # without epochs, but in the same table
     write_run("pima", "q", "holdout", seeds=[0, 2])
     write_run("pima", "q", "holdout", seeds=[5], epochs=9)
 
-    assert run_frame(load([tmp_path]))["harness"].tolist() == [
+    assert run_frame(load([tmp_path]))["setting"].tolist() == [
         "paper protocol (OPTIMISTIC), 4 epochs, seeds 0-2",
         "paper protocol (OPTIMISTIC), 4 epochs, seeds 0-2",
         "holdout protocol, 9 epochs, seed 5",
@@ -172,13 +145,10 @@ def test_harness_of_each_protocol(write_run: WriteRun, tmp_path: Path) -> None:
     ]
 
 
-def test_one_fold_alone_is_another_harness(write_run: WriteRun) -> None:
-    file = write_run("pima", "q", "cv", folds=2) / "result.json"
-    result = json.loads(file.read_text())
-    result["config"]["protocol"]["fold"] = 1
-    file.write_text(json.dumps(result))
+def test_a_single_fold_is_another_setting(write_run: WriteRun) -> None:
+    run = write_run("pima", "q", "cv", folds=2, fold=1)
 
-    assert run_frame(load([file]))["harness"][0] == "cv protocol, fold 1 of 2, 4 epochs, seeds 0-2"
+    assert run_frame(load([run]))["setting"][0] == "cv protocol, fold 1 of 2, 4 epochs, seeds 0-2"
 
 
 def test_optimism_of_validation_rows_is_their_acsa_minus_that_of_test_rows(write_run: WriteRun) -> None:
@@ -196,7 +166,13 @@ def test_optimism_of_test_rows_is_the_best_epoch_minus_the_last(write_run: Write
     assert pd.isna(run_frame(load([folder]))["optimism"][0])
 
 
-def test_peers_have_no_optimism(write_run: WriteRun) -> None:
+def test_optimism_of_folds_pairs_each_with_its_own_last_epoch(write_run: WriteRun) -> None:
+    folder = write_run("pima", "q", "paper", folds=2, seeds=[0, 1], acsa=[0.5, 0.6, 0.7, 0.8])
+
+    assert run_frame(load([folder]))["optimism"][0] == pytest.approx(0.01)
+
+
+def test_methods_without_epochs_have_no_optimism(write_run: WriteRun) -> None:
     assert pd.isna(run_frame(load([write_run("pima", "lightgbm", "paper")]))["optimism"][0])
     assert pd.isna(run_frame(load([write_run("pima", "lightgbm", "holdout")]))["optimism"][0])
 
@@ -223,24 +199,29 @@ def test_only_the_archives_own_split_is_fixed(write_run: WriteRun, tmp_path: Pat
     }
 
 
+# ---------------------------------------------------------------------------- cells of a table of modes
+
+
 @pytest.mark.parametrize(
     ("mode", "fs", "variant", "expected"),
     [
         ("q", "natural", [], True),
         ("do", "balanced", [], True),
-        ("do", "1.0", [], True),
         ("do", "half", [], False),
-        ("both_fool", "balanced", [records.COMBINATION], True),
-        ("both_fool", "natural", [records.COMBINATION], False),
-        ("both_favour", "natural", [records.COMBINATION], True),
-        ("ao", "balanced", ["fs=balanced, where the paper does not oversample"], False),
-        ("do", "balanced", ["20 selected columns"], False),
+        ("both_fool", "balanced", [], True),
+        ("both_fool", "natural", [], False),
+        ("both_favour", "natural", [], True),
+        ("ao", "balanced", [], False),
+        ("ao", "natural", ["gan_type=vanilla"], False),
+        ("do", "balanced", [selected_columns(20)], False),
     ],
 )
-def test_cells(write_run: WriteRun, mode: str, fs: str, variant: list[str], expected: bool) -> None:
+def test_a_cell_has_an_empty_variant(
+    write_run: WriteRun, mode: str, fs: str, variant: list[str], expected: bool
+) -> None:
     runs = load([write_run("secom", mode, fs=fs, variant=variant)])
 
-    assert is_cell(records.rows_of(run_frame(runs))[0]) is expected
+    assert is_cell(rows_of(run_frame(runs))[0]) is expected
     assert len(cells(replica_frame(runs))) == 3 * expected
 
 
@@ -248,5 +229,68 @@ def test_two_runs_of_one_cell_are_an_error(write_run: WriteRun, tmp_path: Path) 
     write_run("mine", "q", folder="a", config_hash="aaaaaaaaaa")
     write_run("mine", "q", folder="b", config_hash="bbbbbbbbbb")
 
-    with pytest.raises(InputError, match=r"q on mine: several runs.*aaaaaaaaaa, bbbbbbbbbb"):
+    with pytest.raises(
+        InputError, match=r"q on mine \(mine\.csv\): several runs of the holdout.*aaaaaaaaaa, bbbbbbbbbb"
+    ):
         cells(run_frame(load([tmp_path])))
+
+
+# ---------------------------------------------------------------------------- names of tables and modes
+
+
+def test_two_tables_with_one_label_are_an_error_that_names_both(write_run: WriteRun, tmp_path: Path) -> None:
+    first = write_run("mine", "q", folder="a")
+    table = load([first])[0].result.table
+    second = write_run("mine", "do", folder="b", table=table.model_copy(update={"digest": "0" * 64}))
+
+    with pytest.raises(InputError) as refused:
+        load([tmp_path])
+
+    message = str(refused.value)
+    assert message.startswith(f"mine (mine.csv): {first / 'result.json'} and {second / 'result.json'} are")
+    assert "dataset.name" in message
+    assert "\n" not in message
+
+
+def test_a_csv_file_named_as_a_published_dataset_is_another_dataset(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
+    write_run("yeast", "q")
+    write_run("yeast", "q", file="yeast.csv")
+
+    frame = run_frame(load([tmp_path]))
+
+    assert frame["dataset"].tolist() == ["yeast", "yeast (yeast.csv)"]
+    assert frame["dataset_title"].tolist() == ["Yeast", "yeast (yeast.csv)"]
+    assert frame["published"].tolist() == ["yeast", None]
+    assert len(cells(frame)) == 2
+
+
+def test_runs_of_a_mode_share_the_newest_description(write_run: WriteRun, tmp_path: Path) -> None:
+    old = write_run("pima", "my_do", description=MY_DO.model_copy(update={"title": "old", "order": 5}))
+    write_run("yeast", "my_do", description=MY_DO)
+    os.utime(old / "result.json", (1000, 1000))
+
+    assert mode_titles(run_frame(load([tmp_path]))) == {"my_do": "My DO"}
+    assert set(replica_frame(load([tmp_path]))["order"]) == {95}
+
+
+def test_two_modes_or_datasets_with_one_title_are_told_apart_by_their_names(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
+    write_run("pima", "my_do", description=MY_DO.model_copy(update={"title": "DO"}))
+    write_run("pima", "do")
+    write_run("a", "q", dataset_title="T", folder="a", file="t.csv")
+    write_run("b", "q", dataset_title="T", folder="b", file="t.csv", config_hash="b" * 10)
+
+    frame = run_frame(load([tmp_path]))
+
+    assert mode_titles(frame) == {"q": "Q", "do": "DO (do)", "my_do": "DO (my_do)"}
+    assert set(frame["dataset_title"]) == {"Pima", "a (t.csv)", "b (t.csv)"}
+
+
+def test_every_mode_of_the_suite_has_its_title_and_place(write_run: WriteRun, tmp_path: Path) -> None:
+    for mode in reversed(MODES):
+        write_run("pima", mode)
+
+    assert mode_titles(run_frame(load([tmp_path]))) == {name: mode.title for name, mode in MODES.items()}

@@ -7,9 +7,10 @@ from scipy import stats
 
 from adversarial_oversampling.report import statistics
 from adversarial_oversampling.report.runs import load, replica_frame, run_frame
-from tests.report.conftest import WriteRun
+from tests.report.conftest import MY_DO, WriteRun
 
 DATASETS = ("secom", "pima", "haberman", "wafer", "credit")
+TITLES = ("SECOM", "Pima", "Haberman", "Wafer", "Credit")
 
 
 def frames(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -19,7 +20,7 @@ def frames(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 @pytest.fixture
 def five(write_run: WriteRun, tmp_path: Path) -> Path:
-    """DO above RO above Q on five datasets, by 10 and 5 points."""
+    """Write runs on five datasets: DO is above RO+Q by 10 points, and RO+Q above Q by 5."""
     for i, dataset in enumerate(DATASETS):
         for mode, gain in (("q", 0.0), ("ro", 0.05), ("do", 0.15)):
             write_run(dataset, mode, acsa=[0.6 + 0.01 * i + gain] * 3)
@@ -34,7 +35,7 @@ def test_ranks_and_friedman_of_a_steady_order(five: Path) -> None:
 
     assert (by_acsa.metric, by_gm.metric) == ("acsa", "g_mean")
     assert by_acsa.left_out == ()
-    assert by_acsa.values.loc["secom"].tolist() == pytest.approx([60.0, 65.0, 75.0])
+    assert by_acsa.values.loc["SECOM"].tolist() == pytest.approx([60.0, 65.0, 75.0])
     # Friedman's statistic is 10 where three methods keep their order on five datasets, so p = exp(-5).
     assert by_acsa.result.pvalue == pytest.approx(np.exp(-5))
     assert by_acsa.result.rankdf["meanrank"].to_dict() == {"DO": 1.0, "RO+Q": 2.0, "Q": 3.0}
@@ -45,7 +46,7 @@ def test_ranks_and_friedman_of_a_steady_order(five: Path) -> None:
 def test_ranking_table(five: Path) -> None:
     table = statistics.ranking_table(statistics.rankings(frames(five)[0])[0])
 
-    assert table.columns == ("method", "mean rank", "mean ACSA", *DATASETS)
+    assert table.columns == ("method", "mean rank", "mean ACSA", *TITLES)
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["DO", "1.00", "77.00", "1", "1", "1", "1", "1"],
         ["RO+Q", "2.00", "67.00", "2", "2", "2", "2", "2"],
@@ -73,22 +74,22 @@ def test_autorank_prints_nothing(five: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_methods_and_datasets_with_gaps_are_left_out_and_named(five: Path, write_run: WriteRun) -> None:
-    write_run("secom", "adasyn", na="no neighbours")
+    write_run("secom", "adasyn", na="no neighbors")
     for dataset in DATASETS[1:]:
         write_run(dataset, "adasyn")
-    write_run("yeast", "do")  # with nothing else there
+    write_run("yeast", "do")  # no other method on this dataset
     write_run("pima", "lightgbm")
 
     ranking = statistics.rankings(frames(five)[0])[0]
 
     assert list(ranking.values.columns) == ["Q", "RO+Q", "DO"]
-    assert list(ranking.values.index) == list(DATASETS)
+    assert list(ranking.values.index) == list(TITLES)
     assert ranking.left_out == (
-        "LightGBM, class weights (no value on secom, haberman, wafer, credit, yeast)",
-        "yeast (no value of 3 methods)",
-        "ADASYN+Q (NA on secom)",
+        "LightGBM, class weights (no value on SECOM, Haberman, Wafer, Credit, Yeast)",
+        "Yeast (no value of 3 methods)",
+        "ADASYN+Q (NA on SECOM)",
     )
-    assert "ADASYN+Q (NA on secom)" in statistics.ranking_table(ranking).footnotes[0][1]
+    assert "ADASYN+Q (NA on SECOM)" in statistics.ranking_table(ranking).footnotes[0][1]
 
 
 @pytest.mark.parametrize("datasets", [1, 4])
@@ -108,16 +109,17 @@ def test_too_few_datasets_give_one_sentence(write_run: WriteRun, tmp_path: Path,
         "No test over datasets: it takes at least 3 methods and 5 datasets, and here 3 methods have a value "
         f"on each of {datasets} {noun}."
     )
-    assert not [one for one in statistics.tables(frame, replicas, [ranking]) if one.name.startswith("pairs")]
+    names = [table.name for table in statistics.tables(frame, replicas, [ranking])]
+    assert not any(name.startswith("pairs") for name in names)
 
 
-def test_nothing_at_all_left_is_too_few(write_run: WriteRun, tmp_path: Path) -> None:
-    write_run("yeast", "adasyn", na="no neighbours")
+def test_no_value_at_all_is_too_few(write_run: WriteRun, tmp_path: Path) -> None:
+    write_run("yeast", "adasyn", na="no neighbors")
 
     ranking = statistics.rankings(frames(tmp_path)[0])[0]
 
     assert ranking.result is None
-    assert ranking.left_out == ("ADASYN+Q (NA on yeast)",)
+    assert ranking.left_out == ("ADASYN+Q (NA on Yeast)",)
 
 
 def test_methods_that_gain_nothing_from_an_optimistic_choice_are_named(
@@ -139,22 +141,22 @@ def test_pairwise_by_hand() -> None:
         {"a": [5.0, 6.0, 7.0, 8.0, 9.0], "b": [4.0, 4.0, 4.0, 4.0, 4.0], "c": [5.0, 5.0, 9.0, 4.0, 4.0]}
     )
 
-    found = statistics.pairwise(values).set_index(["first", "second"])
+    pairs = statistics.pairwise(values).set_index(["first", "second"])
 
-    ab, ac = found.loc[("a", "b")], found.loc[("a", "c")]
+    ab, ac = pairs.loc[("a", "b")], pairs.loc[("a", "c")]
     assert (ab["difference"], ab["wins"], ab["losses"], ab["ties"]) == (3.0, 5, 0, 0)
     assert ab["p"] == 2 / 2**5  # both of the extreme signs
     assert ab["effect"] == 1.0
     # a - c = 0, 1, -2, 4, 5: ranks 1, -2, 3, 4 of 10 altogether.
     assert (ac["wins"], ac["losses"], ac["ties"]) == (3, 1, 1)
     assert ac["effect"] == pytest.approx(0.6)
-    assert found["p_holm"].tolist() == statistics.holm(found["p"].to_numpy()).tolist()
+    assert pairs["p_holm"].tolist() == statistics.holm(pairs["p"].to_numpy()).tolist()
 
 
 def test_equal_columns_have_p_1() -> None:
-    found = statistics.pairwise(pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]}))
+    pairs = statistics.pairwise(pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]}))
 
-    assert (found["p"][0], found["effect"][0], found["ties"][0]) == (1.0, 0.0, 2)
+    assert (pairs["p"][0], pairs["effect"][0], pairs["ties"][0]) == (1.0, 0.0, 2)
 
 
 def test_holm_by_hand() -> None:
@@ -163,7 +165,7 @@ def test_holm_by_hand() -> None:
     assert statistics.holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
 
 
-def test_pairs_read_as_minus_q_or_do_minus(five: Path) -> None:
+def test_pairs_are_a_method_minus_q_or_do_minus_a_method(five: Path) -> None:
     table = statistics.pairwise_table(statistics.rankings(frames(five)[0])[0])
 
     assert [[cell.text for cell in row] for row in table.rows] == [
@@ -207,7 +209,7 @@ def test_effect_size_by_hand() -> None:
 def test_paired_differences(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("haberman", "q", acsa=[0.5, 0.6, 0.7])
     write_run("haberman", "do", acsa=[0.51, 0.62, 0.73])
-    write_run("haberman", "do", fs="half", acsa=[0.9, 0.9, 0.9])  # no cell
+    write_run("haberman", "do", fs="half", acsa=[0.9, 0.9, 0.9])  # its variant is not empty
 
     (row,) = statistics.paired(frames(tmp_path)[1], "acsa", "q").to_dict("records")
 
@@ -229,7 +231,7 @@ def test_replicas_are_paired_by_seed_and_fold(write_run: WriteRun, tmp_path: Pat
     assert row["difference"] == pytest.approx((0.1 + 0.2 + 0.3) / 3)
 
 
-def test_a_fixed_split_is_not_corrected_and_says_so(write_run: WriteRun, tmp_path: Path) -> None:
+def test_a_fixed_split_is_not_corrected_and_has_a_footnote(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("wafer", "q", acsa=[0.5, 0.5, 0.5])
     write_run("wafer", "do", acsa=[0.6, 0.7, 0.8])
 
@@ -240,7 +242,7 @@ def test_a_fixed_split_is_not_corrected_and_says_so(write_run: WriteRun, tmp_pat
     assert row["test_to_train"] == 0.0
     half = 4.302653 * 0.1 / np.sqrt(3)
     assert row["high"] == pytest.approx(0.2 + half, rel=1e-6)
-    assert table.columns == ("method", "wafer (a)")
+    assert table.columns == ("method", "Wafer (a)")
     assert table.footnotes[0] == ("a", statistics.FIXED_SPLIT)
 
 
@@ -250,16 +252,16 @@ def test_paired_tables(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("pima", "do", acsa=[0.70, 0.71, 0.72])
     write_run("yeast", "q", acsa=[0.5, 0.5, 0.5])
     write_run("yeast", "ro", acsa=[0.5, 0.4, 0.6])
-    write_run("yeast", "adasyn", na="no neighbours")
+    write_run("yeast", "adasyn", na="no neighbors")
 
-    made = {table.name: table for table in statistics.paired_tables(*frames(tmp_path))}
+    tables = {table.name: table for table in statistics.paired_tables(*frames(tmp_path))}
 
-    assert list(made) == [
+    assert list(tables) == [
         f"differences-{reference}-{metric}-holdout-protocol-4-epochs-seeds-0-2"
-        for reference, metric in (("q", "acsa"), ("q", "g-mean"), ("do", "acsa"), ("do", "g-mean"))
+        for reference, metric in (("q", "acsa"), ("q", "g_mean"), ("do", "acsa"), ("do", "g_mean"))
     ]
-    against_q, _, against_do, _ = made.values()
-    assert against_q.columns == ("method", "pima", "yeast")
+    against_q, _, against_do, _ = tables.values()
+    assert against_q.columns == ("method", "Pima", "Yeast")
     half = 100 * 4.302653 * 0.01 * np.sqrt(1 / 3 + 92 / 230)
     wide = 100 * 4.302653 * 0.1 * np.sqrt(1 / 3 + 75 / 187)  # yeast has other numbers of rows
     assert [[(cell.text, cell.bold) for cell in row] for row in against_q.rows] == [
@@ -271,13 +273,13 @@ def test_paired_tables(write_run: WriteRun, tmp_path: Path) -> None:
         [("DO", False), (f"+21.00 [{21 - half:.2f}, {21 + half:.2f}]; d 21.00", True), ("-", False)],
     ]
     assert [row[0].text for row in against_do.rows] == ["Q", "RO+Q"]
-    assert against_do.columns == ("method", "pima")
+    assert against_do.columns == ("method", "Pima")
     assert "(n = 3)" in against_q.caption
 
 
-def test_na_is_no_missing_run(write_run: WriteRun, tmp_path: Path) -> None:
+def test_na_differs_from_a_missing_run(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("yeast", "q")
-    write_run("yeast", "adasyn", na="no neighbours")
+    write_run("yeast", "adasyn", na="no neighbors")
     write_run("pima", "q")
     write_run("pima", "adasyn")
     write_run("pima", "ro")
@@ -286,14 +288,42 @@ def test_na_is_no_missing_run(write_run: WriteRun, tmp_path: Path) -> None:
     table = statistics.paired_tables(*frames(tmp_path))[0]
 
     cells = {row[0].text: [cell.text for cell in row[1:]] for row in table.rows}
-    assert table.columns == ("method", "pima", "yeast")
+    assert table.columns == ("method", "Pima", "Yeast")
     assert cells["ADASYN+Q"][1] == "NA"
     assert cells["RO+Q"][1] == "-"
 
 
-def test_a_single_run_has_nothing_to_compare(write_run: WriteRun) -> None:
+def test_a_single_run_gives_no_comparison(write_run: WriteRun) -> None:
     frame, replicas = frames(write_run("haberman", "do"))
 
-    made = statistics.tables(frame, replicas, statistics.rankings(frame))
+    tables = statistics.tables(frame, replicas, statistics.rankings(frame))
 
-    assert [table.rows for table in made] == [(), ()]
+    assert [table.rows for table in tables] == [(), ()]
+
+
+def test_a_mode_of_ones_own_is_ranked_and_compared_under_its_title(five: Path, write_run: WriteRun) -> None:
+    for dataset in DATASETS:
+        write_run(dataset, "my_do", acsa=[0.5] * 3, description=MY_DO)
+    frame, replicas = frames(five)
+
+    ranking = statistics.rankings(frame)[0]
+    against_q = statistics.paired_tables(frame, replicas)[0]
+
+    assert list(ranking.values.columns) == ["Q", "RO+Q", "DO", "My DO"]
+    assert [row[0].text for row in statistics.ranking_table(ranking).rows] == ["DO", "RO+Q", "Q", "My DO"]
+    pairs = [row[0].text for row in statistics.pairwise_table(ranking).rows]
+    assert pairs == ["RO+Q - Q", "DO - Q", "My DO - Q", "DO - RO+Q", "DO - My DO"]
+    assert [row[0].text for row in against_q.rows] == ["RO+Q", "DO", "My DO"]
+
+
+def test_a_csv_file_named_as_a_published_dataset_is_a_dataset_of_its_own(
+    five: Path, write_run: WriteRun
+) -> None:
+    for mode in ("q", "ro", "do"):
+        write_run("pima", mode, file="pima.csv", acsa=[0.3] * 3)
+    frame, replicas = frames(five)
+
+    ranking = statistics.rankings(frame)[0]
+
+    assert list(ranking.values.index) == [*TITLES, "pima (pima.csv)"]
+    assert statistics.paired_tables(frame, replicas)[0].columns[-1] == "pima (pima.csv)"

@@ -115,10 +115,10 @@ def test_a_run_without_samples_has_the_same_numbers(
 ) -> None:
     first, again = (run("mode=do", name=name) for name in ("first", "again"))
     files = [tmp_path / name / "generated.parquet" for name in ("first", "again")]
-    assert first["replicas"] == again["replicas"]
+    assert first.replicas == again.replicas
     assert files[0].read_bytes() == files[1].read_bytes()
     monkeypatch.setattr("adversarial_oversampling.training.run.sample", lambda game, data: None)
-    assert run("mode=do", name="blind")["replicas"] == first["replicas"]
+    assert run("mode=do", name="blind").replicas == first.replicas
     assert not (tmp_path / "blind" / "generated.parquet").exists()
 
 

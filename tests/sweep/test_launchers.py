@@ -3,7 +3,7 @@
 import pytest
 from hydra import compose, initialize_config_dir
 
-from adversarial_oversampling.config import config_dir
+from adversarial_oversampling.config.compose import config_dir
 from adversarial_oversampling.sweep.launchers import prepare
 
 

@@ -1,6 +1,5 @@
 """Sweeps through the command line: every launcher, jobs that die, sweeps that are killed."""
 
-import json
 import os
 import shutil
 import signal
@@ -20,11 +19,12 @@ import pytest
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from adversarial_oversampling.config import config_dir
+from adversarial_oversampling.config.compose import config_dir
 from adversarial_oversampling.data.sources import load_haberman
-from adversarial_oversampling.sweep.callback import Watch
-from adversarial_oversampling.sweep.overrides import count_jobs, give_name
-from adversarial_oversampling.sweep.status import Fate, duration, read
+from adversarial_oversampling.results.read import read_result
+from adversarial_oversampling.sweep.callback import SweepCallback
+from adversarial_oversampling.sweep.overrides import count_jobs, name_sweep
+from adversarial_oversampling.sweep.status import JobStatus, duration, read_statuses
 
 LAUNCHERS = ["basic", "joblib", "submitit", "ray"]
 QUICK = ["replicas=1", "trainer.max_epochs=1", "logger=none"]
@@ -42,12 +42,12 @@ def swept(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
 
 
 def numbers(folder: Path) -> dict[str, Any]:
-    """What a sweep found: by job folder, all that is not time or place."""
-    found = {}
+    """The numbers of a sweep's results by job folder."""
+    by_folder = {}
     for file in sorted(folder.glob("*/*/result.json")):
-        result = json.loads(file.read_text())
-        found[str(file.parent.relative_to(folder))] = [result["replicas"], result["mean"], result["na"]]
-    return found
+        result = read_result(file)
+        by_folder[str(file.parent.relative_to(folder))] = [result.replicas, result.mean, result.na]
+    return by_folder
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, csv: Path) -> dict[str, Any]:
-    """The job that every launcher's sweep should bring through, by itself."""
+    """The numbers of the job that succeeds in every launcher's sweep, from a sweep of its own."""
     folder = tmp_path_factory.mktemp("undisturbed")
     done = swept(folder, "dataset=csv", *source(csv), "mode=do", *QUICK)
     assert done.returncode == 0, done.stderr
@@ -91,7 +91,7 @@ def test_jobs_that_die_leave_the_others_untouched(
     assert "Traceback" in log.read_text()
 
 
-def test_a_sweep_killed_at_any_moment_goes_on(tmp_path: Path) -> None:
+def test_a_sweep_killed_at_any_moment_resumes(tmp_path: Path) -> None:
     jobs = ["dataset=haberman", "mode=q,do", "replicas=2", "trainer.max_epochs=20"]
     jobs += ["trainer.checkpoint_every=1", "logger=none", "launcher=joblib"]
     assert swept(tmp_path / "straight", *jobs).returncode == 0
@@ -107,26 +107,26 @@ def test_a_sweep_killed_at_any_moment_goes_on(tmp_path: Path) -> None:
     assert "[2/2]" in last.stdout
     assert numbers(tmp_path / "killed") == numbers(tmp_path / "straight")
     for log in (tmp_path / "killed").glob("*/*/output.log"):
-        # No job ran to its end twice; one killed between its result and this word never says it.
+        # No job ran to its end twice; one that is killed after its result was written does not log this.
         assert log.read_text().count("Finished:") <= 1
 
 
 def processes_in(folder: Path) -> list[psutil.Process]:
-    """The processes that are told, or hold open, something in a folder."""
+    """The processes that have a folder among their arguments or a file of it open."""
     found = []
     for process in psutil.process_iter():
         try:
-            told = " ".join([*process.cmdline(), *(file.path for file in process.open_files())])
+            uses = " ".join([*process.cmdline(), *(file.path for file in process.open_files())])
         except psutil.Error:  # it has just ended, or is somebody else's
             continue
-        if str(folder) in told:
+        if str(folder) in uses:
             found.append(process)
     return found
 
 
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
-def test_nothing_plays_on_behind_a_killed_sweep(tmp_path: Path, launcher: str, sent: signal.Signals) -> None:
+def test_no_process_outlives_a_killed_sweep(tmp_path: Path, launcher: str, sent: signal.Signals) -> None:
     jobs = ["dataset=haberman", "mode=q", "seed=1,2,3,4", "replicas=1", "trainer.max_epochs=100000"]
     process = subprocess.Popen(
         command(tmp_path, *jobs, "logger=none", f"launcher={launcher}"),
@@ -144,7 +144,7 @@ def test_nothing_plays_on_behind_a_killed_sweep(tmp_path: Path, launcher: str, s
     assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_a_sweep_whose_launcher_breaks_down_shows_what_has_ended(tmp_path: Path) -> None:
+def test_a_sweep_whose_launcher_crashes_shows_what_has_ended(tmp_path: Path) -> None:
     jobs = ["dataset=haberman", "mode=q", "trainer.max_epochs=1,100000", "replicas=1", "logger=none"]
     process = subprocess.Popen(
         command(tmp_path, *jobs, "launcher=joblib", "hydra.launcher.n_jobs=2"),
@@ -158,10 +158,10 @@ def test_a_sweep_whose_launcher_breaks_down_shows_what_has_ended(tmp_path: Path)
     for child in psutil.Process(process.pid).children():
         if "LokyProcess" in " ".join(child.cmdline()):
             child.kill()
-    told, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "holdout protocol, 1 epochs, seed 0" in told
-    assert "1 of 2 jobs did not end here: the same command goes on with them." in told
+    assert "holdout protocol, 1 epochs, seed 0" in output
+    assert "1 of 2 jobs did not end: the same command resumes them." in output
 
 
 def test_a_run_that_is_several_jobs_is_one_row(tmp_path: Path) -> None:
@@ -199,15 +199,15 @@ def test_tables_of_ones_own_are_told_apart(tmp_path: Path, csv: Path) -> None:
 
 
 def test_the_time_to_go_leaves_the_start_out() -> None:
-    watch = Watch()
-    watch.started = time.perf_counter() - 20
-    watch.fates = {}
-    assert watch._pace() is None
-    for job, (status, seconds) in enumerate([("kept", 0.1), ("done", 12.0), ("done", 4.0), ("done", 4.0)]):
-        watch.fates[job] = Fate(job, [], "", status, seconds)
-    assert watch._pace() == pytest.approx(4, rel=0.01)  # one at a time: 20 s of work in 20 s
-    watch.started = time.perf_counter() - 10
-    assert watch._pace() == pytest.approx(2, rel=0.01)  # two at a time
+    sweep = SweepCallback()
+    sweep.started = time.perf_counter() - 20
+    sweep.statuses = {}
+    assert sweep._seconds_per_job() is None
+    for job, (status, seconds) in enumerate([("skipped", 0.1), ("done", 12.0), ("done", 4.0), ("done", 4.0)]):
+        sweep.statuses[job] = JobStatus(job, [], "", status, seconds)
+    assert sweep._seconds_per_job() == pytest.approx(4, rel=0.01)  # one at a time: 20 s of work in 20 s
+    sweep.started = time.perf_counter() - 10
+    assert sweep._seconds_per_job() == pytest.approx(2, rel=0.01)  # two at a time
 
 
 def test_a_finished_sweep_is_shown_without_training(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def only_study(storage: str) -> optuna.Study:
     return optuna.load_study(study_name=one.study_name, storage=storage)
 
 
-def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_search_resumes(tmp_path: Path) -> None:
     tmp_path = tmp_path / "new"
     search = ["hparams_search=q", "dataset=haberman", "mode=q", "hydra.sweeper.n_trials=2", *QUICK]
     for _ in range(2):
@@ -235,9 +235,9 @@ def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
     study = only_study(f"sqlite:///{tmp_path}/optuna.db")
     assert study.study_name.startswith("haberman-q-holdout-")
     assert len(study.trials) == 4
-    results = [json.loads(file.read_text()) for file in tmp_path.glob("*/*/result.json")]
-    assert study.best_value == max(result["replicas"][0]["selection_acsa"] for result in results)
-    assert {result["replicas"][0]["seed"] for result in results} == {1000}
+    results = [read_result(file) for file in tmp_path.glob("*/*/result.json")]
+    assert study.best_value == max(result.replicas[0].selection_acsa for result in results)
+    assert {result.replicas[0].seed for result in results} == {1000}
 
 
 def test_two_processes_work_on_one_search(tmp_path: Path) -> None:
@@ -258,23 +258,23 @@ def test_two_processes_work_on_one_search(tmp_path: Path) -> None:
     study = only_study(f"sqlite:///{tmp_path}/shared.db")
     assert len(study.trials) == 6
     assert len({tuple(sorted(trial.params.items())) for trial in study.trials}) == 6
-    found = [json.loads(file.read_text()) for file in tmp_path.glob("*/*/*/result.json")]
+    results = [read_result(file) for file in tmp_path.glob("*/*/*/result.json")]
     assert sorted(trial.value for trial in study.trials) == sorted(
-        result["replicas"][0]["selection_acsa"] for result in found
+        result.replicas[0].selection_acsa for result in results
     )
 
 
-def test_a_search_tells_validation_acsa_and_its_best_settings(tmp_path: Path) -> None:
+def test_a_search_shows_validation_acsa_and_its_best_settings(tmp_path: Path) -> None:
     search = ["hparams_search=q", "dataset=haberman", "mode=q", "hydra.sweeper.n_trials=2", *QUICK]
     done = swept(tmp_path, *search)
     assert done.returncode == 0, done.stderr
-    told = done.stdout
-    assert " GM" not in told
+    output = done.stdout
+    assert " GM" not in output
     best = only_study(f"sqlite:///{tmp_path}/optuna.db")
-    assert f"Best of 2 trials of {best.study_name}, validation ACSA {100 * best.best_value:.2f}:" in told
-    assert " ".join(f"{key}={value}" for key, value in best.best_params.items()) in told
+    assert f"Best of 2 trials of {best.study_name}, validation ACSA {100 * best.best_value:.2f}:" in output
+    assert " ".join(f"{key}={value}" for key, value in best.best_params.items()) in output
 
-    # Trials that would not compete for the same thing are no part of it.
+    # Trials whose scores are not comparable belong to another study.
     other = swept(tmp_path, *search, "trainer.max_epochs=2", "hydra.sweeper.n_trials=1")
     assert "Best of 1 trials of haberman-q-holdout-" in other.stdout
     names = {one.study_name for one in optuna.get_all_study_summaries(f"sqlite:///{tmp_path}/optuna.db")}
@@ -379,7 +379,7 @@ def test_a_sweep_stopped_by_hand_says_so(tmp_path: Path, launcher: str) -> None:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "The same command goes on" in stderr
+    assert "The same command resumes." in stderr
     assert "Traceback" not in stderr
 
 
@@ -421,7 +421,7 @@ def test_jobs_are_counted_before_they_start(given: list[str], jobs: int) -> None
 )
 def test_a_sweep_gets_a_name_among_its_overrides(given: list[str], place: int) -> None:
     arguments = list(given)
-    give_name(arguments)
+    name_sweep(arguments)
     assert arguments[place].startswith("sweep.name=sweep-")
     assert arguments[place + 1].startswith("sweep.id=")
     assert arguments[:place] + arguments[place + 2 :] == given
@@ -435,24 +435,24 @@ def test_the_same_sweep_has_the_same_name_wherever_it_runs() -> None:
         ["mode=q,do", "seed=2"],
     ):
         arguments = ["train", "-m", *given]
-        give_name(arguments)
+        name_sweep(arguments)
         names.append(arguments[2])
     assert names[0] == names[1] != names[2]
 
 
 def test_a_single_run_gets_no_name() -> None:
     arguments = ["train", "mode=q"]
-    give_name(arguments)
+    name_sweep(arguments)
     assert arguments == ["train", "mode=q"]
 
 
-def test_fates_are_read_once_and_in_order(tmp_path: Path) -> None:
-    fates = [Fate(job, [f"seed={job}"], str(tmp_path), "done", 1.5) for job in (10, 2, 3)]
-    for fate in fates:
-        fate.write(tmp_path / "sweep")
-    found = read(tmp_path / "sweep", known={3: fates[2]})
-    assert [fate.job for fate in found] == [2, 10]
-    assert found[1] == fates[0]
+def test_statuses_are_read_once_and_in_order(tmp_path: Path) -> None:
+    statuses = [JobStatus(job, [f"seed={job}"], str(tmp_path), "done", 1.5) for job in (10, 2, 3)]
+    for status in statuses:
+        status.write(tmp_path / "sweep")
+    new = read_statuses(tmp_path / "sweep", known={3: statuses[2]})
+    assert [status.job for status in new] == [2, 10]
+    assert new[1] == statuses[0]
 
 
 @pytest.mark.parametrize(

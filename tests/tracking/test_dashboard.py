@@ -14,8 +14,8 @@ from tests.conftest import Compose, Run
 def test_a_view_sets_mode_against_mode(
     run: Run, compose_config: Compose, tmp_path: Path, protocol: str, optimistic: bool
 ) -> None:
-    one = view("me", "mine", "haberman", protocol, ["fs_balanced"])
-    sent = one._to_model().model_dump(by_alias=True, exclude_none=True)
+    workspace = view("me", "mine", "haberman", protocol, ["fs_balanced"])
+    sent = workspace._to_model().model_dump(by_alias=True, exclude_none=True)
     assert (sent["entity"], sent["project"]) == ("me", "mine")
     assert ("optimistic" in sent["displayName"]) == optimistic
     section = sent["spec"]["section"]
@@ -26,18 +26,18 @@ def test_a_view_sets_mode_against_mode(
     # It shows what a run logs, and finds the run by its tags.
     settings = ["mode=do", f"protocol={protocol}"]
     result = run(*settings, "trainer.max_epochs=1")
-    told = {*final_metrics(result), *pd.read_parquet(tmp_path / "run" / "curves.parquet")}
+    logged = {*final_metrics(result), *pd.read_parquet(tmp_path / "run" / "curves.parquet")}
     shown = {name for panel in panels for name in panel["metrics"]}
     peer = final_metrics(run("mode=logistic", f"protocol={protocol}", name="peer"))
-    assert shown <= {*told, *peer, "complement/loss"}  # COT's
+    assert shown <= {*logged, *peer, "complement/loss"}  # COT's
     assert ("final_optimistic/acsa" in shown) == optimistic
     assert "final/acsa" in peer
     assert "final/acsa" in shown
     (runset,) = section["runSets"]
-    wanted = [one["value"] for one in runset["filters"]["filters"]]
-    assert wanted == [["haberman"], [protocol], ["fs_balanced"]]
+    filters = [item["value"] for item in runset["filters"]["filters"]]
+    assert filters == [["haberman"], [protocol], ["fs_balanced"]]
     tags = compose_config(*settings, "logger=wandb").logger.wandb.tags
-    assert all(set(some) <= set(tags) for some in wanted)
+    assert all(set(values) <= set(tags) for values in filters)
     assert [key["name"] for key in runset["grouping"]] == ["jobType"]
 
 

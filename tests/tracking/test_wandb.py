@@ -26,8 +26,11 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_com
 
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.game.module import Game
+from adversarial_oversampling.results.read import read_result
+from adversarial_oversampling.results.schema import METRICS, Result
+from adversarial_oversampling.text import slug
 from adversarial_oversampling.tracking import wandb as tracking
-from adversarial_oversampling.training import run as play
+from adversarial_oversampling.training import run as training
 from adversarial_oversampling.training.run import train
 from tests.conftest import Compose, Run
 
@@ -35,7 +38,6 @@ KEY = "local" + "0" * 40
 WANDB = str(Path(sys.executable).parent / "wandb")
 DO = ["logger=wandb", "mode=do", "trainer.max_epochs=3"]
 ONLINE = ["logger.wandb.offline=false"]
-METRICS = ("acsa", "g_mean", "auroc", "pr_auc", "calibration_error")
 
 
 @dataclass
@@ -147,13 +149,13 @@ def history(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def expected(result: dict[str, Any]) -> dict[str, float]:
+def expected(result: Result) -> dict[str, float]:
     """Every final number, straight from result.json."""
-    prefix = "final_optimistic" if result["optimistic"] else "final"
+    prefix = "final_optimistic" if result.optimistic else "final"
     told = {}
     for metric in METRICS:
         for kind, suffix in (("mean", ""), ("std", "_std"), ("defined", "_replicas")):
-            told[f"{prefix}/{metric}{suffix}"] = result[kind][metric]
+            told[f"{prefix}/{metric}{suffix}"] = getattr(getattr(result, kind), metric)
     return {name: value for name, value in told.items() if value is not None}
 
 
@@ -166,7 +168,7 @@ def expected_curves(run_dir: Path) -> dict[str, list[float]]:
 
 def check_server(server: Server, run_dir: Path) -> dict[str, Any]:
     """Compare all that a server has of a run with what lies in its folder; returns what it says of it."""
-    result = json.loads((run_dir / "result.json").read_text())
+    result = read_result(run_dir / "result.json")
     told = {
         name: [one["value"] for one in sorted(values, key=lambda one: one["step"])]
         for name, values in server.get(f"{run_id(run_dir)}/metrics")["metrics_by_key"].items()
@@ -175,20 +177,20 @@ def check_server(server: Server, run_dir: Path) -> dict[str, Any]:
     assert final == {name: [value] for name, value in expected(result).items()}
     curves = expected_curves(run_dir)
     assert {"classifier/loss", "train/acsa", "train/g_mean"} <= curves.keys()
-    assert told.pop("epoch") == list(range(result["epochs"]))
+    assert told.pop("epoch") == list(range(result.epochs))
     for name, values in curves.items():
         assert told.pop(name) == pytest.approx(values), name
-    selected = [one["selection_acsa"] for one in result["replicas"]]
-    best = "best/test_optimistic_acsa" if result["optimistic"] else "best/validation_acsa"
+    selected = [one.selection_acsa for one in result.replicas]
+    best = "best/test_optimistic_acsa" if result.optimistic else "best/validation_acsa"
     assert told[best] == [pytest.approx(sum(selected) / len(selected))]
-    assert told.keys() - final.keys() == {best, "best/epoch", "seconds/setup", "seconds/play"}
+    assert told.keys() - final.keys() == {best, "best/epoch", "seconds/setup", "seconds/train_and_test"}
 
     run = server.get(run_id(run_dir))["run"]
     assert run["state"] == "finished"
     config = {name: one["value"] for name, one in run["config"].items() if name != "_wandb"}
-    assert config == result["config"]
+    assert config == result.config
     assert {name: run["summary"][name] for name in expected(result)} == expected(result)
-    assert (run["summary"]["optimistic"], run["summary"]["na"]) == (result["optimistic"], "")
+    assert (run["summary"]["optimistic"], run["summary"]["na"]) == (result.optimistic, "")
     return dict(run)
 
 
@@ -205,28 +207,36 @@ def test_online_a_run_says_what_its_result_says(
     connect(monkeypatch, server.url)
     result = run(*DO, *ONLINE)
     told = check_server(server, tmp_path / "run")
-    assert told["tags"] == ["haberman", "do", "holdout", "fs_balanced", "wgan_gp", "3_epochs", "own_settings"]
-    assert result["config_hash"] in told["display_name"]
+    assert told["tags"] == [
+        "haberman",
+        "do",
+        "holdout",
+        "fs_balanced",
+        "wgan_gp",
+        "3_epochs",
+        "default_settings",
+    ]
+    assert result.config_hash in told["display_name"]
 
     replicas = table(server, told, "replicas")
-    for row, record in zip(replicas.to_dict("records"), result["replicas"], strict=True):
+    for row, record in zip(replicas.to_dict("records"), result.replicas, strict=True):
         same = ("seed", "best_epoch", "selection_acsa", *METRICS)
-        assert {name: row[name] for name in same} == {name: record[name] for name in same}
-        assert {name: row[f"recall of {name}"] for name in result["classes"]} == record["recall"]
+        assert {name: row[name] for name in same} == {name: getattr(record, name) for name in same}
+        assert {name: row[f"recall of {name}"] for name in result.classes} == record.recall
     cells = table(server, told, "confusion").groupby(["seed", "true", "predicted"])["rows"].sum()
     summed = table(server, told, "confusion_matrix_table").groupby(["Actual", "Predicted"]).sum()
-    for i, true in enumerate(result["classes"]):
-        for j, predicted in enumerate(result["classes"]):
-            counts = [record["confusion"][i][j] for record in result["replicas"]]
-            assert [cells[record["seed"], true, predicted] for record in result["replicas"]] == counts
+    for i, true in enumerate(result.classes):
+        for j, predicted in enumerate(result.classes):
+            counts = [record.confusion[i][j] for record in result.replicas if record.confusion is not None]
+            assert [cells[record.seed, true, predicted] for record in result.replicas] == counts
             assert summed.loc[(true, predicted), "nPredictions"] == sum(counts)
     (artifact,) = (
         one
         for one in server.get(f"{told['run_id']}/artifacts")["artifacts"]
         if one["artifact_type"] == "model"
     )
-    assert artifact["metadata"]["config_hash"] == result["config_hash"]
-    assert artifact["metadata"]["final/acsa"] == result["mean"]["acsa"]
+    assert artifact["metadata"]["config_hash"] == result.config_hash
+    assert artifact["metadata"]["final/acsa"] == result.mean.acsa
     assert not (tmp_path / "home" / ".local").exists()  # nothing of it in the user's home
 
 
@@ -274,14 +284,14 @@ def test_a_method_without_epochs_and_one_without_a_result(run: Run, tmp_path: Pa
         folder = only_folder(tmp_path / name)
         (told,) = inspected(folder, "--summary")
         assert {key for key in told["summary"] if key.startswith("final/")} == expected(result).keys()
-        assert told["summary"]["na"] == (result["na"] or "")
+        assert told["summary"]["na"] == (result.na or "")
         kinds = {record["artifact"]["type"] for record in inspected(folder) if record["type"] == "artifact"}
         assert kinds == ({"run_table"} if name == "peer" else {"run_table", "result"})
 
 
 def test_disabled_leaves_no_files(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert run(*DO, *ONLINE)["mean"]["acsa"] > 0
+    assert run(*DO, *ONLINE).mean.acsa is not None
     assert not (tmp_path / "run" / "wandb").exists()
     assert (tmp_path / "run" / "curves").is_dir()
 
@@ -352,8 +362,8 @@ def test_a_server_that_dies_in_mid_run_loses_nothing(
 
     at_epoch(monkeypatch, 1, kill)
     result = run(*DO, *ONLINE, "logger.wandb.finish_timeout=2")
-    assert result["mean"]["acsa"] > 0
-    assert "the run goes on" in caplog.text
+    assert result.mean.acsa > 0
+    assert "the run continues" in caplog.text
     folder = only_folder(tmp_path / "run")
     assert folder.name.startswith("offline-run-")
     mortal.start()
@@ -374,7 +384,7 @@ def test_a_client_that_dies_in_mid_run_loses_nothing(
 
     at_epoch(monkeypatch, 1, kill)
     result = run(*DO)
-    assert "the run goes on" in caplog.text
+    assert "the run continues" in caplog.text
     folder = only_folder(tmp_path / "run")
     (told,) = inspected(folder, "--summary")
     assert {name: told["summary"][name] for name in expected(result)} == expected(result)
@@ -448,7 +458,7 @@ def test_a_run_that_broke_off_after_its_last_epoch_is_told_all_of_them(
 ) -> None:
     settings = [*DO, "trainer.checkpoint_every=1"]
     with monkeypatch.context() as broken:
-        broken.setattr(play.record, "build", break_off)
+        broken.setattr(training.write, "build_result", break_off)
         with pytest.raises(KeyError, match="broken off"):
             run(*settings)
     first = run_id(tmp_path / "run")
@@ -462,7 +472,7 @@ def test_a_run_that_broke_off_after_its_last_epoch_is_told_all_of_them(
 def test_an_empty_id_is_none(run: Run, tmp_path: Path, compose_config: Compose) -> None:
     """As a full disk may leave it."""
     cfg = compose_config(*DO, "replicas=2")
-    left = tmp_path / "run" / "wandb" / f"{tracking.slug(cfg.logger.wandb.name)}.id"
+    left = tmp_path / "run" / "wandb" / f"{slug(cfg.logger.wandb.name)}.id"
     left.parent.mkdir(parents=True)
     left.touch()
     check_files(tmp_path / "run", run(*DO))
@@ -491,7 +501,7 @@ def leave_as_diverged(run_dir: Path) -> None:
     (run_dir / "result.json").write_text(json.dumps(result))
 
 
-def check_files(run_dir: Path, result: dict[str, Any]) -> None:
+def check_files(run_dir: Path, result: Result) -> None:
     """Compare all that an offline run holds with what lies in its folder."""
     folder = only_folder(run_dir)
     (told,) = inspected(folder, "--summary")
@@ -499,9 +509,9 @@ def check_files(run_dir: Path, result: dict[str, Any]) -> None:
     assert {name: told["summary"][name] for name in expected(result)} == expected(result)
     rows = [row for row in history(folder) if "epoch" in row]
     curves = pd.read_parquet(run_dir / "curves.parquet")
-    for one in result["replicas"]:
-        if one["diverged_at"] is not None:
-            curves = curves[(curves.seed != one["seed"]) | (curves.epoch < one["diverged_at"])]
+    for one in result.replicas:
+        if one.diverged_at is not None:
+            curves = curves[(curves.seed != one.seed) | (curves.epoch < one.diverged_at)]
     assert [row["epoch"] for row in rows] == sorted(set(curves.epoch))
     means = curves.drop(columns=["seed", "fold"]).groupby("epoch").mean()
     for row in rows:
@@ -526,7 +536,7 @@ def test_an_interrupted_rerun_is_no_second_run_of_the_old_result(
     at_epoch(monkeypatch, 2, lambda: steps.append("the last epoch"))
     again = run(*settings, "rerun=true")  # goes on with its checkpoint and its W&B run
     assert steps
-    assert again["replicas"] == result["replicas"]
+    assert again.replicas == result.replicas
     told = [id_of(one) for one in (tmp_path / "run" / "wandb").glob("offline-run-*")]
     assert sorted(told) == sorted({id_of(folder) for folder in folders})
 
@@ -574,9 +584,9 @@ def test_what_wandb_refuses_is_told_and_not_taken_for_the_network(
     run: Run, server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     connect(monkeypatch, server.url)
-    assert run(*DO, *ONLINE, "mode=q", "logger.wandb.project='a:b'")["mean"]["acsa"] > 0
+    assert run(*DO, *ONLINE, "mode=q", "logger.wandb.project='a:b'").mean.acsa > 0
     (warning,) = (one.message for one in caplog.records if one.levelname == "WARNING")
-    assert "cannot start, and logs nothing: UsageError" in warning
+    assert "cannot start, so nothing is logged there: UsageError" in warning
 
 
 def test_the_project_may_be_given_with_its_entity_or_by_the_environment(
@@ -608,7 +618,7 @@ def test_the_jobs_of_a_sweep_are_a_group(tmp_path: Path) -> None:
     assert "wandb:" not in ended.stdout + ended.stderr  # it is in the jobs' own output
     folders = sorted((tmp_path / "runs").glob("haberman/*/wandb/offline-run-*"))
     begun = [next(one["run"] for one in inspected(folder) if one["type"] == "run") for folder in folders]
-    assert [one["job_type"] for one in begun] == ["do", "q"]
+    assert [one["job_type"] for one in begun] == ["DO", "Q"]  # the titles
     assert len({one["run_group"] for one in begun}) == 1
     assert begun[0]["run_group"].startswith("sweep-")
 
@@ -628,7 +638,7 @@ def test_a_finished_sweep_is_logged_without_training(tmp_path: Path) -> None:
         ended = subprocess.run([*arguments, "logger=wandb"], capture_output=True, text=True, check=True)
         assert ended.stdout.count("finished before") == 2
         for file in tmp_path.glob("haberman/*/result.json"):
-            check_files(file.parent, json.loads(file.read_text()))
+            check_files(file.parent, read_result(file))
     assert len(list(tmp_path.glob("haberman/*/wandb/offline-run-*"))) == 2
 
 
@@ -636,7 +646,7 @@ def test_the_agent_of_a_wandb_sweep_drives_the_command(
     compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The example's command as an agent puts it together, for one set of values, twice."""
-    sweep = yaml.safe_load((Path(__file__).parents[1] / "docs" / "wandb_sweep.yaml").read_text())
+    sweep = yaml.safe_load((Path(__file__).parents[2] / "docs" / "wandb_sweep.yaml").read_text())
     assert sweep["metric"]["name"] == "best/validation_acsa"
     chosen = {
         name: one["values"][-1] if "values" in one else one["min"]
@@ -661,14 +671,14 @@ def test_the_agent_of_a_wandb_sweep_drives_the_command(
         else:  # finds a finished run
             train(compose_config(*command[4:-1]), tmp_path / "run")
         (folder,) = (tmp_path / "run" / "wandb").glob(f"offline-run-*-{attempt}")
-        result = json.loads((tmp_path / "run" / "result.json").read_text())
+        result = read_result(tmp_path / "run" / "result.json")
         (told,) = inspected(folder, "--summary")
-        selected = [one["selection_acsa"] for one in result["replicas"]]
+        selected = [one.selection_acsa for one in result.replicas]
         assert told["summary"]["best/validation_acsa"] == pytest.approx(sum(selected) / 2)
         assert {name: told["summary"][name] for name in expected(result)} == expected(result)
         assert told["config"]["gan_type"] == "vanilla"
-        assert told["config"]["resolved.gan_type"] == result["config"]["gan_type"]
-        assert result["config"]["gan_type"]["name"] == "vanilla"
+        assert told["config"]["resolved.gan_type"] == result.config["gan_type"]
+        assert result.config["gan_type"]["name"] == "vanilla"
         begun = next(one["run"] for one in inspected(folder) if one["type"] == "run")
         assert begun["sweep_id"] == "sweep123"
 
@@ -676,19 +686,19 @@ def test_the_agent_of_a_wandb_sweep_drives_the_command(
 def test_an_undefined_number_is_not_logged(run: Run) -> None:
     result = run("mode=q", "replicas=1")
     told = tracking.final_metrics(result)
-    assert result["std"]["acsa"] is None
+    assert result.std.acsa is None
     assert "final/acsa_std" not in told
     assert all(math.isfinite(value) for value in told.values())
 
 
 def test_tags_say_what_was_played(compose_config: Compose) -> None:
     tags = compose_config("logger=wandb", "mode=smote", "dataset=pima", "protocol=cv").logger.wandb.tags
-    assert list(tags) == ["pima", "smote", "cv", "fs_natural", "100_epochs", "own_settings"]
+    assert list(tags) == ["pima", "smote", "cv", "fs_natural", "100_epochs", "default_settings"]
     tags = compose_config("logger=wandb", "mode=q", "dataset=secom_20_columns").logger.wandb.tags
     assert tags[0] == "secom_20_columns"
-    assert "own_settings" in tags
+    assert "default_settings" in tags
     for other in ("fs=quarter", "mode=q fs=balanced", "gan_type=vanilla", "players.classifier.width=64"):
-        assert "own_settings" not in compose_config("logger=wandb", *other.split()).logger.wandb.tags
-    assert "own_settings" in compose_config("logger=wandb", "mode=both_fool", "seed=7").logger.wandb.tags
+        assert "default_settings" not in compose_config("logger=wandb", *other.split()).logger.wandb.tags
+    assert "default_settings" in compose_config("logger=wandb", "mode=both_fool", "seed=7").logger.wandb.tags
     long = compose_config("logger=wandb", "dataset=csv", f"dataset.name={80 * 'x'}", "dataset.source.path=t")
     assert max(map(len, long.logger.wandb.tags)) == 64  # W&B takes no longer ones

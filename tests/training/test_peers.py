@@ -12,13 +12,13 @@ from imblearn.ensemble import BalancedRandomForestClassifier, EasyEnsembleClassi
 from lightgbm import LGBMClassifier
 from sklearn.linear_model import LogisticRegression
 
-from adversarial_oversampling.config import check
+from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.data.sources import load_yeast
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.method_output import Outcome
+from adversarial_oversampling.method_output import MethodOutput
 from adversarial_oversampling.random_streams import Purpose, seed_sequence
-from adversarial_oversampling.training.peers import fit_and_test
+from adversarial_oversampling.training.peers import fit_and_predict
 from adversarial_oversampling.training.run import build, build_data
 from tests.conftest import Compose, Run
 
@@ -48,11 +48,11 @@ LIBRARY: dict[str, Callable[[int], Any]] = {
 every_peer = pytest.mark.parametrize("mode", list(LIBRARY))
 
 
-def played(compose_config: Compose, *overrides: str) -> tuple[TableDataModule, Outcome]:
+def played(compose_config: Compose, *overrides: str) -> tuple[TableDataModule, MethodOutput]:
     cfg = compose_config(*overrides)
     data = build_data(cfg)
     data.setup()
-    return data, fit_and_test(build("mode.estimator", cfg.mode.estimator), data)
+    return data, fit_and_predict(build("mode.estimator", cfg.mode.estimator), data)
 
 
 @every_peer
@@ -78,9 +78,9 @@ def test_the_same_seed_gives_the_same_numbers_alone_and_among_others(run: Run, m
     settings = [f"mode={mode}", "seed=5", *FEWER[mode]]
     first, again = (run(*settings, name=name) for name in ("first", "again"))
     alone = run(*settings, "seed=6", "replicas=1", name="alone")
-    assert first["replicas"] == again["replicas"]
-    assert alone["replicas"] == first["replicas"][1:]
-    assert first["replicas"][0]["acsa"] != first["replicas"][1]["acsa"]
+    assert first.replicas == again.replicas
+    assert alone.replicas == first.replicas[1:]
+    assert first.replicas[0].acsa != first.replicas[1].acsa
 
 
 def test_a_fold_among_others_equals_that_fold_alone(compose_config: Compose) -> None:
@@ -104,11 +104,11 @@ def test_there_is_nothing_to_oversample(compose_config: Compose, mode: str) -> N
 
 def test_nothing_is_chosen_on_test_rows(run: Run, tmp_path: Path) -> None:
     result = run("mode=logistic", "protocol=paper")
-    assert result["optimistic"] is False
-    assert result["epoch_selection"] == "no epochs to choose from"
-    assert result["parameters"] == {}
-    assert all(r["best_epoch"] is None and r["selection_acsa"] is None for r in result["replicas"])
-    assert all(r["rows"]["validation"] == [0, 0] for r in result["replicas"])
+    assert result.optimistic is False
+    assert result.epoch_selection == "no epochs to choose from"
+    assert result.parameters == {}
+    assert all(r.best_epoch is None and r.selection_acsa is None for r in result.replicas)
+    assert all(r.rows.validation == [0, 0] for r in result.replicas)
     assert not (tmp_path / "run" / "best.pt").exists()
     assert len(pd.read_parquet(tmp_path / "run" / "curves.parquet")) == 0
 
@@ -126,15 +126,15 @@ def test_what_the_library_refuses_is_no_result_of_that_replica_only(run: Run, tm
         "+mode.estimator.solver=newton-cholesky",
     ]
     result = run(*source, *settings, "replicas=12")
-    refused = [record["seed"] for record in result["replicas"] if record["na"] is not None]
+    refused = [record.seed for record in result.replicas if record.na is not None]
     assert 0 < len(refused) < 12
-    for record in result["replicas"]:
-        if record["seed"] in refused:
-            assert record["na"].startswith("LogisticRegression: Input X contains infinity")
-            assert record["acsa"] is None
+    for record in result.replicas:
+        if record.seed in refused:
+            assert record.na.startswith("LogisticRegression: Input X contains infinity")
+            assert record.acsa is None
         else:
-            assert record["acsa"] > 0.5
-    assert result["na"] is None
-    assert result["defined"]["acsa"] == 12 - len(refused)
+            assert record.acsa > 0.5
+    assert result.na is None
+    assert result.defined.acsa == 12 - len(refused)
     predicted = set(pd.read_parquet(tmp_path / "run" / "predictions.parquet").seed)
     assert predicted == set(range(12)) - set(refused)

@@ -1,4 +1,4 @@
-"""Several processes for one job: what they answer, how they die, and that they equal one process."""
+"""Several processes for one job: their return values, how they end, and that they equal one process."""
 
 import os
 import signal
@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.results.schema import METRICS, Result
 from adversarial_oversampling.training.processes import ProcessDiedError, call
 from adversarial_oversampling.training.run import train
 from tests.conftest import Compose, Run
@@ -37,7 +38,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_in_mid_answer() -> None:
+def die_while_sending() -> None:
     sender = sys._getframe(1).f_locals["sender"]
     os.write(sender.fileno(), struct.pack("!i", 100) + b"the first of a hundred bytes")
     die()
@@ -51,9 +52,9 @@ def wait_forever() -> None:
     time.sleep(1000)
 
 
-def test_answers_come_in_the_order_of_the_calls() -> None:
-    answers = call([partial(doubled, torch.full((3,), x)) for x in (1.0, 2.0)])
-    assert [answer.tolist() for answer in answers] == [[2.0] * 3, [4.0] * 3]
+def test_values_come_in_the_order_of_the_calls() -> None:
+    values = call([partial(doubled, torch.full((3,), x)) for x in (1.0, 2.0)])
+    assert [value.tolist() for value in values] == [[2.0] * 3, [4.0] * 3]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_answers_come_in_the_order_of_the_calls() -> None:
         (partial(refuse, "key=1"), InputError, "key=1: not so."),
         (stumble, ProcessDiedError, "KeyError: 'a bug'"),
         (die, ProcessDiedError, "killed by SIGKILL"),
-        (die_in_mid_answer, ProcessDiedError, "killed by SIGKILL"),
+        (die_while_sending, ProcessDiedError, "killed by SIGKILL"),
         (leave, ProcessDiedError, "exit code 143"),
     ],
 )
@@ -71,7 +72,7 @@ def test_when_one_fails_nobody_waits_for_the_others(last: Any, error: type[Excep
         call([wait_forever, last])
 
 
-def together(run: Run, tmp_path: Path, *overrides: str, count: int = 2) -> list[dict[str, Any]]:
+def together(run: Run, tmp_path: Path, *overrides: str, count: int = 2) -> list[Result]:
     """The same run in one process and in several."""
     alone = run(*overrides, name="alone")
     # Here a computation has one core: what is asked for is that numbers agree.
@@ -97,11 +98,11 @@ def frames(tmp_path: Path, name: str) -> list[pd.DataFrame]:
 def test_processes_that_share_batches_equal_one(run: Run, tmp_path: Path, mode: str, more: list[str]) -> None:
     settings = [f"mode={mode}", "replicas=1", "dataset.training.dropout=0.2", "trainer.max_epochs=3", *more]
     alone, several = together(run, tmp_path, *settings)
-    assert alone["config_hash"] == several["config_hash"]
-    for mine, theirs in zip(alone["replicas"], several["replicas"], strict=True):
-        assert mine["best_epoch"] == theirs["best_epoch"]
-        for metric in ("acsa", "g_mean", "auroc", "pr_auc", "calibration_error", "selection_acsa"):
-            assert mine[metric] == pytest.approx(theirs[metric], abs=1e-4)
+    assert alone.config_hash == several.config_hash
+    for mine, theirs in zip(alone.replicas, several.replicas, strict=True):
+        assert mine.best_epoch == theirs.best_epoch
+        for metric in (*METRICS, "selection_acsa"):
+            assert getattr(mine, metric) == pytest.approx(getattr(theirs, metric), abs=1e-4)
     mine, theirs = frames(tmp_path, "predictions")
     assert (mine["row"] == theirs["row"]).all()
     chances = [name for name in mine if name.startswith("p_")]
@@ -114,7 +115,7 @@ def test_processes_that_share_batches_equal_one(run: Run, tmp_path: Path, mode: 
 def test_processes_that_share_replicas_equal_one_bit_for_bit(run: Run, tmp_path: Path) -> None:
     settings = ["mode=do", "replicas=1", "protocol=cv", "protocol.folds=3", "dataset.training.dropout=0.2"]
     alone, several = together(run, tmp_path, *settings, "logger=csv")
-    assert alone["replicas"] == several["replicas"]
+    assert alone.replicas == several.replicas
     for name in ("predictions", "curves", "generated"):
         pd.testing.assert_frame_equal(*frames(tmp_path, name), check_exact=True)
     logged = [next(tmp_path.glob(f"{name}/curves/*/metrics.csv")) for name in ("alone", "several")]
@@ -126,7 +127,7 @@ def test_processes_that_share_replicas_equal_one_bit_for_bit(run: Run, tmp_path:
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
-def test_several_processes_go_on_after_a_kill(run: Run, tmp_path: Path, replicas: int) -> None:
+def test_several_processes_resume_after_a_kill(run: Run, tmp_path: Path, replicas: int) -> None:
     settings = ["mode=do", f"replicas={replicas}", "trainer=ddp", "trainer.max_epochs=60"]
     settings += ["trainer.accelerator=cpu", "trainer.checkpoint_every=1", "logger=none"]
     run(*settings, name="whole")
@@ -167,4 +168,4 @@ def test_bad_input_in_several_processes(
 
 def test_a_peer_without_a_game_needs_one_process(run: Run, tmp_path: Path) -> None:
     alone, several = together(run, tmp_path, "mode=logistic")
-    assert alone["replicas"] == several["replicas"]
+    assert alone.replicas == several.replicas

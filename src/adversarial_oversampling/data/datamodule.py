@@ -1,4 +1,4 @@
-"""The rows of R replicas and the batches that are drawn from them."""
+"""The rows of R replicas, and the batches drawn from them."""
 
 from collections.abc import Iterator, Sequence
 from math import ceil, exp, lgamma, log
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
+from adversarial_oversampling import limits
 from adversarial_oversampling.data import laws
 from adversarial_oversampling.data.preprocessing import Preprocessing
 from adversarial_oversampling.data.resampling import Resampling
@@ -19,7 +20,7 @@ from adversarial_oversampling.data.sources import Table
 from adversarial_oversampling.data.splits import Split, folds, holdout
 from adversarial_oversampling.errors import InputError, NotApplicable
 from adversarial_oversampling.random_streams import Purpose, Streams, seed_sequence
-from adversarial_oversampling.shard import WHOLE, Share
+from adversarial_oversampling.shard import WHOLE, Shard
 
 Ints = NDArray[np.int64]
 
@@ -51,7 +52,7 @@ class Rows(NamedTuple):
     ----------
     x : Tensor of shape [R, N, d], float32
     y : Tensor of shape [R, N], int64
-        Behind the table's rows may stand resampled ones; a replica with fewer has zeros of class -1.
+        Resampled rows follow the table's rows; a replica with fewer is padded with zeros of class -1.
     """
 
     x: Tensor
@@ -66,7 +67,7 @@ class Rows(NamedTuple):
 
 
 def pad(parts: Sequence[np.ndarray], multiple: int = 1) -> Tensor:
-    """Stack row numbers of different lengths as `[R, M]`, filled up with -1 to a multiple."""
+    """Stack row numbers of different lengths as `[R, M]`, padded with -1 to a multiple."""
     width = multiple * ceil(max(len(part) for part in parts) / multiple)
     out = torch.full((len(parts), width), -1, dtype=torch.long)
     for slot, part in zip(out, parts, strict=True):
@@ -97,12 +98,12 @@ class ClassDraws:
         self.starts = self.counts.cumsum(dim=1) - self.counts
 
     def of_class(self, k: int, replica: int) -> Tensor:
-        """All training rows of class k in one replica."""
+        """Return all training rows of class k in one replica."""
         start = int(self.starts[replica, k])
         return self.order[replica, start : start + int(self.counts[replica, k])]
 
     def draw(self, law: Tensor, size: int, streams: Streams) -> Tensor:
-        """Row numbers `[R, size]`, with replacement, classes following `law [R, C]`."""
+        """Draw row numbers `[R, size]` with replacement; classes follow `law [R, C]`."""
         chance = streams.uniform(2, size, dtype=torch.float64)
         which = torch.searchsorted(law.double().cumsum(dim=1), chance[:, 0].contiguous(), right=True)
         # Rounding can leave the last cumulated probability below a draw: fall back on the last
@@ -117,7 +118,7 @@ class ClassDraws:
 class TrainingBatches:
     """An epoch of batches; every batch is full and drawn anew from each replica's stream.
 
-    Every process draws the whole batch and takes its share of the rows.
+    Every process draws the whole batch and takes its shard of the rows.
     """
 
     def __init__(
@@ -128,10 +129,10 @@ class TrainingBatches:
         size: int,
         steps: int,
         streams: Streams,
-        share: Share,
+        shard: Shard,
     ) -> None:
         self._rows, self._draws, self._law = rows, draws, law
-        self._size, self._steps, self._streams, self._share = size, steps, streams, share
+        self._size, self._steps, self._streams, self._shard = size, steps, streams, shard
 
     def __len__(self) -> int:
         return self._steps
@@ -139,18 +140,18 @@ class TrainingBatches:
     def __iter__(self) -> Iterator[Batch]:
         for _ in range(self._steps):
             drawn = self._draws.draw(self._law, self._size, self._streams)
-            yield self._rows.take(self._share.take(drawn, dim=1))
+            yield self._rows.take(self._shard.take(drawn, dim=1))
 
 
 class EvaluationBatches:
     """Every given row once, in chunks of one fixed size; short chunks are padded.
 
-    Every process has as many chunks.
+    Every process has the same number of chunks.
     """
 
-    def __init__(self, rows: Rows, parts: Sequence[np.ndarray], share: Share = WHOLE) -> None:
+    def __init__(self, rows: Rows, parts: Sequence[np.ndarray], shard: Shard = WHOLE) -> None:
         self._rows = rows
-        numbers = share.take(pad(parts, EVALUATION_ROWS * share.of), dim=1)
+        numbers = shard.take(pad(parts, EVALUATION_ROWS * shard.world_size), dim=1)
         self._chunks = torch.split(numbers, EVALUATION_ROWS, dim=1)
 
     def __len__(self) -> int:
@@ -164,9 +165,9 @@ class EvaluationBatches:
 class TableDataModule(LightningDataModule):
     """A table, split and preprocessed once per replica.
 
-    Replica r has the seed `seed + r`; under cross-validation every seed brings one replica per
-    fold. Everything that a replica sees comes from its own seed and fold, the table and these
-    settings, so a replica among others equals the solo run of its seed.
+    Replica r has the seed `seed + r`; in cross-validation every seed has one replica per fold. A replica's
+    rows and draws depend on its own seed and fold, the table and these settings alone, so a replica among
+    others equals the solo run of its seed.
 
     Parameters
     ----------
@@ -196,10 +197,10 @@ class TableDataModule(LightningDataModule):
         Rows per batch and replica.
     cache_dir : str or Path
         Where imputed cells are cached.
-    replica_share : Share
-        The replicas that this process has; all others are left out here.
-    row_share : Share
-        The rows of every batch that this process has.
+    replica_shard : Shard
+        The replicas of this process; all others are left out.
+    row_shard : Shard
+        This process's rows of every batch.
 
     Attributes
     ----------
@@ -236,54 +237,51 @@ class TableDataModule(LightningDataModule):
         fs: float | None = None,
         batch_size: int = 64,
         cache_dir: str | Path,
-        replica_share: Share = WHOLE,
-        row_share: Share = WHOLE,
+        replica_shard: Shard = WHOLE,
+        row_shard: Shard = WHOLE,
     ) -> None:
         super().__init__()
-        if replicas < 1:
-            raise InputError(f"replicas={replicas}: at least one replica is needed.")
-        if batch_size < 1:
-            raise InputError(f"dataset.training.batch_size={batch_size}: at least 1 is needed.")
-        if batch_size % row_share.of:
+        for key, value in {
+            "seed": seed,
+            "replicas": replicas,
+            "fs.ratio": fs,
+            "protocol.folds": n_folds,
+            "protocol.fold": fold,
+            "protocol.select_on": select_on,
+            "protocol.validation_size": validation_size,
+            "dataset.split.test_size": test_size,
+            "dataset.training.batch_size": batch_size,
+        }.items():
+            limits.check(key, value)
+        if batch_size % row_shard.world_size:
             raise InputError(
-                f"dataset.training.batch_size={batch_size}: trainer.devices={row_share.of} processes share "
-                "every batch; give a multiple of their number."
+                f"dataset.training.batch_size={batch_size}: trainer.devices={row_shard.world_size} processes "
+                "share every batch; give a multiple of their number."
             )
-        if fs is not None and not 0 < fs <= 1:
-            raise InputError(
-                f"fs.ratio={fs}: the ratio of smallest to largest class lies in (0, 1]; "
-                "null keeps the natural one."
-            )
-        if seed < 0:
-            raise InputError(f"seed={seed}: give 0 or more.")
-        if select_on not in ("validation", "test"):
-            raise InputError(f"protocol.select_on={select_on}: choose validation or test.")
         if select_on == "validation" and not validation_size:
             raise InputError(
                 f"protocol.validation_size={validation_size}: rows are needed to choose the epoch; "
                 "give a fraction such as 0.2."
             )
-        if n_folds is not None and n_folds < 2:
-            raise InputError(f"protocol.folds={n_folds}: at least 2 are needed; null gives one split.")
         if fold is not None and n_folds is None:
             raise InputError(f"protocol.fold={fold}: there are folds only with protocol=cv; set it to null.")
-        if fold is not None and n_folds is not None and not 0 <= fold < n_folds:
+        if fold is not None and n_folds is not None and fold >= n_folds:
             raise InputError(f"protocol.fold={fold}: choose one of 0 to {n_folds - 1}, or null.")
         self.table, self.preprocessing, self.resampling = table, preprocessing, resampling
         self.n_folds, self.test_size, self.validation_size = n_folds, test_size, validation_size
         self.select_on, self.fs, self.batch_size, self.cache_dir = select_on, fs, batch_size, cache_dir
         self.replicas = replicas
-        wanted: Sequence[int | None] = [None]
+        trained_folds: Sequence[int | None] = [None]
         if n_folds is not None:
-            wanted = range(n_folds) if fold is None else [fold]
-        free, needed = psutil.virtual_memory().available, replicas * len(wanted) * table.x.size * 4
+            trained_folds = range(n_folds) if fold is None else [fold]
+        free, needed = psutil.virtual_memory().available, replicas * len(trained_folds) * table.x.size * 4
         if needed > free:
             raise InputError(
                 f"replicas={replicas}: their rows need {needed / 2**30:.1f} GiB and "
                 f"{free / 2**30:.1f} are free; lower replicas and give later seeds in runs of their own."
             )
-        pairs = replica_share.part([(seed + r, f) for r in range(replicas) for f in wanted])
-        self.row_share = row_share
+        pairs = replica_shard.part([(seed + r, f) for r in range(replicas) for f in trained_folds])
+        self.row_shard = row_shard
         self.seeds = [s for s, _ in pairs]
         self.folds = [f for _, f in pairs]
         self.splits: list[Split] = []
@@ -328,10 +326,10 @@ class TableDataModule(LightningDataModule):
         self.splits = splits
 
     def _append_resampled(self, resampling: Resampling, train: list[Ints]) -> list[Ints]:
-        """Put each replica's new rows behind the table's; returns the training rows with them.
+        """Append each replica's new rows to the table's, and return the training rows with them.
 
-        A replica whose rows cannot be resampled keeps them as they are and is marked: it plays along,
-        so that nothing changes for the others, and has no result.
+        A replica whose rows cannot be resampled keeps them as they are and is marked. It is trained like the
+        others, so that nothing changes for these, and has no result.
         """
         new = []
         for r, rows in enumerate(train):
@@ -343,10 +341,12 @@ class TableDataModule(LightningDataModule):
                 self.not_applicable[r] = str(reason)
                 new.append((x[:0], y[:0]))
                 continue
-            counts, made = (np.bincount(one, minlength=self.classes) for one in (y, new[r][1]))
-            for k in np.flatnonzero((made == 0) & (counts < counts.max())):
+            counts, added = (np.bincount(labels, minlength=self.classes) for labels in (y, new[r][1]))
+            for k in np.flatnonzero((added == 0) & (counts < counts.max())):
                 name = self.table.class_names[k]
-                self.notes[r].append(f"{resampling.method} made no rows of class {name}: {counts[k]} train")
+                self.notes[r].append(
+                    f"{resampling.method} generated no rows of class {name}: it has {counts[k]} training rows"
+                )
         count, width = self.rows.y.shape[1], max(len(y) for _, y in new)
         more_x = torch.zeros(len(train), width, self.rows.x.shape[2])
         more_y = torch.full((len(train), width), -1, dtype=torch.long)
@@ -377,19 +377,19 @@ class TableDataModule(LightningDataModule):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches that make up as many rows as the table gives for training, whatever was resampled.
+        """Batches per epoch: as many rows as the table has for training, without the resampled ones.
 
         Folds differ by a few rows, so under cross-validation the number comes from the table's
         size and not from one fold's.
         """
         rows = len(self.splits[0].train)
         if self.n_folds is not None:
-            share = (1 - 1 / self.n_folds) * (1 - (self.validation_size or 0))
-            rows = round(len(self.table.y) * share)
+            train_size = (1 - 1 / self.n_folds) * (1 - (self.validation_size or 0))
+            rows = round(len(self.table.y) * train_size)
         return ceil(rows / self.batch_size)
 
     def anchor_rows(self, cap: int) -> Tensor:
-        """tau_k: up to `cap` training rows of every class, drawn at random above the cap.
+        """Return tau_k: up to `cap` training rows of every class, drawn at random above the cap.
 
         The width comes from the table, not from a replica's split.
 
@@ -398,8 +398,7 @@ class TableDataModule(LightningDataModule):
         Tensor of shape [R, C, A], int64
             Row numbers, the same in every call; -1 where a class has fewer.
         """
-        if cap < 1:
-            raise InputError(f"players.generator.anchors={cap}: at least one anchor per class is needed.")
+        limits.check("players.generator.anchors", cap)
         width = min(cap, int(np.bincount(self.table.y).max()))
         chosen = torch.full((len(self.seeds), self.classes, width), -1, dtype=torch.long)
         streams = Streams(self.seeds, Purpose.ANCHORS, self.folds)
@@ -412,7 +411,7 @@ class TableDataModule(LightningDataModule):
         return chosen
 
     def anchors(self, cap: int) -> tuple[Tensor, Tensor]:
-        """The rows of `anchor_rows` as G combines them.
+        """Return the rows of `anchor_rows` for G to combine.
 
         Returns
         -------
@@ -426,7 +425,7 @@ class TableDataModule(LightningDataModule):
         return anchors, mask
 
     def train_dataloader(self) -> TrainingBatches:
-        """Batches of real rows for D and Q; their classes follow the law that `fs` gives."""
+        """Return batches of real rows for D and Q; their classes follow the law that `fs` sets."""
         law = laws.oversampled(self.counts, self.fs)
         return TrainingBatches(
             self.rows,
@@ -435,24 +434,24 @@ class TableDataModule(LightningDataModule):
             self.batch_size,
             self.steps_per_epoch,
             self._streams,
-            self.row_share,
+            self.row_shard,
         )
 
     def val_dataloader(self) -> EvaluationBatches:
-        """The rows that choose the epoch: validation rows, or test rows in the paper's protocol."""
+        """Return the rows that choose the epoch: validation rows, or test rows in the paper's protocol."""
         return self._evaluation(self.select_on)
 
     def test_dataloader(self) -> EvaluationBatches:
-        """The test rows."""
+        """Return the test rows."""
         return self._evaluation("test")
 
     def _evaluation(self, part: str) -> EvaluationBatches:
-        return EvaluationBatches(self.rows, [getattr(split, part) for split in self.splits], self.row_share)
+        return EvaluationBatches(self.rows, [getattr(split, part) for split in self.splits], self.row_shard)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the batch streams, for a checkpoint."""
+        """Return the state of the batch streams, for a checkpoint."""
         return {"batches": self._streams.state()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on drawing where a checkpoint left off."""
+        """Continue to draw where a checkpoint was saved."""
         self._streams.restore(state_dict["batches"])

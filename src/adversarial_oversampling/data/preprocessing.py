@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from sklearn.impute import KNNImputer
 from sklearn.preprocessing import QuantileTransformer
 
+from adversarial_oversampling import limits
 from adversarial_oversampling.data.sources import Table
 from adversarial_oversampling.errors import InputError
 
@@ -41,7 +42,7 @@ class Preprocessing:
 
     Attributes
     ----------
-    imputer_neighbors : int
+    n_neighbors : int
         Training rows that a missing value is averaged over.
     scaler : str
         ``standard``; ``clipped_standard``, the same cut at -5 and 5; ``quantile_normal``, each column's
@@ -55,26 +56,17 @@ class Preprocessing:
         If a setting is out of range.
     """
 
-    imputer_neighbors: int = 2
+    n_neighbors: int = 2
     scaler: str = "standard"
     n_selected: int | None = None
 
     def __post_init__(self) -> None:
-        if self.imputer_neighbors < 1:
-            raise InputError(
-                f"dataset.preprocessing.imputer_neighbors: {self.imputer_neighbors} is too few; "
-                "give 1 or more"
-            )
-        if self.scaler not in SCALERS:
-            raise _unknown_scaler(self.scaler)
-        if self.n_selected is not None and self.n_selected < 1:
-            raise InputError(
-                f"dataset.preprocessing.n_selected: {self.n_selected} is too few; "
-                "give 1 or more, or null for all"
-            )
+        limits.check("dataset.preprocessing.n_neighbors", self.n_neighbors)
+        limits.Choice(SCALERS).check("dataset.preprocessing.scaler", self.scaler)
+        limits.check("dataset.preprocessing.n_selected", self.n_selected)
 
     def transform(self, table: Table, train_rows: Rows, cache_dir: str | Path) -> NDArray[np.float32]:
-        """Impute, scale and select, with no look at any row outside `train_rows`.
+        """Impute, scale and select, with parameters fitted on `train_rows` alone.
 
         A column that is constant on the training rows becomes zero and is kept, so that the number of
         columns does not depend on the split.
@@ -98,10 +90,10 @@ class Preprocessing:
         n_features = table.x.shape[1]
         if self.n_selected is not None and self.n_selected > n_features:
             raise InputError(
-                f"dataset.preprocessing.n_selected: {self.n_selected} is more than the {n_features} features "
+                f"dataset.preprocessing.n_selected={self.n_selected}: more than the {n_features} features "
                 f"of dataset {table.name}; give at most {n_features}"
             )
-        x = impute(table.x, train_rows, self.imputer_neighbors, cache_dir)
+        x = impute(table.x, train_rows, self.n_neighbors, cache_dir)
         varies = x[train_rows].min(axis=0) < x[train_rows].max(axis=0)
         if not varies.any():
             raise InputError(
@@ -130,6 +122,7 @@ def scale(x: Values, train_rows: Rows, scaler: str) -> Values:
     -------
     ndarray, shape [N, d]
     """
+    limits.Choice(SCALERS).check("dataset.preprocessing.scaler", scaler)
     train: Values = x[train_rows]
     match scaler:
         case "standard":
@@ -146,9 +139,7 @@ def scale(x: Values, train_rows: Rows, scaler: str) -> Values:
             low: Values = train.min(axis=0)
             high: Values = train.max(axis=0)
             return (x - low) / (high - low)
-        case "none":
-            return x
-    raise _unknown_scaler(scaler)
+    return x
 
 
 def select(x: Values, y: NDArray[np.int64], n_selected: int) -> NDArray[np.intp]:
@@ -195,7 +186,7 @@ def impute(x: Values, train_rows: Rows, n_neighbors: int, cache_dir: str | Path)
     x : ndarray of float64, shape [N, d]
         NaN is missing.
     train_rows : ndarray of int64
-        The donors. No other row has a say in any value but its own.
+        The donors. Another row influences its own values only.
     n_neighbors : int
     cache_dir : str or Path
         Imputed values are kept there, under a key of all inputs.
@@ -225,12 +216,6 @@ def impute(x: Values, train_rows: Rows, n_neighbors: int, cache_dir: str | Path)
     full = x.copy()
     full[missing] = values
     return full
-
-
-def _unknown_scaler(scaler: str) -> InputError:
-    return InputError(
-        f"dataset.preprocessing.scaler: '{scaler}' is unknown; choose one of {', '.join(SCALERS)}"
-    )
 
 
 def _impute_missing(x: Values, missing: Mask, train_rows: Rows, n_neighbors: int) -> Values:
@@ -322,7 +307,7 @@ def _load_cached(path: Path, n_values: int) -> Values | None:
 
 
 def _save_cached(path: Path, values: Values) -> None:
-    # Written aside and moved into place: a second process finds either no file or a whole one.
+    # Written aside and moved into place, so that a second process finds no file or a complete one.
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:

@@ -11,6 +11,7 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import pooch
 from numpy.typing import ArrayLike, NDArray
 
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.text import one_line
 
 SECOM_URL = "https://archive.ics.uci.edu/static/public/179/secom.zip"
 WAFER_URL = "https://www.timeseriesclassification.com/aeon-toolkit/Wafer.zip"
@@ -26,9 +28,7 @@ CREDIT_URL = "https://data.openml.org/datasets/0004/46929/dataset_46929.pq"
 
 _SECOM_ZIP_SHA256 = "eea568baf3c2229096d7d294cf0b096b5502bd96d92c0b80a65b84714059be8e"
 
-# `Table.digest` of each published table: over parsed values, so that line ends, separators and 1.5e+00
-# for 1.5 make no difference.
-_PUBLISHED = {
+PUBLISHED = {
     "secom": "46d0ef30f719bb53d69c809dc40b4ae30522dae1deb11b54362d8d99e25ba9bd",
     "pima": "ad0d8f3e1e3ce57c25205dfaf97378e24ff9d7537765fbbbcd7b94152d6ad52d",
     "haberman": "d0c77a459a2d25225a97e688e8c344885ef99ed686c060a9da5f0a3f1de71068",
@@ -36,6 +36,10 @@ _PUBLISHED = {
     "credit": "2c5501ec5604e1b978603145b2659740e73307ee8a24a4e0944032fd4db3bcc3",
     "yeast": "a44fc357bd256cdb7990a7413eb350f22f32564c95cfbdda728e5842009c7a48",
 }
+"""`Table.digest` of each published table.
+
+It is taken over parsed values, so that line ends, separators and 1.5e+00 for 1.5 make no difference.
+"""
 
 _WAY_OUT = "delete it and fetch the published file again, or read a table of your own with dataset=csv"
 _SHIPPED = Path(__file__).parent / "files"
@@ -94,7 +98,7 @@ class Table:
     class_names: tuple[str, ...]
     test_rows: NDArray[np.int64] | None = None
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) over the values, the classes, their names and the archive's test rows.
 
@@ -112,6 +116,11 @@ class Table:
         sha.update(np.ascontiguousarray(self.y, "<i8").tobytes())
         sha.update(np.ascontiguousarray(test_rows, "<i8").tobytes())
         return sha.hexdigest()
+
+
+def published_name(table: Table) -> str | None:
+    """Return the published dataset whose values a table has; None for any other table."""
+    return next((name for name, digest in PUBLISHED.items() if digest == table.digest), None)
 
 
 def make_table(
@@ -205,7 +214,7 @@ def _check_features(table: Table) -> None:
         )
 
 
-def load_secom(data_dir: str | None, cache_dir: str, url: str = SECOM_URL) -> Table:
+def load_secom(data_dir: str | None, cache_dir: str, url: str | None = None) -> Table:
     """SECOM (UCI 179): 1567 rows, 590 features, 41,951 missing values; class 1, a failed unit, is rare.
 
     Parameters
@@ -214,8 +223,8 @@ def load_secom(data_dir: str | None, cache_dir: str, url: str = SECOM_URL) -> Ta
         Folder with ``secom.data`` and ``secom_labels.data``.
     cache_dir : str
         Folder for the downloaded archive.
-    url : str
-        A zip with the two files.
+    url : str, optional
+        Another address of a zip with the two files.
 
     Raises
     ------
@@ -225,6 +234,7 @@ def load_secom(data_dir: str | None, cache_dir: str, url: str = SECOM_URL) -> Ta
     names = ("secom.data", "secom_labels.data")
     files = _local(data_dir, names)
     if files is None:
+        url = url or SECOM_URL
         known_hash = f"sha256:{_SECOM_ZIP_SHA256}" if url == SECOM_URL else None
         files = _members(_download("secom", url, cache_dir, names, known_hash), names)
     x = _frame(files[0], r"\s+", 590)
@@ -294,7 +304,7 @@ def load_yeast(data_dir: str | None, cache_dir: str | None = None) -> Table:
     return _published([file], "yeast", frame.iloc[:, 1:9], list(frame[9].astype(str)), _YEAST_FEATURES)
 
 
-def load_wafer(data_dir: str | None, cache_dir: str, url: str = WAFER_URL) -> Table:
+def load_wafer(data_dir: str | None, cache_dir: str, url: str | None = None) -> Table:
     """Wafer (UCR archive): 1000 training rows, then 6164 test rows, 152 time steps; class -1 is rare.
 
     Parameters
@@ -303,8 +313,8 @@ def load_wafer(data_dir: str | None, cache_dir: str, url: str = WAFER_URL) -> Ta
         Folder with ``Wafer_TRAIN.tsv`` and ``Wafer_TEST.tsv``.
     cache_dir : str
         Folder for the downloaded archive.
-    url : str
-        A zip with ``Wafer_TRAIN.txt`` and ``Wafer_TEST.txt``, separated by white space.
+    url : str, optional
+        Another address of a zip with ``Wafer_TRAIN.txt`` and ``Wafer_TEST.txt``, separated by white space.
 
     Raises
     ------
@@ -314,7 +324,7 @@ def load_wafer(data_dir: str | None, cache_dir: str, url: str = WAFER_URL) -> Ta
     names = ("Wafer_TRAIN.tsv", "Wafer_TEST.tsv")
     files = _local(data_dir, names)
     if files is None:
-        archive = _download("wafer", url, cache_dir, names)
+        archive = _download("wafer", url or WAFER_URL, cache_dir, names)
         files = _members(archive, ("Wafer_TRAIN.txt", "Wafer_TEST.txt"))
     parts = [_frame(file, r"\s+", 153) for file in files]
     frame = pd.concat(parts, ignore_index=True)
@@ -323,7 +333,7 @@ def load_wafer(data_dir: str | None, cache_dir: str, url: str = WAFER_URL) -> Ta
     return _published(files, "wafer", frame.iloc[:, 1:], _as_text(frame[0]), features, test_rows)
 
 
-def load_credit(data_dir: str | None, cache_dir: str, url: str = CREDIT_URL) -> Table:
+def load_credit(data_dir: str | None, cache_dir: str, url: str | None = None) -> Table:
     """Give Me Some Credit: 150,000 rows, 10 features, two of them with missing values; class 1 is rare.
 
     Parameters
@@ -332,8 +342,8 @@ def load_credit(data_dir: str | None, cache_dir: str, url: str = CREDIT_URL) -> 
         Folder with Kaggle's ``cs-training.csv``.
     cache_dir : str
         Folder for the downloaded file.
-    url : str
-        A mirror: a parquet file as OpenML keeps it, or a CSV file as Kaggle's. Columns go by name, so
+    url : str, optional
+        Another address: of a parquet file as at OpenML, or a CSV file as Kaggle's. Columns are read by name, so
         their order and an index column make no difference.
 
     Raises
@@ -344,7 +354,8 @@ def load_credit(data_dir: str | None, cache_dir: str, url: str = CREDIT_URL) -> 
     names = ("cs-training.csv",)
     files = _local(data_dir, names)
     if files is None:
-        path = _download("credit", url, cache_dir, names, note=" (Kaggle's cs-training.csv needs an account)")
+        note = " (Kaggle's cs-training.csv needs an account)"
+        path = _download("credit", url or CREDIT_URL, cache_dir, names, note=note)
         files = [_read(path)]
     frame = _credit_frame(files[0])
     targets = [column for column in _CREDIT_TARGETS if column in frame.columns]
@@ -356,7 +367,7 @@ def load_credit(data_dir: str | None, cache_dir: str, url: str = CREDIT_URL) -> 
     try:
         x = frame[list(_CREDIT_FEATURES)].to_numpy(np.float64, na_value=np.nan)
     except (ValueError, TypeError) as error:
-        raise InputError(f"{files[0].where}: {_one_line(error)}; {_WAY_OUT}") from error
+        raise InputError(f"{files[0].where}: {one_line(error)}; {_WAY_OUT}") from error
     return _published(files, "credit", x, list(labels), _CREDIT_FEATURES)
 
 
@@ -388,7 +399,7 @@ def load_csv(path: str, target: str, name: str, drop: Sequence[str] = ()) -> Tab
         frame = pd.read_csv(file, dtype={target: str}, low_memory=False)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"dataset.source.path: {file} is no CSV file with a header: {_one_line(error)}"
+            f"dataset.source.path: {file} is no CSV file with a header: {one_line(error)}"
         ) from error
     columns = ", ".join(map(str, frame.columns[:8])) + (", ..." if frame.shape[1] > 8 else "")
     if target not in frame.columns:
@@ -425,7 +436,7 @@ def _read(path: Path) -> _File:
     try:
         return _File(str(path), path.read_bytes())
     except OSError as error:
-        raise InputError(f"{path}: can't be read: {_one_line(error)}; check its permissions") from error
+        raise InputError(f"{path}: can't be read: {one_line(error)}; check its permissions") from error
 
 
 def _local(data_dir: str | None, names: Sequence[str]) -> list[_File] | None:
@@ -462,7 +473,7 @@ def _download(
     # requests' errors are OSErrors; pooch raises ValueError for a wrong hash or an unknown protocol.
     except (OSError, ValueError) as error:
         raise InputError(
-            f"dataset {name}: could not download {url} ({_one_line(error)}); put {' and '.join(wanted)} "
+            f"dataset {name}: could not download {url} ({one_line(error)}); put {' and '.join(wanted)} "
             f"into a folder{note} and name it in paths.data_dir or ADVERSARIAL_OVERSAMPLING_DATA_DIR"
         ) from error
 
@@ -474,7 +485,7 @@ def _members(archive: Path, names: Sequence[str]) -> list[_File]:
             return [_File(f"{archive}/{name}", opened.read(paths[name])) for name in names]
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"{archive}: no zip with {' and '.join(names)} ({_one_line(error)}); {_WAY_OUT}"
+            f"{archive}: no zip with {' and '.join(names)} ({one_line(error)}); {_WAY_OUT}"
         ) from error
 
 
@@ -484,7 +495,7 @@ def _frame(file: _File, separator: str, n_columns: int, text_columns: Sequence[i
     try:
         frame = pd.read_csv(io.BytesIO(file.content), sep=separator, header=None, dtype=dtypes)
     except ValueError as error:
-        raise InputError(f"{file.where}: can't be parsed: {_one_line(error)}; {_WAY_OUT}") from error
+        raise InputError(f"{file.where}: can't be parsed: {one_line(error)}; {_WAY_OUT}") from error
     if frame.shape[1] != n_columns:
         raise InputError(f"{file.where}: {frame.shape[1]} columns, not {n_columns}; {_WAY_OUT}")
     return frame
@@ -498,7 +509,7 @@ def _credit_frame(file: _File) -> pd.DataFrame:
         return pd.read_csv(buffer)
     # pyarrow's errors are ValueErrors and OSErrors.
     except (OSError, ValueError) as error:
-        raise InputError(f"{file.where}: can't be parsed: {_one_line(error)}; {_WAY_OUT}") from error
+        raise InputError(f"{file.where}: can't be parsed: {one_line(error)}; {_WAY_OUT}") from error
 
 
 def _published(
@@ -513,7 +524,7 @@ def _published(
     values = np.asarray(x, dtype=np.float64)
     if len(values) == len(labels):
         table = _order_classes(name, values, labels, feature_names, test_rows)
-        if table.digest == _PUBLISHED[name]:
+        if table.digest == PUBLISHED[name]:
             return table
     where = " and ".join(file.where for file in files)
     raise InputError(f"{where}: the values are not those of the published {name} table; {_WAY_OUT}")
@@ -522,7 +533,3 @@ def _published(
 def _as_text(column: "pd.Series[float]") -> list[str]:
     """Numeric labels as text: 1.0 is "1"."""
     return [format(value, "g") for value in column]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -1,8 +1,7 @@
-"""Which rows train, which choose the epoch, and which are tested on.
+"""Split a table into training, validation and test rows.
 
-Every part is stratified by an allocator of our own: the number of rows that each class gives depends on
-the table and the sizes alone, so splits of different seeds have one shape, and a class with two or more
-rows is on both sides of every cut.
+Every part is stratified. The number of rows of each class depends on the table and the sizes alone, so splits
+of different seeds have one shape, and a class with two or more rows is in both parts of every split.
 """
 
 import math
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
+from adversarial_oversampling import limits
 from adversarial_oversampling.data.sources import Table
 from adversarial_oversampling.errors import InputError
 
@@ -43,11 +43,11 @@ class Split:
 
 
 def allocate(counts: NDArray[np.int64], size: float) -> NDArray[np.int64]:
-    """How many rows each class gives to a part.
+    """Return the number of rows of each class in a part.
 
-    The part is to have ``ceil(size * counts.sum())`` rows, dealt out by the method of largest remainders
-    (equal remainders favour the lower class index). A class with two or more rows then keeps at least
-    one row on each side and a class with one row gives none, which can move the total.
+    The part has ``ceil(size * counts.sum())`` rows, allocated by the method of largest remainders (equal
+    remainders favour the lower class index). A class with two or more rows then has at least one row in each
+    part and a class with one row has none in this one, which can change the total.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def stratified_part(
 
 
 def holdout(table: Table, test_size: float | None, validation_size: float | None, seed: int) -> Split:
-    """One split into training, validation and test rows.
+    """Split a table into training, validation and test rows.
 
     Parameters
     ----------
@@ -117,20 +117,19 @@ def holdout(table: Table, test_size: float | None, validation_size: float | None
     InputError
         If a size or the seed is out of range, or the table has no test rows of its own to take.
     """
+    limits.check("seed", seed)
+    limits.check("dataset.split.test_size", test_size)
+    limits.check("protocol.validation_size", validation_size)
     rows = np.arange(len(table.y), dtype=np.int64)
     if test_size is None:
         if table.test_rows is None:
             raise InputError(
-                f"dataset.split.test_size: dataset {table.name} has no test rows of its own; "
-                "give a fraction such as 0.3"
+                f"dataset.split.test_size=None: dataset {table.name} has no test rows of its own; "
+                "give a number such as 0.3."
             )
         test = np.sort(table.test_rows)
         rest = np.setdiff1d(rows, test)
     else:
-        if not _is_number(test_size) or not 0 < test_size < 1:
-            raise InputError(
-                f"dataset.split.test_size: {test_size!r} is no fraction between 0 and 1; give one such as 0.3"
-            )
         rest, test = stratified_part(table.y, rows, test_size, _stream(seed, _TEST))
     train, validation = _inner_part(table.y, rest, validation_size, _stream(seed, _VALIDATION))
     return Split(train, validation, test)
@@ -150,7 +149,7 @@ def folds(table: Table, n_folds: int, validation_size: float | None, seed: int) 
     Returns
     -------
     list of Split, length n_folds
-        Every row is tested on in exactly one of them.
+        Every row is a test row in exactly one of them.
 
     Raises
     ------
@@ -158,13 +157,14 @@ def folds(table: Table, n_folds: int, validation_size: float | None, seed: int) 
         If there are fewer than two folds, or more than the smallest class has rows, or the validation
         size or the seed is out of range.
     """
+    limits.check("seed", seed)
+    limits.check("protocol.folds", n_folds)
+    limits.check("protocol.validation_size", validation_size)
     counts = np.bincount(table.y)
-    if n_folds < 2:
-        raise InputError(f"protocol.folds: {n_folds} is too few; give 2 or more")
     if n_folds > counts[-1]:
         raise InputError(
-            f"protocol.folds: {n_folds} folds, but class '{table.class_names[-1]}' of dataset {table.name} "
-            f"has {counts[-1]} rows; give at most {counts[-1]}"
+            f"protocol.folds={n_folds}: class '{table.class_names[-1]}' of dataset {table.name} has "
+            f"{counts[-1]} rows; give at most {counts[-1]}."
         )
     state = int(_sequence(seed, _FOLDS).generate_state(1)[0])
     parts = StratifiedKFold(n_folds, shuffle=True, random_state=state).split(table.x, table.y)
@@ -181,20 +181,10 @@ def _inner_part(
 ) -> tuple[Rows, Rows]:
     if size is None or size == 0:
         return rows, np.empty(0, dtype=np.int64)
-    if not _is_number(size) or not 0 < size < 1:
-        raise InputError(
-            f"protocol.validation_size: {size!r} is out of [0, 1); give a fraction such as 0.2, or 0 for none"
-        )
     return stratified_part(y, rows, size, rng)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float)
-
-
 def _sequence(seed: int, *purpose: int) -> np.random.SeedSequence:
-    if seed < 0:
-        raise InputError(f"seed: {seed} is negative; give 0 or more")
     return np.random.SeedSequence([seed, *purpose])
 
 

@@ -129,10 +129,10 @@ class GanLoss(Protocol):
     gradient_penalty: float
     label_noise: float
 
-    def discriminator_real(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
-        """D on real rows: -s(D(x)), to be minimised. `slack` is what a target falls short by."""
+    def discriminator_real(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
+        """D on real rows: -s(D(x)), to be minimised. `label_noise` is what each target misses 1 by."""
 
-    def discriminator_generated(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
+    def discriminator_generated(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
         """D on generated rows: -s(1 - D(G(z|k))), to be minimised."""
 
     def generator(self, scores: Tensor) -> Tensor:
@@ -152,11 +152,11 @@ class Vanilla:
     gradient_penalty: float = 0.0
     label_noise: ClassVar[float] = 0.0
 
-    def discriminator_real(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
+    def discriminator_real(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
         """-log D(x), from the score without a clamp; there is no target to fall short of."""
         return -logsigmoid(scores)
 
-    def discriminator_generated(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
+    def discriminator_generated(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
         """-log(1 - D(G(z|k)))."""
         return -logsigmoid(-scores)
 
@@ -181,11 +181,11 @@ class Wasserstein:
     gradient_penalty: float = 10.0
     label_noise: ClassVar[float] = 0.0
 
-    def discriminator_real(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
+    def discriminator_real(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
         """-D(x); there is no target to fall short of."""
         return -scores
 
-    def discriminator_generated(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
+    def discriminator_generated(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
         """D(G(z|k))."""
         return scores
 
@@ -212,13 +212,13 @@ class LeastSquares:
     label_noise: float = 0.1
     gradient_penalty: float = 0.0
 
-    def discriminator_real(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
-        """(D(x) - (1 - slack))^2."""
-        return (logsigmoid(scores).exp() - (1 - slack)) ** 2
+    def discriminator_real(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
+        """(D(x) - (1 - label_noise))^2."""
+        return (logsigmoid(scores).exp() - (1 - label_noise)) ** 2
 
-    def discriminator_generated(self, scores: Tensor, slack: Tensor | float = 0.0) -> Tensor:
-        """(D(G(z|k)) - slack)^2."""
-        return (logsigmoid(scores).exp() - slack) ** 2
+    def discriminator_generated(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
+        """(D(G(z|k)) - label_noise)^2."""
+        return (logsigmoid(scores).exp() - label_noise) ** 2
 
     def generator(self, scores: Tensor) -> Tensor:
         """(D(G(z|i)) - 1)^2."""

@@ -1,8 +1,8 @@
 """The three players' networks, each holding the weights of R replicas.
 
 Weights are `[R, in, out]` and rows `[R, B, in]`, so that R independent networks are one batched
-product. A forward pass is a pure function of its inputs: dropout acts only where random streams
-are handed in, and there is no training mode.
+product. A forward pass is a pure function of its inputs: dropout is active only if random streams are
+passed, and there is no training mode.
 """
 
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ from adversarial_oversampling.random_streams import Streams
 
 
 def _uniform_init(streams: Streams, fan_in: int, *shape: int) -> nn.Parameter:
-    """Weights `[R, *shape]`, uniform in +-1/sqrt(fan_in), each replica from its own stream."""
+    """Draw weights `[R, *shape]`, uniform in +-1/sqrt(fan_in), each replica from its own stream."""
     return nn.Parameter((2 * streams.uniform(*shape) - 1) / fan_in**0.5)
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
     """Batched product `[R, B, n] x [R, n, o]` whose bits do not depend on R.
 
-    A single matrix with one column goes to the library's vector kernel, several go to its matrix
-    kernel, and these round differently. Sums of products are the same for both.
+    For a matrix with one column the library uses its vector kernel for one replica and its matrix kernel for
+    several, and these round differently. A sum of products rounds alike.
     """
     if 1 in b.shape[1:]:
         return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(dim=2)
@@ -47,7 +47,7 @@ class ReplicaLinear(nn.Module):
 
 
 def dropout(x: Tensor, rate: float, streams: Streams) -> Tensor:
-    """Zero a share `rate` of `x [R, ..., B, h]` and rescale the rest, by each replica's own stream."""
+    """Zero a fraction `rate` of `x [R, ..., B, h]` and rescale the rest, by each replica's own stream."""
     kept = streams.uniform(*x.shape[1:]) >= rate
     return x * kept / (1 - rate)
 
@@ -64,7 +64,7 @@ class MLP(nn.Module):
     streams : Streams
         Draw the initial weights.
     dropout : float
-        Share of hidden units dropped where `forward` is given streams, in [0, 1).
+        Fraction of hidden units dropped when `forward` gets streams, in [0, 1).
     """
 
     def __init__(
@@ -123,8 +123,8 @@ class Generator(nn.Module):
     """G(z|k) = g(z|k)^T tau_k (eq. 1): convex combinations of real rows of class k.
 
     The class weight unit (CWI) maps noise and class to softmax weights g over class k's anchors.
-    Its trunk is shared, its last layer is the class's own. A class with fewer anchors than the
-    cap has the rest masked out, so that shapes depend on the table and the config alone.
+    The classes share its trunk, and each has a last layer of its own. A class with fewer anchors than the cap
+    has the rest masked out, so that shapes depend on the table and the configuration alone.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ class Generator(nn.Module):
 
 
 def perplexity(weights: Tensor) -> Tensor:
-    """How many anchors a sample really uses: exp of the entropy of g, averaged over samples.
+    """Return the effective number of anchors per sample: exp of the entropy of g, averaged over samples.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def perplexity(weights: Tensor) -> Tensor:
 
 
 def parameters_per_replica(module: nn.Module) -> int:
-    """Trainable numbers of one replica."""
+    """Return the number of trainable parameters of one replica."""
     return sum(p.numel() // p.shape[0] for p in module.parameters())
 
 

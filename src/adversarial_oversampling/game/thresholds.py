@@ -1,26 +1,26 @@
-"""Moving Q's decision away from the largest class, by one number that is tuned on given rows."""
+"""Shift Q's decision away from the largest class by one number, tuned on the rows that choose the epoch."""
 
 import torch
 from torch import Tensor
 
 from adversarial_oversampling.metrics import acsa_of_present, confusion
 
-# 0 decides by the largest probability; 1 takes the training rows' class frequencies out of it.
+# 0 predicts the most probable class; 1 removes the class frequencies of the training rows from the decision.
 SHIFTS = torch.arange(-20, 61) / 20
 
 
 def decide(logits: Tensor, shift: Tensor, log_prior: Tensor) -> Tensor:
-    """The class of the largest logit_k - shift * log prior_k (Menon et al. 2021, post-hoc adjustment).
+    """Return the class of the largest logit_k - shift * log prior_k (Menon et al. 2021, post-hoc adjustment).
 
-    For two classes this is a threshold on the probability, and where the classes differ in size every
-    threshold is some shift.
+    For two classes this is a threshold on the probability; if the classes differ in size, every threshold
+    corresponds to a shift.
 
     Parameters
     ----------
     logits : Tensor of shape [R, M, C]
     shift : Tensor of shape [R]
     log_prior : Tensor of shape [R, C]
-        Logarithms of the classes' shares of the training rows.
+        Logarithms of the class frequencies among the training rows.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def decide(logits: Tensor, shift: Tensor, log_prior: Tensor) -> Tensor:
 
 
 def tuned_shift(logits: Tensor, classes: Tensor, log_prior: Tensor) -> Tensor:
-    """The shift with the best mean recall; of equally good ones the middle one.
+    """Return the shift with the best mean recall; of equally good ones the middle one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Make a report of finished runs: the command `python -m adversarial_oversampling.report`."""
+"""Write a report of finished runs: the command `python -m adversarial_oversampling.report`."""
 
 import argparse
 import logging
@@ -6,26 +6,22 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.report import figures, page, statistics, tables
+from adversarial_oversampling.report import figures, page, per_split, render, statistics, tables
+from adversarial_oversampling.report.common import SECTIONS, Table
+from adversarial_oversampling.report.figures import Picture
 from adversarial_oversampling.report.runs import load, replica_frame, run_frame
-from adversarial_oversampling.report.tables import Table
+from adversarial_oversampling.text import count
 
 PAGE, DOCUMENT = "index.html", "report.md"
-HEADINGS = {
-    "results": "Results",
-    "modes": "Methods side by side",
-    "fs": "Oversampling rates",
-    "statistics": "Statistics",
-    "rows": "Real and generated rows",
-    "curves": "Training curves",
-    "runs": "Every run",
-}
+
+N = TypeVar("N", Table, Picture)
 
 
 @dataclass(frozen=True)
@@ -41,11 +37,11 @@ class Report:
 
     folder: Path
     tables: Sequence[Table]
-    pictures: Sequence[figures.Picture]
+    pictures: Sequence[Picture]
 
 
-def make(paths: Sequence[Path], output: Path) -> Report:
-    """Write the report of some runs into a folder, which appears when everything is there.
+def write_report(paths: Sequence[Path], output: Path) -> Report:
+    """Write a report of finished runs into a folder, which appears when the report is complete.
 
     Parameters
     ----------
@@ -65,50 +61,68 @@ def make(paths: Sequence[Path], output: Path) -> Report:
     """
     output = output.resolve()
     if output.exists() and not _is_report(output):
-        raise InputError(
-            f"--output {output}: something other than a report lies there; choose another folder."
-        )
+        raise InputError(f"--output {output}: there is something other than a report; choose another folder.")
     runs = load(paths, skip=[output])
     if not runs:
         raise InputError(f"no result.json in {', '.join(map(str, paths))}: give folders of finished runs.")
-    print(f"{len(runs)} run{'' if len(runs) == 1 else 's'}. Tables and statistics ...", flush=True)
+    print(f"{count(len(runs), 'run')}. Tables and statistics ...", flush=True)
     frame, replicas = run_frame(runs), replica_frame(runs)
-    ranked = statistics.rankings(frame)
-    made = [
-        *tables.table_2(frame),
-        *tables.peers(frame),
-        *tables.selected_columns(frame),
-        *tables.fs_sweep(frame),
-        *statistics.tables(frame, replicas, ranked),
-        *tables.long_table(frame),
-    ]
-    ranks = {one.harness: one.result for one in ranked if one.metric == "acsa" and one.result is not None}
-    pictures = figures.pictures(runs, frame, ranks)
+    rankings = statistics.rankings(frame)
+    all_tables = with_unique_names(
+        [
+            *tables.table_2(frame),
+            *tables.peers(frame),
+            *tables.selected_columns(frame),
+            *tables.fs_sweep(frame),
+            *statistics.tables(frame, replicas, rankings),
+            *tables.long_table(frame),
+        ]
+    )
+    ranks = {
+        ranking.setting: ranking.result
+        for ranking in rankings
+        if ranking.metric == "acsa" and ranking.result is not None
+    }
+    pictures = with_unique_names(figures.pictures(frame, replicas, ranks))
 
-    with _beside(output) as name:
+    with _temporary_folder(output) as name:
         new = Path(name) / "new"
         (new / "tables").mkdir(parents=True)
         (new / "figures").mkdir()
-        write_tables(new / "tables", made, frame, replicas)
+        write_tables(new / "tables", all_tables, frame)
+        per_split.per_split(replicas).to_csv(new / per_split.FILE, index=False)
         for i, picture in enumerate(pictures, 1):
             print(f"Picture {i} of {len(pictures)}: {picture.title}", flush=True)
             figures.save(picture, new / "figures")
-        (new / DOCUMENT).write_text(document(made, pictures))
-        page.write(new / PAGE, made, pictures, frame, runs)
+        (new / DOCUMENT).write_text(document(all_tables, pictures))
+        page.write(new / PAGE, all_tables, pictures, frame, runs)
         if output.exists():
             os.replace(output, Path(name) / "old")
         os.replace(new, output)
-    return Report(output, made, pictures)
+    return Report(output, all_tables, pictures)
 
 
-def _beside(output: Path) -> "tempfile.TemporaryDirectory[str]":
-    """A temporary folder on the same disk, from which the report moves to its place in one step."""
+def with_unique_names(items: Sequence[N]) -> list[N]:
+    """Return tables or pictures of which no two have one file name: repeated names get a number."""
+    used: set[str] = set()
+    renamed = []
+    for item in items:
+        name, number = item.name, 2
+        while name in used:
+            name, number = f"{item.name}-{number}", number + 1
+        used.add(name)
+        renamed.append(replace(item, name=name))
+    return renamed
+
+
+def _temporary_folder(output: Path) -> "tempfile.TemporaryDirectory[str]":
+    """Return a temporary folder on the disk of the output, so that the report is moved in one step."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent)
     except OSError as error:
         raise InputError(
-            f"--output {output}: cannot be written ({error.strerror}); choose another."
+            f"--output {output}: cannot be written ({error.strerror}); choose another folder."
         ) from error
 
 
@@ -116,27 +130,26 @@ def _is_report(folder: Path) -> bool:
     return folder.is_dir() and ((folder / DOCUMENT).is_file() or not any(folder.iterdir()))
 
 
-def write_tables(folder: Path, made: Sequence[Table], frame: pd.DataFrame, replicas: pd.DataFrame) -> None:
-    """Write every table as CSV and LaTeX, and both data frames as CSV."""
-    for table in made:
-        (folder / f"{table.name}.csv").write_text(tables.csv(table))
-        (folder / f"{table.name}.tex").write_text(tables.latex(table))
-    tables.flat(frame).to_csv(folder / "runs.csv", index=False)
-    tables.flat(replicas).to_csv(folder / "replicas.csv", index=False)
+def write_tables(folder: Path, all_tables: Sequence[Table], frame: pd.DataFrame) -> None:
+    """Write every table as CSV and LaTeX, and the run frame as CSV."""
+    for table in all_tables:
+        (folder / f"{table.name}.csv").write_text(render.csv(table))
+        (folder / f"{table.name}.tex").write_text(render.latex(table))
+    render.plain(frame).to_csv(folder / "runs.csv", index=False)
 
 
-def document(made: Sequence[Table], pictures: Sequence[figures.Picture]) -> str:
-    """All tables and pictures as one Markdown document."""
+def document(all_tables: Sequence[Table], pictures: Sequence[Picture]) -> str:
+    """Return all tables and pictures as one Markdown document."""
     parts = ["# Report\n"]
-    for section, heading in HEADINGS.items():
-        blocks = [tables.markdown(table) for table in made if table.section == section]
-        blocks += [_shown(picture) for picture in pictures if picture.section == section]
+    for section, heading in SECTIONS.items():
+        blocks = [render.markdown(table) for table in all_tables if table.section == section]
+        blocks += [_picture_block(picture) for picture in pictures if picture.section == section]
         if blocks:
             parts += [f"## {heading}\n", *blocks]
     return "\n".join(parts)
 
 
-def _shown(picture: figures.Picture) -> str:
+def _picture_block(picture: Picture) -> str:
     png, _ = figures.files(picture, figures.LIGHT)
     return f"### {picture.title}\n\n![{picture.title}](figures/{png})\n\n{picture.caption}\n"
 
@@ -145,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m adversarial_oversampling.report",
-        description="Tables, figures and statistics of finished runs, and one page that holds them all.",
+        description="Write tables, figures and statistics of finished runs, and one page with all of them.",
     )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUNS", help="folders of runs, or their result.json"
@@ -156,24 +169,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--wandb", metavar="PROJECT", help="also log it to Weights & Biases; PROJECT or ENTITY/PROJECT"
     )
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        written = make(given.runs, given.output)
+        report = write_report(options.runs, options.output)
     except InputError as error:
         sys.exit(f"Error: {error}")
-    print(f"The report's page: {written.folder / PAGE}")
-    if given.wandb:
-        log_to_wandb(written, given.wandb)
+    print(f"The report's page: {report.folder / PAGE}")
+    if options.wandb:
+        log_to_wandb(report, options.wandb)
 
 
-def log_to_wandb(written: Report, project: str) -> None:
+def log_to_wandb(report: Report, project: str) -> None:
     """Log a report that has been written; exit with 1 if Weights & Biases fails."""
     from adversarial_oversampling.report.tracking import log_report  # slow to import
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger("adversarial_oversampling").setLevel(logging.INFO)
     try:
-        log_report(written.folder, written.tables, written.pictures, project)
+        log_report(report.folder, report.tables, report.pictures, project)
     except Exception as error:
         sys.exit(f"Error: the report is written, but Weights & Biases fails: {error}")
 

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a report: tables, pictures and every run. It makes no request at all."""
+"""One self-contained HTML page of a report, with tables, pictures and every run. It makes no requests."""
 
 import base64
 import re
@@ -13,37 +13,47 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from PIL import Image
 
-from adversarial_oversampling.report.figures import DARK, DPI, LIGHT, Picture, Theme, files, sentence
-from adversarial_oversampling.report.runs import Run, departures, rows_of
-from adversarial_oversampling.report.tables import LABELS, NA, Cell, Table, percent
-from adversarial_oversampling.results.read import seeds_text
+from adversarial_oversampling.report.common import NA, SECTIONS, Cell, Table, rows_of
+from adversarial_oversampling.report.figures import DARK, DPI, LIGHT, Picture, Theme, files
+from adversarial_oversampling.report.runs import PARTS, Run
+from adversarial_oversampling.results.display import OPTIMISTIC, seeds_text
+from adversarial_oversampling.results.schema import METRICS
+from adversarial_oversampling.text import capitalized, count, percent
 
-SECTIONS = {
-    "results": ("Results", ""),
-    "modes": ("Methods side by side", ""),
-    "fs": ("Oversampling rates", "The tables behind the pictures are folded."),
-    "statistics": (
-        "Statistics",
-        "How far differences may be chance, over datasets and over replicas of one. The tables are folded.",
-    ),
-    "rows": ("Real and generated rows", ""),
-    "curves": ("Training curves", "A picture per dataset, folded."),
+INTRODUCTIONS = {
+    "fs": "The tables behind the pictures are folded.",
+    "statistics": "Tests over datasets, and intervals over the replicas of one dataset. The tables are "
+    "folded.",
+    "curves": "One picture per dataset, folded.",
 }
 FOLDED_TABLES = ("fs", "statistics")
 FOLDED_PICTURES = ("curves",)
+RUNS_SECTION = "runs"
 NUMBER = re.compile(r"[+-]?\d.*|[<=] .*|NA|-|undefined|")
 CSS_PIXELS = 96  # per inch
+
+TEXT_COLUMNS = ("method", "dataset", "fs", "variant", "protocol")
+RUN_COLUMNS = (
+    *TEXT_COLUMNS,
+    "epochs",
+    "seeds",
+    *METRICS.values(),
+    "optimism",
+    "settings compared",
+    "parameters",
+    "seconds",
+)
 
 
 @dataclass(frozen=True)
 class Item:
-    """A cell of the table of runs: what it says and what it is sorted by.
+    """A cell of the table of runs.
 
     Attributes
     ----------
     text : str
     key : float or str
-        A text that is empty comes last.
+        Value to sort by; an empty text is sorted last.
     """
 
     text: str
@@ -57,12 +67,12 @@ class Entry:
     Attributes
     ----------
     dataset, method, protocol : str
-        What it is filtered by.
+        Values to filter by.
     items : tuple of Item
         In the order of `RUN_COLUMNS`.
     optimistic : bool
     facts : tuple of (str, str)
-        Name and text of what the details tell.
+        Names and texts of the details.
     """
 
     dataset: str
@@ -75,7 +85,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a table, its first cell spanning the rows that follow without one."""
+    """A row of a table; its first cell spans the following rows without a first cell."""
 
     head: Cell | None
     span: int
@@ -84,8 +94,8 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A picture with what the page needs of it."""
+class Inlined:
+    """A picture with its size in CSS pixels and its files as data URIs."""
 
     picture: Picture
     width: int
@@ -94,34 +104,31 @@ class Shown:
     dark: str
 
 
-TEXT_COLUMNS = ("method", "dataset", "fs", "departures", "protocol")
-METRIC_COLUMNS = tuple(LABELS)
-RUN_COLUMNS = (
-    *TEXT_COLUMNS,
-    "epochs",
-    "seeds",
-    *LABELS.values(),
-    "optimism",
-    "settings compared",
-    "parameters",
-    "seconds",
-)
+@dataclass(frozen=True)
+class Section:
+    """A section of the page."""
+
+    name: str
+    heading: str
+    introduction: str
+    pictures: Sequence[Inlined]
+    tables: Sequence[Table]
 
 
 def lines(table: Table) -> list[Line]:
-    """Rows of a table for the page."""
-    found = []
+    """Return the rows of a table for the page."""
+    rows = []
     for i, row in enumerate(table.rows):
         span = 1
         while i + span < len(table.rows) and not table.rows[i + span][0].text:
             span += 1
         head = row[0] if row[0].text or i == 0 else None
-        found.append(Line(head, span, row[1:], i in table.groups and i > 0))
-    return found
+        rows.append(Line(head, span, row[1:], i in table.groups and i > 0))
+    return rows
 
 
 def numeric(table: Table) -> list[bool]:
-    """Whether each column holds numbers, which are set to the right."""
+    """Return for each column whether it holds numbers, which are aligned to the right."""
     return [
         all(NUMBER.fullmatch(row[i].text) for row in table.rows) and any(row[i].text for row in table.rows)
         for i in range(len(table.columns))
@@ -129,46 +136,44 @@ def numeric(table: Table) -> list[bool]:
 
 
 def entries(frame: pd.DataFrame) -> list[Entry]:
-    """Every run as a line of the table of runs."""
+    """Return every run as a line of the table of runs."""
     return [_entry(run) for run in rows_of(frame)]
 
 
 def _entry(run: Any) -> Entry:
-    smallest, largest = min(run.rows_train), max(run.rows_train)
-    ratio = smallest / largest if pd.isna(run.fs_ratio) else run.fs_ratio
-    apart = "; ".join(departures(run.variant))
-    folds = f", {run.folds} folds" if run.folds else ""
+    variant = "; ".join(run.variant)
+    folds = f", {count(run.folds, 'fold')}" if run.folds else ""
     items = [
         Item(run.title, run.title),
-        Item(run.dataset, run.dataset),
-        Item(run.fs.replace("_", " "), ratio),
-        Item(NA if run.na is not None else apart or "none", apart),
+        Item(run.dataset_title, run.dataset_title),
+        Item(run.fs.replace("_", " "), run.rate),
+        Item(NA if run.na is not None else variant or "none", variant),
         Item(f"{run.protocol}{folds}", run.protocol),
-        _number(run.epochs),
+        _number_item(run.epochs),
         Item(seeds_text(run.seeds).removeprefix("seeds ").removeprefix("seed "), len(run.seeds)),
     ]
-    for metric in METRIC_COLUMNS:
+    for metric in METRICS:
         value = getattr(run, metric)
         text = NA if run.na is not None else percent(value, getattr(run, f"{metric}_std"))
         items.append(Item(text, "" if pd.isna(value) else value))
     items += [
         Item("", "") if pd.isna(run.optimism) else Item(f"{100 * run.optimism:+.2f}", run.optimism),
-        _number(run.settings_compared),
-        _number(run.parameters) if run.parameters else Item("", ""),
+        _number_item(run.settings_compared),
+        _number_item(run.parameters) if run.parameters else Item("", ""),
         Item(f"{run.seconds:.1f}", run.seconds),
     ]
     facts = [
-        ("departures from the paper's cell", "; ".join(run.variant) or "none"),
+        ("variant", variant or "none"),
         ("NA", run.na or ""),
-        ("lost replicas", "" if run.na else "; ".join(run.lost)),
+        ("replicas without a result", "" if run.na else "; ".join(run.lost)),
         ("epoch", run.epoch_selection),
         ("game", run.gan_type or ""),
-        ("classes, the largest first", ", ".join(map(str, run.classes))),
-        *((f"{part} rows", _counts(run, part)) for part in ("train", "validation", "test")),
+        ("classes, the largest first", ", ".join(run.classes)),
+        *((f"{part} rows", _spaced_counts(getattr(run, f"rows_{part}"))) for part in PARTS),
         ("hash", run.config_hash),
     ]
     return Entry(
-        run.dataset,
+        run.dataset_title,
         run.title,
         run.protocol,
         tuple(items),
@@ -177,66 +182,66 @@ def _entry(run: Any) -> Entry:
     )
 
 
-def _number(value: float) -> Item:
+def _number_item(value: float) -> Item:
     return Item(f"{value:,}", value)
 
 
-def _counts(run: Any, part: str) -> str:
-    rows = getattr(run, f"rows_{part}")
+def _spaced_counts(rows: Sequence[int]) -> str:
     return " / ".join(map(str, rows)) if sum(rows) else ""
 
 
-def shown(picture: Picture, folder: Path) -> Shown:
-    """A picture with its files as data URIs."""
+def inlined(picture: Picture, folder: Path) -> Inlined:
+    """Return a picture with its files as data URIs."""
     png, _ = files(picture, LIGHT)
     with Image.open(folder / png) as image:
         width, height = (round(pixels * CSS_PIXELS / DPI) for pixels in image.size)
-    return Shown(picture, width, height, _uri(picture, LIGHT, folder), _uri(picture, DARK, folder))
-
-
-def _uri(picture: Picture, theme: Theme, folder: Path) -> str:
-    """The smaller one of a picture's two files."""
-    kinds = zip(("image/png", "image/svg+xml"), files(picture, theme), strict=True)
-    kind, content = min(
-        ((kind, (folder / name).read_bytes()) for kind, name in kinds), key=lambda found: len(found[1])
+    return Inlined(
+        picture, width, height, _data_uri(picture, LIGHT, folder), _data_uri(picture, DARK, folder)
     )
+
+
+def _data_uri(picture: Picture, theme: Theme, folder: Path) -> str:
+    """Return the smaller one of a picture's two files."""
+    names = zip(("image/png", "image/svg+xml"), files(picture, theme), strict=True)
+    contents = [(kind, (folder / name).read_bytes()) for kind, name in names]
+    kind, content = min(contents, key=lambda pair: len(pair[1]))
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def flag(text: str) -> Markup:
-    """Text in which the word OPTIMISTIC stands out."""
+    """Return a text in which the word OPTIMISTIC stands out."""
     badge = Markup('<strong class="badge">OPTIMISTIC</strong>')
-    return escape(text).replace("(OPTIMISTIC)", badge).replace("OPTIMISTIC:", badge + ":")
+    return escape(text).replace(f"({OPTIMISTIC})", badge).replace(f"{OPTIMISTIC}:", badge + ":")
 
 
 def versions(runs: Sequence[Run]) -> dict[str, str]:
-    """Versions that the runs were made with; several where they differ."""
-    found: dict[str, dict[str, None]] = {}
+    """Return the versions of packages that the runs used; several where they differ."""
+    used: dict[str, dict[str, None]] = {}
     for run in runs:
-        for name, version in run.result["versions"].items():
-            found.setdefault(name, {})[version] = None
-    return {name: ", ".join(seen) for name, seen in found.items()}
+        for name, version in run.result.versions.items():
+            used.setdefault(name, {})[version] = None
+    return {name: ", ".join(all_versions) for name, all_versions in used.items()}
 
 
 def render(
     tables: Sequence[Table],
-    pictures: Sequence[Shown],
+    pictures: Sequence[Inlined],
     frame: pd.DataFrame,
     runs: Sequence[Run],
     when: datetime,
 ) -> str:
-    """The page as text.
+    """Return the page as text.
 
     Parameters
     ----------
     tables : sequence of Table
         Those of the section "runs" are left out: the page has a table of its own for them.
-    pictures : sequence of Shown
+    pictures : sequence of Inlined
     frame : DataFrame
         The run frame.
     runs : sequence of Run
     when : datetime
-        When the report was made.
+        Time of the report.
     """
     environment = Environment(
         loader=PackageLoader("adversarial_oversampling.report", "."),
@@ -245,31 +250,39 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["flag"] = flag
-    found = entries(frame)
-    sections = []
-    for name, (heading, lead) in SECTIONS.items():
-        its_tables = [table for table in tables if table.section == name]
-        its_pictures = [one for one in pictures if one.picture.section == name]
-        if its_tables or its_pictures:
-            sections.append((name, heading, lead, its_pictures, its_tables))
+    environment.filters |= {"flag": flag, "capitalized": capitalized}
+    all_entries = entries(frame)
+    sections = [
+        Section(
+            name,
+            heading,
+            INTRODUCTIONS.get(name, ""),
+            [entry for entry in pictures if entry.picture.section == name],
+            [table for table in tables if table.section == name],
+        )
+        for name, heading in SECTIONS.items()
+        if name != RUNS_SECTION
+    ]
     choices = {
-        part: list(dict.fromkeys(getattr(entry, part) for entry in found))
+        part: list(dict.fromkeys(getattr(entry, part) for entry in all_entries))
         for part in ("dataset", "method", "protocol")
     }
     return environment.get_template("page.html.jinja").render(
         when=when,
-        harnesses=list(frame.groupby("harness", sort=False).size().items()),
-        datasets=list(dict.fromkeys(frame["dataset"])),
+        settings=[
+            (setting, count(number, "run"))
+            for setting, number in frame.groupby("setting", sort=False).size().items()
+        ],
+        datasets=list(dict.fromkeys(frame["dataset_title"])),
         versions=versions(runs),
-        devices=list(dict.fromkeys(str(run.result["device"]) for run in runs)),
-        sections=sections,
+        devices=list(dict.fromkeys(run.result.device for run in runs)),
+        sections=[section for section in sections if section.pictures or section.tables],
+        runs_heading=SECTIONS[RUNS_SECTION],
         folded_tables=FOLDED_TABLES,
         folded_pictures=FOLDED_PICTURES,
         lines=lines,
         numeric=numeric,
-        sentence=sentence,
-        entries=found,
+        entries=all_entries,
         choices=choices,
         columns=RUN_COLUMNS,
         text_columns=TEXT_COLUMNS,
@@ -296,5 +309,5 @@ def write(
         The run frame.
     runs : sequence of Run
     """
-    inlined = [shown(picture, path.parent / "figures") for picture in pictures]
-    path.write_text(render(tables, inlined, frame, runs, datetime.now(UTC)))
+    with_files = [inlined(picture, path.parent / "figures") for picture in pictures]
+    path.write_text(render(tables, with_files, frame, runs, datetime.now(UTC)))

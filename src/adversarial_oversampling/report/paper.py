@@ -1,36 +1,29 @@
-"""What the paper reports: its Table 2, and the names and order of the methods."""
+"""Facts of the paper: its Table 2, its Figure 2, and the roles of its methods."""
 
 from collections.abc import Mapping
+from functools import cache
+
+from adversarial_oversampling.config.catalogue import datasets, modes
 
 Scores = tuple[float, float]
 """ACSA and GM, in percent."""
 
-DATASETS = ("secom", "pima", "haberman", "wafer", "credit", "yeast")
-
-TITLES = {
-    "q": "Q",
-    "ro": "RO+Q",
-    "cot": "COT",
-    "smote": "SMOTE+Q",
-    "bsmote": "B-SMOTE+Q",
-    "adasyn": "ADASYN+Q",
-    "gamo": "GAMO",
-    "ao": "AO",
-    "do": "DO",
-    "both_fool": "both fool",
-    "both_favour": "both favour",
-    "weighted_q": "class-weighted Q",
-    "threshold_q": "Q, tuned threshold",
-    "logistic": "balanced logistic regression",
-    "balanced_forest": "balanced random forest",
-    "easy_ensemble": "EasyEnsemble",
-    "lightgbm": "LightGBM, class weights",
+PROPOSED = ("ao", "do")
+"""The methods that the paper proposes."""
+REFERENCES = ("q", "do")
+"""The baseline and the best method of the paper: differences are taken from both."""
+FIGURE_2 = ("secom", "do")
+"""Dataset and mode of the paper's Figure 2."""
+FS_REMARK = "DO is at fs=balanced; the paper does not state the fs of its DO."
+GENERATED_ROWS = {
+    "ao": "In AO, G generates rows that Q misclassifies, and Q then learns them: crosses lie near or across "
+    "the boundary, and p_own is low for those that Q has not learned yet.",
+    "do": "In DO, G generates rows of which Q is certain, and Q is trained to doubt them: crosses lie inside "
+    "their own class.",
 }
-"""Titles of the modes, in the order of every table: the paper's columns, our own two, the peers."""
+"""What each proposed method is expected to generate."""
 
-MODES = tuple(TITLES)[:9]
-"""The columns of the paper's Table 2."""
-
+_COLUMNS = ("q", "ro", "cot", "smote", "bsmote", "adasyn", "gamo", "ao", "do")
 _ROWS: dict[str, tuple[Scores | None, ...]] = {
     "secom": (
         (57.06, 42.82),
@@ -100,30 +93,32 @@ _ROWS: dict[str, tuple[Scores | None, ...]] = {
     ),
 }
 
+DATASETS = tuple(_ROWS)
+"""Names of the published datasets, in the order of Table 2."""
+
 TABLE_2: dict[tuple[str, str], Scores | None] = {
-    (dataset, mode): scores for dataset, row in _ROWS.items() for mode, scores in zip(MODES, row, strict=True)
+    (dataset, mode): scores
+    for dataset, row in _ROWS.items()
+    for mode, scores in zip(_COLUMNS, row, strict=True)
 }
 """ACSA and GM of every dataset and mode; None is the paper's "NA"."""
 
 
-def title(mode: str) -> str:
-    """Name of a mode as it heads a column; an unknown mode's own name."""
-    return TITLES.get(mode, mode)
+@cache
+def columns() -> Mapping[str, str]:
+    """Return the modes of Table 2 with their titles, in the order of its columns."""
+    return {name: mode.title for name, mode in modes().items() if mode.origin == "paper"}
 
 
-def mode_order(mode: str) -> tuple[int, str]:
-    """Sort key of a mode: the order of the tables, then unknown ones by name."""
-    known = list(TITLES)
-    return (known.index(mode) if mode in TITLES else len(known), mode)
-
-
-def dataset_order(dataset: str) -> tuple[int, str]:
-    """Sort key of a dataset: the order of the paper's Table 2, then others by name."""
-    return (DATASETS.index(dataset) if dataset in DATASETS else len(DATASETS), dataset)
+@cache
+def dataset_titles() -> Mapping[str, str]:
+    """Return the datasets of Table 2 with their titles, in the order of its rows."""
+    described = datasets()
+    return {name: described[name].title for name in DATASETS}
 
 
 def impossible(scores: Mapping[tuple[str, str], Scores | None] = TABLE_2) -> list[tuple[str, str]]:
-    """Cells whose GM is above their ACSA.
+    """Return the cells whose GM is above their ACSA.
 
     ACSA is the arithmetic and GM the geometric mean of the same recalls, so no single model has them.
     """

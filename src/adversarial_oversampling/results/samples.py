@@ -1,4 +1,4 @@
-"""Where generated rows lie and what they come from: a sample for the first replica."""
+"""A sample of real and generated rows of the first replica, with the anchors that they combine."""
 
 from collections.abc import Callable
 
@@ -17,16 +17,16 @@ ROWS = 200  # per class and kind, at most
 
 @torch.no_grad()
 def sample(game: Game, data: TableDataModule) -> pd.DataFrame | None:
-    """Up to 200 real and 200 generated rows of every class, as Q sees them, with the weights given.
+    """Return up to 200 real and 200 generated rows of every class, preprocessed as for Q.
 
-    Rows are drawn from a stream of their own, so that looking at them changes no result.
+    Rows are drawn from a stream of their own, so that sampling changes no result.
 
     Returns
     -------
     DataFrame or None
         `kind` (real, generated), `class`, `p_own` (Q's probability of the row's class), `anchor` (the
-        table's row with the largest weight; -1 if not known), `anchor_weight`, `anchors_used`
-        (perplexity of the weights) and a column `x_...` per feature. None for a mode that makes no rows.
+        table's row with the largest weight; -1 where unknown), `anchor_weight`, `anchors_used`
+        (perplexity of the weights) and a column `x_...` per feature. None for a mode that generates no rows.
     """
     if "generator" not in game.players and data.resampling is None:
         return None
@@ -37,20 +37,20 @@ def sample(game: Game, data: TableDataModule) -> pd.DataFrame | None:
         rows, weights = game.generator(latent.normal(data.classes, ROWS, game.generator.latent))
         origin = data.anchor_rows(weights.shape[-1])[0]
         for k in range(data.classes):
-            given = weights[0, k].cpu()
+            anchor_weights = weights[0, k].cpu()
             frame = _frame(game, data, "generated", rows[0, k].cpu(), k)
-            frame["anchor"] = origin[k][given.argmax(dim=1)].numpy()
-            frame["anchor_weight"] = given.max(dim=1).values.numpy()
-            frame["anchors_used"] = [float(perplexity(one[None])) for one in given]
+            frame["anchor"] = origin[k][anchor_weights.argmax(dim=1)].numpy()
+            frame["anchor_weight"] = anchor_weights.max(dim=1).values.numpy()
+            frame["anchors_used"] = [float(perplexity(row[None])) for row in anchor_weights]
             frames.append(frame)
     else:
-        made = _draw(data, lambda rows: rows[rows >= len(data.table.y)])
-        frames += [_frame(game, data, "generated", x, k) for k, x in enumerate(made)]
+        new_rows = _draw(data, lambda rows: rows[rows >= len(data.table.y)])
+        frames += [_frame(game, data, "generated", x, k) for k, x in enumerate(new_rows)]
     return pd.concat(frames, ignore_index=True)
 
 
 def _draw(data: TableDataModule, kept: Callable[[Tensor], Tensor]) -> list[Tensor]:
-    """Rows `[n, d]` of each class, at random from those of the first replica's that are kept."""
+    """Draw rows `[n, d]` of each class at random from the first replica's rows that are kept."""
     random = np.random.default_rng(seed_sequence(data.seeds[0], Purpose.SAMPLES, data.folds[0]))
     drawn = []
     for k in range(data.classes):
@@ -63,9 +63,9 @@ def _frame(game: Game, data: TableDataModule, kind: str, x: Tensor, k: int) -> p
     names = data.table.feature_names
     if x.shape[1] != len(names):
         names = tuple(f"selected_{i}" for i in range(x.shape[1]))
-    # Every replica's Q gets the rows; the first one's answer counts.
+    # Every replica's Q classifies the rows; only the first one's result is used.
     logits = game.classifier(x.to(game.device).expand(len(data.seeds), -1, -1))[0].cpu()
-    about = {
+    columns = {
         "kind": kind,
         "class": data.table.class_names[k],
         "p_own": logits.softmax(dim=-1)[:, k].numpy(),
@@ -74,4 +74,4 @@ def _frame(game: Game, data: TableDataModule, kind: str, x: Tensor, k: int) -> p
         "anchors_used": np.nan,
     }
     features = pd.DataFrame(x.numpy(), columns=[f"x_{name}" for name in names])
-    return pd.concat([pd.DataFrame(about, index=features.index), features], axis=1)
+    return pd.concat([pd.DataFrame(columns, index=features.index), features], axis=1)

@@ -1,1 +1,1 @@
-"""Sweeps that survive: every job of a multirun plays in a child process, and its fate is written down."""
+"""Sweeps (`-m`): every job runs in a child process, writes its status, and can be resumed."""

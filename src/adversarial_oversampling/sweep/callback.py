@@ -1,4 +1,4 @@
-"""The process that started a sweep: it says how the jobs go, and ends with a table and the exit code."""
+"""Hydra's callback in the process that started a sweep: progress, the final tables and the exit code."""
 
 import atexit
 import sys
@@ -14,29 +14,30 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.results import read as results
+from adversarial_oversampling.results.display import summary
 from adversarial_oversampling.sweep import launchers
-from adversarial_oversampling.sweep.job import folder_of
+from adversarial_oversampling.sweep.job import status_folder
 from adversarial_oversampling.sweep.overrides import check_choices, count_jobs, is_search, parsed
 from adversarial_oversampling.sweep.search import check_search, open_study, show_best, show_search
 from adversarial_oversampling.sweep.status import (
     OUTPUT,
-    Fate,
+    JobStatus,
     duration,
-    read,
-    settings,
-    show,
+    job_label,
+    read_statuses,
+    show_comparison,
     show_failed,
     show_warnings,
 )
+from adversarial_oversampling.text import percent
 
 OFFLINE = "*/*/wandb/offline-run-*"
-LATE = 10.0  # seconds that a fate written on another machine may take to be seen here
+STATUS_DELAY = 10.0  # seconds until a status file written on another machine is visible here
 
 
 @contextmanager
-def errors_end() -> Iterator[None]:
-    """End the process by any error: of one in a callback Hydra would make a warning, and go on."""
+def exit_on_error() -> Iterator[None]:
+    """End the process on any error; Hydra would turn a callback's error into a warning and continue."""
     try:
         yield
     except InputError as error:
@@ -48,19 +49,16 @@ def errors_end() -> Iterator[None]:
         sys.exit(1)
 
 
-class Watch(Callback):
-    """Tells how a sweep goes, and ends it with a table and the exit code.
-
-    A callback of Hydra's; it lives in the process that started the sweep.
-    """
+class SweepCallback(Callback):
+    """Check a sweep before its first job, print how each job ended, and exit with 1 if a job failed."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: launchers send a copy to other processes, where there is nothing to follow."""
+        """Return nothing: launchers send a copy to other processes, which follow no jobs."""
         return {}
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Follow the fates from now on."""
-        with errors_end():
+        """Check the sweep and start to follow its jobs."""
+        with exit_on_error():
             check_search(config)
             check_choices(config)
             launchers.prepare(config)
@@ -69,82 +67,81 @@ class Watch(Callback):
     def _start(self, config: DictConfig) -> None:
         self.search = is_search(config)
         self.config = config
-        self.varied = {one.key_or_group for one in parsed(config) if one.is_sweep_override()}
-        self.folder = folder_of(config.hydra, config)
+        self.varied = {item.key_or_group for item in parsed(config) if item.is_sweep_override()}
+        self.folder = status_folder(config.hydra, config)
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.search:
             open_study(config)
-        self.fates: dict[int, Fate] = {}
+        self.statuses: dict[int, JobStatus] = {}
         self.total = count_jobs(config)
         self.started = time.perf_counter()
         self.over = threading.Event()
         self.follower = threading.Thread(target=self._follow, daemon=True)
         self.follower.start()
-        atexit.register(self.close)  # if the launcher breaks down, or by Ctrl-C
+        atexit.register(self.close)  # after a crash of the launcher, or Ctrl-C
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Show what became of every job; exit with 1 if one failed or is missing."""
-        give_up = time.monotonic() + LATE
-        while len(self.fates) < self.total and time.monotonic() < give_up and self.follower.is_alive():
+        """Print the final tables; exit with 1 if a job failed or is missing."""
+        deadline = time.monotonic() + STATUS_DELAY
+        while len(self.statuses) < self.total and time.monotonic() < deadline and self.follower.is_alive():
             time.sleep(0.1)
-        with errors_end():
+        with exit_on_error():
             self.close()
-        if len(self.fates) < self.total or any(fate.status == "failed" for fate in self.fates.values()):
+        if len(self.statuses) < self.total or any(s.status == "failed" for s in self.statuses.values()):
             sys.exit(1)
 
     def close(self) -> None:
-        """Show what became of every job that has ended, once."""
+        """Print the final tables of all jobs that have ended, once."""
         if self.over.is_set():
             return
         self.over.set()
         self.follower.join()
-        self.fates |= {fate.job: fate for fate in read(self.folder, known=self.fates)}
+        self.statuses |= {status.job: status for status in read_statuses(self.folder, known=self.statuses)}
         if self.search:
-            show_search(self.fates, self.varied)
+            show_search(self.statuses, self.varied)
             show_best(self.config)
         else:
-            show(self.fates)
-        show_failed(self.fates, self.varied)
-        show_warnings(self.fates)
-        if missing := self.total - len(self.fates):
-            rest = ": the same command goes on with them"
+            show_comparison(self.statuses)
+        show_failed(self.statuses, self.varied)
+        show_warnings(self.statuses)
+        if missing := self.total - len(self.statuses):
+            rest = ": the same command resumes them"
             if self.search or self.config.rerun:
                 rest = ""
-            print(f"{missing} of {self.total} jobs did not end here{rest}.")
+            print(f"{missing} of {self.total} jobs did not end{rest}.")
         output = Path(str(self.config.hydra.sweep.dir))
         if "wandb" in self.config.logger and any(output.glob(OFFLINE)):
-            print(f"To send what W&B keeps offline: wandb sync {output / OFFLINE}")
+            print(f"To send the offline runs to Weights & Biases: wandb sync {output / OFFLINE}")
 
     def _follow(self) -> None:
         last = False
         while not last:
             last = self.over.wait(timeout=0.3)
-            for fate in read(self.folder, known=self.fates):
-                self.fates[fate.job] = fate
-                print(self._line(fate), flush=True)
+            for status in read_statuses(self.folder, known=self.statuses):
+                self.statuses[status.job] = status
+                print(self._line(status), flush=True)
 
-    def _line(self, fate: Fate) -> str:
-        failed = sum(one.status == "failed" for one in self.fates.values())
-        left = self.total - len(self.fates)
-        pace = self._pace()
-        togo = f", about {duration(left * pace)} to go" if left and pace is not None else ""
-        head = f"[{len(self.fates)}/{self.total}{f', {failed} failed' if failed else ''}{togo}]"
-        if fate.status == "failed":
-            return (
-                f"{head} FAILED {settings(fate, self.varied)}: {fate.reason} ({Path(fate.folder) / OUTPUT})"
-            )
-        result = fate.result()
-        took = "finished before" if fate.status == "kept" else duration(fate.seconds)
-        if self.search:  # test rows are nothing to look at while settings are chosen
-            score = results.percent(results.mean_selection_acsa(result))
-            return f"{head} {settings(fate, self.varied)}: validation ACSA {score}, {took}"
-        return f"{head} {results.summary(result)}, {took}"
+    def _line(self, status: JobStatus) -> str:
+        failed = sum(other.status == "failed" for other in self.statuses.values())
+        left = self.total - len(self.statuses)
+        pace = self._seconds_per_job()
+        remaining = f", about {duration(left * pace)} to go" if left and pace is not None else ""
+        head = f"[{len(self.statuses)}/{self.total}{f', {failed} failed' if failed else ''}{remaining}]"
+        if status.status == "failed":
+            output = Path(status.folder) / OUTPUT
+            return f"{head} FAILED {job_label(status, self.varied)}: {status.reason} ({output})"
+        result = status.result()
+        took = "finished before" if status.status == "skipped" else duration(status.seconds)
+        if self.search:  # settings are chosen without the test rows, so their metrics are not shown
+            score = percent(result.mean_selection_acsa)
+            return f"{head} {job_label(status, self.varied)}: validation ACSA {score}, {took}"
+        return f"{head} {summary(result)}, {took}"
 
-    def _pace(self) -> float | None:
-        """Seconds per job; None before one was played."""
-        seconds = [one.seconds for one in self.fates.values() if one.status != "kept"]
+    def _seconds_per_job(self) -> float | None:
+        """Return the seconds per job of this sweep; None before one was run."""
+        seconds = [status.seconds for status in self.statuses.values() if status.status != "skipped"]
         if not seconds:
             return None
         at_once = max(1.0, sum(seconds) / (time.perf_counter() - self.started))
-        later = seconds[1:] or seconds  # the first one has started more than itself
+        later = seconds[1:] or seconds  # the first one includes the start of the launcher
         return sum(later) / len(later) / at_once

@@ -1,4 +1,4 @@
-"""One job of a sweep, in a child process: whatever happens to it, the others go on."""
+"""Run one job of a sweep in a child process, so that a failure does not affect the other jobs."""
 
 import logging
 import os
@@ -7,66 +7,71 @@ import time
 from functools import partial
 from multiprocessing import parent_process
 from pathlib import Path
-from typing import Any
 
 from hydra.conf import HydraConf
 from omegaconf import DictConfig
 
-from adversarial_oversampling.config import ELSEWHERE, check
+from adversarial_oversampling.config.identity import PLACEMENT
+from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.results import read as results
-from adversarial_oversampling.sweep.status import OUTPUT, Fate
+from adversarial_oversampling.results import read
+from adversarial_oversampling.results.schema import Result
+from adversarial_oversampling.sweep.status import OUTPUT, JobStatus
+from adversarial_oversampling.tracking.pending import is_pending
 from adversarial_oversampling.training import processes
 
 FOLDER = ".sweeps"
+TRAINING = ("adversarial_oversampling.training.run",)
+"""What a job's process imports first; slow to import, and not needed in this process."""
 
 
-def play_job(cfg: DictConfig, job: HydraConf) -> dict[str, Any] | None:
-    """Play one job of a sweep and write its fate down; returns its result, or None if it failed."""
-    if "joblib" in job.launcher._target_ and (parent := parent_process()) and parent.pid:
-        processes.leave_with(parent.pid)  # joblib's workers outlive a sweep that is killed
-    os.chdir(job.runtime.cwd)  # a cluster's workers have a folder of their own
-    run_dir = Path(job.runtime.output_dir)
+def run_job(cfg: DictConfig, hydra: HydraConf) -> Result | None:
+    """Run one job of a sweep and write its status; return its result, or None if it failed."""
+    if "joblib" in hydra.launcher._target_ and (parent := parent_process()) and parent.pid:
+        processes.exit_with(parent.pid)  # joblib's workers outlive a sweep that is killed
+    os.chdir(hydra.runtime.cwd)  # a cluster's workers have a folder of their own
+    run_dir = Path(hydra.runtime.output_dir)
     started = time.perf_counter()
-    status, reason, result = "kept", None, None
+    status, reason, result = "skipped", None, None
     warnings: list[str] = []
     try:
         check(cfg)
-        result = results.finished(run_dir, cfg)
+        result = read.finished(run_dir, cfg)
         if result is None:
             status = "done"
-        if result is None or results.owed_to_wandb(run_dir, cfg):
-            reason, warnings = play_apart(cfg, run_dir)
-            result = None if reason else results.finished(run_dir, cfg)
+        if result is None or is_pending(run_dir, cfg):
+            reason, warnings = run_in_child(cfg, run_dir)
+            result = None if reason else read.finished(run_dir, cfg)
     except InputError as error:
         reason = str(error)
     if result is None:
         status = "failed"
     seconds = time.perf_counter() - started
-    overrides = [str(one) for one in job.overrides.task if not ELSEWHERE.match(str(one))]
-    fate = Fate(job.job.num, overrides, str(run_dir), status, seconds, reason, warnings)
-    fate.write(folder_of(job, cfg))
+    overrides = [str(item) for item in hydra.overrides.task if not PLACEMENT.match(str(item))]
+    JobStatus(hydra.job.num, overrides, str(run_dir), status, seconds, reason, warnings).write(
+        status_folder(hydra, cfg)
+    )
     return result
 
 
-def folder_of(job: HydraConf, cfg: DictConfig) -> Path:
-    """Where the fates of a sweep's jobs lie."""
-    return Path(str(job.sweep.dir), FOLDER, str(cfg.sweep.id))
+def status_folder(hydra: HydraConf, cfg: DictConfig) -> Path:
+    """Return the folder of the status files of a sweep's jobs."""
+    return Path(str(hydra.sweep.dir), FOLDER, str(cfg.sweep.id))
 
 
-def play_apart(cfg: DictConfig, run_dir: Path) -> tuple[str | None, list[str]]:
-    """Play one job in a child process, which dies with this one; returns why it failed, or its warnings."""
+def run_in_child(cfg: DictConfig, run_dir: Path) -> tuple[str | None, list[str]]:
+    """Train in a child process that ends with this one; return why it failed, and its warnings."""
     try:
-        (warnings,) = processes.call([partial(_play, cfg, run_dir)])
-    except (InputError, processes.ProcessDiedError) as failed:
-        return str(failed), []
+        (warnings,) = processes.call([partial(_train, cfg, run_dir)], TRAINING)
+    except (InputError, processes.ProcessDiedError) as failure:
+        return str(failure), []
     return None, warnings
 
 
-def _play(cfg: DictConfig, run_dir: Path) -> list[str]:
+def _train(cfg: DictConfig, run_dir: Path) -> list[str]:
     from adversarial_oversampling.training.run import train
 
-    warnings = Warnings()
+    warnings = WarningCollector()
     logging.getLogger("adversarial_oversampling").addHandler(warnings)
     run_dir.mkdir(parents=True, exist_ok=True)
     with (run_dir / OUTPUT).open("a") as output:
@@ -77,16 +82,16 @@ def _play(cfg: DictConfig, run_dir: Path) -> list[str]:
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr)
         raise
-    return warnings.told
+    return warnings.messages
 
 
-class Warnings(logging.Handler):
-    """Keeps the warnings that a job logs."""
+class WarningCollector(logging.Handler):
+    """Collect the warnings that a job logs."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.told: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one."""
-        self.told.append(record.getMessage())
+        """Collect one message."""
+        self.messages.append(record.getMessage())

@@ -1,4 +1,4 @@
-"""What has to be seen to before a launcher gets a sweep's jobs."""
+"""Checks and limits of a launcher before it gets a sweep's jobs."""
 
 import shutil
 import socket
@@ -6,8 +6,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from adversarial_oversampling.config import jobs_at_once
+from adversarial_oversampling.config.resources import jobs_at_once
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.text import one_line
 
 
 def prepare(config: DictConfig) -> None:
@@ -40,28 +41,28 @@ def prepare(config: DictConfig) -> None:
 def _connect_to_ray(settings: DictConfig) -> None:
     import ray  # slow to import, and not needed otherwise
 
-    told: Any = OmegaConf.to_container(settings, resolve=True)
-    address = told["init"]["address"]
+    resolved: Any = OmegaConf.to_container(settings, resolve=True)
+    address = resolved["init"]["address"]
     try:
         if ":" in address:  # Ray itself would try for minutes
             host, port = address.removeprefix("ray://").rsplit(":", 1)
             socket.create_connection((host, int(port)), timeout=10).close()
-        # The launcher finds it connected.
-        ray.init(**told["init"])
+        # The launcher then uses this connection.
+        ray.init(**resolved["init"])
     except Exception as error:  # Ray has many, for a cluster that is absent, older or closed
-        problem = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        problem = f"{type(error).__name__}: {one_line(error)}"
         raise InputError(
             f"launcher=ray_cluster: no Ray cluster at {address}: start one with `ray start --head`, set "
             "RAY_ADDRESS, set RAY_AUTH_MODE=token if it asks for a token, or take launcher=ray. "
-            f"Ray says: {problem}"
+            f"Ray's error: {problem}"
         ) from error
     if address != "local":  # a cluster may grow
         return
     resources: Any = ray.cluster_resources()  # type: ignore[no-untyped-call]
     for key, resource in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
-        asked, there = told["remote"].get(key, 0), resources.get(resource, 0)
-        if asked > there:  # Ray would wait for ever
+        requested, available = resolved["remote"].get(key, 0), resources.get(resource, 0)
+        if requested > available:  # Ray would wait for ever
             raise InputError(
-                f"launcher=ray: hydra.launcher.ray.remote.{key}={asked} for a job, and there are {there:g} "
-                "here; it follows trainer.accelerator, trainer.devices and threads."
+                f"launcher=ray: hydra.launcher.ray.remote.{key}={requested} for a job, and this machine has "
+                f"{available:g}; it follows trainer.accelerator, trainer.devices and threads."
             )

@@ -9,13 +9,13 @@ from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 from rich.table import Table
 
-from adversarial_oversampling.config import check
+from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.results import read as results
 from adversarial_oversampling.sweep.overrides import is_search, parsed
-from adversarial_oversampling.sweep.status import Fate, settings, terminal
+from adversarial_oversampling.sweep.status import JobStatus, job_label, terminal
+from adversarial_oversampling.text import percent
 
-# What all trials of a search must share, or they would not compete for the same thing.
+# What all trials of a search must share, since their scores are compared.
 SHARED = re.compile(r"(dataset|mode|protocol|seed|replicas|(protocol|dataset\.source|dataset\.split)\..*)$")
 
 
@@ -34,11 +34,11 @@ def check_search(config: DictConfig) -> None:
         raise InputError("protocol=paper: a search must not look at test rows; take holdout or cv.")
     if "estimator" in config.mode:
         raise InputError(f"mode={config.mode.name} has no epochs to choose, and so no validation ACSA.")
-    for one in parsed(config):
-        if one.is_sweep_override() and SHARED.match(one.key_or_group):
+    for item in parsed(config):
+        if item.is_sweep_override() and SHARED.match(item.key_or_group):
             raise InputError(
-                f"{one.input_line}: the trials of a search are compared with each other, so they share "
-                f"{one.key_or_group}; give each choice a search of its own."
+                f"{item.input_line}: the trials of a search are compared with each other, so they share "
+                f"{item.key_or_group}; give each choice a search of its own."
             )
     missing = OmegaConf.create({})
     absent = [
@@ -48,13 +48,13 @@ def check_search(config: DictConfig) -> None:
     ]
     if absent:
         raise InputError(
-            f"mode={config.mode.name} has no {', '.join(absent)}, over which hparams_search looks: "
+            f"mode={config.mode.name} has no {', '.join(absent)}, which hparams_search varies: "
             "take hparams_search=q, or a mode with a generator."
         )
 
 
 def open_study(config: DictConfig) -> None:
-    """Make a search's study if there is none; in a SQLite file one process at a time, or they collide."""
+    """Create a search's study if there is none; for a SQLite file one process at a time."""
     import optuna  # slow to import, and not needed otherwise
 
     sweeper = config.hydra.sweeper
@@ -70,33 +70,35 @@ def open_study(config: DictConfig) -> None:
         )
 
 
-def show_search(fates: Mapping[int, Fate], varied: Collection[str]) -> None:
+def show_search(statuses: Mapping[int, JobStatus], varied: Collection[str]) -> None:
     """Print the trials of a search by validation ACSA."""
-    table = Table(title="The search", caption="mean ACSA on validation rows over replicas, in percent")
+    table = Table(
+        title="Trials of the search", caption="mean ACSA on validation rows over replicas, in percent"
+    )
     table.add_column("settings", overflow="fold")
     table.add_column("validation ACSA", justify="right", no_wrap=True)
     rows = []
-    for fate in fates.values():
-        if fate.status != "failed":
-            rows.append((results.mean_selection_acsa(fate.result()), settings(fate, varied)))
-    for score, told in sorted(rows, key=lambda row: -1.0 if row[0] is None else row[0], reverse=True):
-        table.add_row(escape(told), results.percent(score))
+    for status in statuses.values():
+        if status.status != "failed":
+            rows.append((status.result().mean_selection_acsa, job_label(status, varied)))
+    for score, label in sorted(rows, key=lambda row: -1.0 if row[0] is None else row[0], reverse=True):
+        table.add_row(escape(label), percent(score))
     if rows:
         terminal().print(table)
 
 
 def show_best(config: DictConfig) -> None:
-    """Print the best settings of a search's whole study, other starts of it counted in."""
+    """Print the best settings of a search's whole study, trials of earlier starts included."""
     import optuna  # slow to import, and not needed otherwise
 
     if config.hydra.sweeper.storage is None:
         return
     try:
         study = optuna.load_study(config.hydra.sweeper.study_name, config.hydra.sweeper.storage)
-    except KeyError:  # no trial was begun
+    except KeyError:  # no trial was started
         return
     ended = sum(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials)
     if ended:
-        score = results.percent(study.best_value)
+        score = percent(study.best_value)
         print(f"Best of {ended} trials of {study.study_name}, validation ACSA {score}:")
         print(" ".join(f"{key}={value}" for key, value in study.best_params.items()))

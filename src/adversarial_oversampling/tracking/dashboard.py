@@ -1,4 +1,4 @@
-"""Set up saved views of a Weights & Biases project: `python -m adversarial_oversampling.tracking.dashboard`.
+"""Save views of a Weights & Biases project: `python -m adversarial_oversampling.tracking.dashboard`.
 
 One view for each dataset, with the modes side by side: final numbers as bars, and the curves of each player.
 """
@@ -8,19 +8,14 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from adversarial_oversampling.config.catalogue import datasets
+from adversarial_oversampling.config.variants import DEFAULT_SETTINGS_TAG
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.results.schema import METRICS
 
 if TYPE_CHECKING:
     import wandb_workspaces.workspaces as ws
 
-DATASETS = ("secom", "secom_20_columns", "pima", "haberman", "wafer", "credit", "yeast")
-FINAL = {
-    "acsa": "ACSA",
-    "g_mean": "GM",
-    "auroc": "AUROC",
-    "pr_auc": "PR-AUC",
-    "calibration_error": "calibration error",
-}
 CURVES = {
     "Q": (
         "classifier/loss",
@@ -48,7 +43,7 @@ BY_MODE: dict[str, Any] = {"groupby": "JobType", "groupby_aggfunc": "mean", "gro
 
 
 def view(entity: str, project: str, dataset: str, protocol: str, tags: Sequence[str] = ()) -> "ws.Workspace":
-    """The view of one dataset in one protocol: those are never mixed.
+    """Return the view of one dataset in one protocol; protocols are never mixed.
 
     Parameters
     ----------
@@ -56,7 +51,7 @@ def view(entity: str, project: str, dataset: str, protocol: str, tags: Sequence[
     dataset, protocol : str
         Tags that its runs have.
     tags : sequence of str
-        More of them, to compare like with like.
+        Further tags, so that only comparable runs are shown.
 
     Raises
     ------
@@ -70,8 +65,8 @@ def view(entity: str, project: str, dataset: str, protocol: str, tags: Sequence[
     except ImportError as error:
         raise InputError('wandb-workspaces is not installed: pip install ".[dashboard]"') from error
     optimistic = protocol == "paper"
-    chooser = "test_optimistic" if optimistic else "validation"
-    # A mode without epochs has nothing to choose on test rows, and is not optimistic.
+    monitor = "test_optimistic" if optimistic else "validation"
+    # A mode without epochs chooses nothing on test rows, so its numbers are not optimistic.
     kinds = ("final_optimistic", "final") if optimistic else ("final",)
     bars: list[Any] = [
         BarPlot(
@@ -79,11 +74,13 @@ def view(entity: str, project: str, dataset: str, protocol: str, tags: Sequence[
             metrics=[f"{kind}/{name}" for kind in kinds],
             **BY_MODE,
         )
-        for name, title in FINAL.items()
+        for name, title in METRICS.items()
     ]
-    curves = {"Choice of the epoch": (f"{chooser}/acsa", f"{chooser}/g_mean"), **CURVES}
+    curves = {"Choice of the epoch": (f"{monitor}/acsa", f"{monitor}/g_mean"), **CURVES}
     sections = [ws.Section(name="Final numbers", panels=bars, is_open=True)] + [
-        ws.Section(name=name, panels=[LinePlot(title=one, x="epoch", y=[one], **BY_MODE) for one in metrics])
+        ws.Section(
+            name=name, panels=[LinePlot(title=metric, x="epoch", y=[metric], **BY_MODE) for metric in metrics]
+        )
         for name, metrics in curves.items()
     ]
     return ws.Workspace(
@@ -106,29 +103,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("project", metavar="ENTITY/PROJECT")
     parser.add_argument(
-        "--datasets", nargs="+", default=DATASETS, metavar="NAME", help="default: %(default)s"
+        "--datasets",
+        nargs="+",
+        default=[name for name in datasets() if name != "csv"],
+        metavar="NAME",
+        help="default: the suite's",
     )
     parser.add_argument("--protocol", default="holdout", help="holdout, cv or paper; default: %(default)s")
     parser.add_argument(
         "--tags",
         nargs="*",
-        default=("own_settings",),
+        default=(DEFAULT_SETTINGS_TAG,),
         metavar="TAG",
-        help="only runs that have these too; default: own_settings, modes as the suite has them",
+        help="only runs that have these too; default: %(default)s, modes with their default settings",
     )
-    given = parser.parse_args(arguments)
-    entity, _, project = given.project.rpartition("/")
+    options = parser.parse_args(arguments)
+    entity, _, project = options.project.rpartition("/")
     if not entity:
-        sys.exit(f"Error: {given.project}: give ENTITY/PROJECT, the entity being your W&B user or team.")
+        sys.exit(f"Error: {options.project}: give ENTITY/PROJECT, the entity being your W&B user or team.")
     try:
-        for dataset in given.datasets:
-            one = view(entity, project, dataset, given.protocol, given.tags)
-            one.save()  # type: ignore[no-untyped-call]
-            print(one.url)
+        for dataset in options.datasets:
+            workspace = view(entity, project, dataset, options.protocol, options.tags)
+            workspace.save()  # type: ignore[no-untyped-call]
+            print(workspace.url)
     except InputError as error:
         sys.exit(f"Error: {error}")
-    except Exception as error:  # whatever the network or the server has
-        sys.exit(f"Error: Weights & Biases does not save the view: {type(error).__name__}: {error}")
+    except Exception as error:  # of the network or the server
+        sys.exit(f"Error: Weights & Biases did not save the view: {type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""Weights & Biases: one run for each job, which never stops the job.
+"""Weights & Biases: one W&B run for each job, whose failures never stop the job.
 
-Whatever W&B raises ends in a warning. A run that cannot be online is kept offline, in the job's folder.
+An error of W&B becomes a warning. A W&B run that cannot be online is kept offline, in the job's folder.
 """
 
 import logging
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,107 +18,98 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from adversarial_oversampling.results.read import (
     PREDICTIONS,
     RESULT,
-    WANDB_LOGGED,
     WEIGHTS,
-    digest,
-    mean,
-    mean_selection_acsa,
-    write_whole,
+    result_digest,
+    write_atomically,
 )
+from adversarial_oversampling.results.schema import METRICS, Result, mean
+from adversarial_oversampling.text import one_line, slug
+from adversarial_oversampling.tracking.pending import LOGGED, sweep_agent_waits
 
 log = logging.getLogger(__name__)
 
 Table = tuple[list[str | int], list[Iterable[Any]]]
 
 
-# What is told: pure functions of a result.
+# What is logged: pure functions of a result.
 
 
-def final_metrics(result: Mapping[str, Any]) -> dict[str, float]:
-    """Numbers of a finished run under their names, as optimistic where they are.
-
-    Parameters
-    ----------
-    result : mapping
-        What result.json holds.
-    """
-    prefix = "final_optimistic" if result["optimistic"] else "final"
-    told = {
-        f"{prefix}/{metric}{suffix}": value
-        for suffix, kind in (("", "mean"), ("_std", "std"), ("_replicas", "defined"))
-        for metric, value in result[kind].items()
+def final_metrics(result: Result) -> dict[str, float]:
+    """Return the numbers of a finished run by their names in W&B, which mark optimistic ones."""
+    prefix = "final_optimistic" if result.optimistic else "final"
+    values: dict[str, float | None] = {
+        f"{prefix}/{metric}{suffix}": getattr(scores, metric)
+        for suffix, scores in (("", result.mean), ("_std", result.std), ("_replicas", result.defined))
+        for metric in METRICS
     }
-    epochs = [one["best_epoch"] for one in result["replicas"] if one["best_epoch"] is not None]
-    chooser = "test_optimistic" if result["optimistic"] else "validation"
-    told |= {f"best/{chooser}_acsa": mean_selection_acsa(result), "best/epoch": mean(epochs)}
-    told |= {f"seconds/{part}": value for part, value in result["seconds"].items()}
-    return {name: float(value) for name, value in told.items() if value is not None}
+    epochs: list[float] = [r.best_epoch for r in result.replicas if r.best_epoch is not None]
+    monitor = "test_optimistic" if result.optimistic else "validation"
+    values |= {f"best/{monitor}_acsa": result.mean_selection_acsa, "best/epoch": mean(epochs)}
+    values |= {f"seconds/{part}": value for part, value in result.seconds.items()}
+    return {name: float(value) for name, value in values.items() if value is not None}
 
 
-def facts(result: Mapping[str, Any]) -> dict[str, str | bool]:
-    """What a finished run says in words."""
+def facts(result: Result) -> dict[str, str | bool]:
+    """Return the facts of a finished run that are not numbers, for W&B's summary."""
     return {
-        "dataset": result["dataset"],
-        "mode": result["mode"],
-        "protocol": result["protocol"],
-        "optimistic": result["optimistic"],
-        "epoch_selection": result["epoch_selection"],
-        "variant": "; ".join(result["variant"]),
-        "na": result["na"] or "",
-        "device": result["device"],
-        "config_hash": result["config_hash"],
+        "dataset": result.dataset,
+        "mode": result.mode,
+        "title": result.mode_description.title,
+        "protocol": result.protocol,
+        "optimistic": result.optimistic,
+        "epoch_selection": result.epoch_selection,
+        "variant": "; ".join(result.variant),
+        "na": result.na or "",
+        "device": result.device,
+        "config_hash": result.config_hash,
     }
 
 
-def replica_table(result: Mapping[str, Any]) -> Table:
-    """A row per replica: its metrics, the recall of each class, its best epoch, why it has no result."""
-    columns: list[str | int] = [
-        "seed",
-        "fold",
-        *result["mean"],
-        *(f"recall of {name}" for name in result["classes"]),
-    ]
+def replica_table(result: Result) -> Table:
+    """Return a row per replica: metrics, the recall of each class, the best epoch, why it has no result."""
+    columns: list[str | int] = ["seed", "fold", *METRICS, *(f"recall of {name}" for name in result.classes)]
     columns += ["best_epoch", "selection_acsa", "na", "notes"]
     rows: list[Iterable[Any]] = []
-    for one in result["replicas"]:
-        recall = one["recall"] or {}
-        row = [one["seed"], one["fold"], *(one[metric] for metric in result["mean"])]
-        row += [recall.get(name) for name in result["classes"]]
-        rows.append([*row, one["best_epoch"], one["selection_acsa"], one["na"], "; ".join(one["notes"])])
+    for replica in result.replicas:
+        recall = replica.recall or {}
+        row = [replica.seed, replica.fold, *(getattr(replica, metric) for metric in METRICS)]
+        row += [recall.get(name) for name in result.classes]
+        row += [replica.best_epoch, replica.selection_acsa, replica.na, "; ".join(replica.notes)]
+        rows.append(row)
     return columns, rows
 
 
-def confusion_table(result: Mapping[str, Any]) -> Table:
-    """Every replica's confusion matrix: a row per cell."""
-    classes = result["classes"]
+def confusion_table(result: Result) -> Table:
+    """Return every replica's confusion matrix: a row per cell."""
+    classes = result.classes
     rows: list[Iterable[Any]] = [
-        [one["seed"], one["fold"], classes[i], classes[j], count]
-        for one in result["replicas"]
-        if one["confusion"] is not None
-        for i, line in enumerate(one["confusion"])
+        [replica.seed, replica.fold, classes[i], classes[j], count]
+        for replica in result.replicas
+        if replica.confusion is not None
+        for i, line in enumerate(replica.confusion)
         for j, count in enumerate(line)
     ]
     return ["seed", "fold", "true", "predicted", "rows"], rows
 
 
-def summed_confusion(result: Mapping[str, Any]) -> Table:
-    """The confusion matrix over all replicas, as W&B's own chart takes it."""
+def summed_confusion(result: Result) -> Table:
+    """Return the confusion matrix over all replicas in the form of W&B's own chart."""
     counts: dict[tuple[str, str], int] = {}
     for _, _, true, predicted, rows in confusion_table(result)[1]:
         counts[true, predicted] = counts.get((true, predicted), 0) + rows
     return ["Actual", "Predicted", "nPredictions"], [[*cell, rows] for cell, rows in counts.items()]
 
 
-# Runs that begin and end whatever the network does.
+# W&B runs, with and without a network.
 
 
 def wanted_mode(offline: bool) -> str:
-    """W&B's mode of a new run: the environment variable WANDB_MODE goes before the setting."""
+    """Return W&B's mode of a new run; the environment variable WANDB_MODE overrides the setting."""
     return os.environ.get("WANDB_MODE") or ("offline" if offline else str(wandb.setup().settings.mode))
 
 
 def begin(mode: str, *, init_timeout: float = 20, finish_timeout: float = 60, **settings: Any) -> wandb.Run:
-    """Begin a run; one that should be online but cannot be is kept offline.
+    """Start a W&B run; one that should be online but cannot be is kept offline.
 
     Parameters
     ----------
@@ -145,7 +135,7 @@ def begin(mode: str, *, init_timeout: float = 20, finish_timeout: float = 60, **
             except wandb.errors.UsageError:
                 raise  # a setting that no network would mend
             except (wandb.Error, OSError) as error:
-                problem = one_line(error)
+                problem = error_text(error)
                 wandb.teardown()  # its service holds on to the run's id
         log.warning("Weights & Biases is not reached, and this run is kept offline: %s.", problem)
         mode = "offline"
@@ -153,29 +143,29 @@ def begin(mode: str, *, init_timeout: float = 20, finish_timeout: float = 60, **
 
 
 def unknown_user() -> str | None:
-    """Why the server does not let this user in; None if it does."""
+    """Return why the server refuses this user; None if it does not."""
     try:
         if wandb.run is not None or wandb.login(prompt=False):
             return None
     except (wandb.Error, OSError) as error:
-        return one_line(error)
+        return error_text(error)
     return "there is no API key: give one to `wandb login`, or set WANDB_API_KEY"
 
 
-def project_of(given: str, entity: str | None = None) -> dict[str, Any]:
-    """Entity and project, of PROJECT or ENTITY/PROJECT."""
-    before, _, project = given.rpartition("/")
-    return {"entity": before or entity, "project": project}
+def split_project(project: str, entity: str | None = None) -> dict[str, Any]:
+    """Return entity and project of PROJECT or ENTITY/PROJECT."""
+    prefix, _, name = project.rpartition("/")
+    return {"entity": prefix or entity, "project": name}
 
 
 def end(run: wandb.Run, exit_code: int = 0) -> None:
-    """End a run, and say where it is; what could not be sent stays in its folder."""
+    """Finish a W&B run and log where it is; what could not be sent stays in its folder."""
     folder = run.settings.sync_dir
     try:
         run.finish(exit_code=exit_code)
     except TimeoutError:
         log.warning(
-            "Weights & Biases does not answer. Send the rest later: wandb sync --include-online %s", folder
+            "Weights & Biases does not respond. Send the rest later: wandb sync --include-online %s", folder
         )
         return
     if run.offline:
@@ -184,19 +174,14 @@ def end(run: wandb.Run, exit_code: int = 0) -> None:
         log.info("Weights & Biases: %s", run.url)
 
 
-def one_line(error: BaseException) -> str:
-    """An error as a line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}"
-
-
-def slug(text: str) -> str:
-    """Text as the name of a file or an artifact."""
-    return re.sub(r"[^\w.-]+", "-", text)[:120]
+def error_text(error: BaseException) -> str:
+    """Return an error's type and message in one line, to be followed by a full stop."""
+    return f"{type(error).__name__}: {one_line(error).rstrip('.')}"
 
 
 @contextmanager
 def staging(folder: str) -> Iterator[None]:
-    """Let W&B copy the files of an artifact into a folder, and not into the user's home."""
+    """Make W&B copy the files of an artifact into a folder instead of the user's home."""
     before = os.environ.get("WANDB_DATA_DIR")
     os.environ["WANDB_DATA_DIR"] = folder
     try:
@@ -209,22 +194,22 @@ def staging(folder: str) -> Iterator[None]:
 
 
 class Tracker(WandbLogger):
-    """Lightning's WandbLogger, made harmless, and fit for runs that are interrupted and go on.
+    """Lightning's WandbLogger for runs that may be interrupted and resumed, and that W&B must never stop.
 
-    An attempt that did not finish leaves its run's id in the folder `wandb`. The next one takes the id,
-    is told every epoch from the first on, and so replaces what was there. A run whose connection is lost
-    is written again when it ends, offline and whole.
+    An interrupted attempt leaves the id of its W&B run in the folder `wandb`. The next attempt uses the id,
+    logs every epoch from the first on, and so replaces what was there. When the connection is lost, the
+    whole run is written again at the end, offline.
 
     Parameters
     ----------
     save_dir : str
-        Folder of the run; everything lies in `wandb` below it.
+        Folder of the run; W&B's files are in `wandb` below it.
     name : str
         Of the run, and of its artifact.
     project, entity : str
         The project may be given as ENTITY/PROJECT.
     offline : bool
-        Keep the run in its folder. The environment variable WANDB_MODE goes before.
+        Keep the run in its folder. The environment variable WANDB_MODE overrides this.
     artifact : bool
         Whether to log the weights, the result and the predictions as an artifact.
     **settings
@@ -245,22 +230,22 @@ class Tracker(WandbLogger):
         self._folder = Path(save_dir) / "wandb"
         self._id_file = self._folder / f"{slug(name)}.id"
         self._settings = {**settings, "name": name, "dir": save_dir}
-        if not awaited():  # else the agent of a W&B sweep has said both
-            self._settings |= {**project_of(project, entity), "id": self._run_id()}
+        if not sweep_agent_waits():  # the agent of a W&B sweep has set both
+            self._settings |= {**split_project(project, entity), "id": self._run_id()}
         self._artifact = artifact
         self._result = ""
-        self._told: list[tuple[dict[str, float], int | None]] = []
+        self._logged: list[tuple[dict[str, float], int | None]] = []
         self._configuration: Any = {}
         self._lost = False
         try:
             run = begin(wanted_mode(offline), **self._settings)
         except Exception as error:
-            log.warning("Weights & Biases cannot start, and logs nothing: %s.", one_line(error))
+            log.warning("Weights & Biases cannot start, so nothing is logged there: %s.", error_text(error))
             run = wandb.init(mode="disabled")
         super().__init__(name=name, save_dir=save_dir, project=project, experiment=run, id=run.id)
         with self._harmless():
             if not run.disabled:
-                write_whole(self._id_file, run.id)
+                write_atomically(self._id_file, run.id)
 
     def _run_id(self) -> str:
         if given := os.environ.get("WANDB_RUN_ID"):
@@ -274,26 +259,26 @@ class Tracker(WandbLogger):
             yield
         except Exception as error:
             self._lost = True
-            log.log(level, "Weights & Biases fails, and the run goes on without: %s.", one_line(error))
+            log.log(level, "Weights & Biases fails, and the run continues without it: %s.", error_text(error))
 
     def log_hyperparams(self, params: Any) -> None:
-        """Log the configuration; what a W&B sweep has set keeps its place, with the whole beside it."""
+        """Log the configuration; keys that a W&B sweep has set stay, with the resolved ones beside them."""
         self._configuration = params
         if not self._lost:
             with self._harmless():
-                taken = set(self.experiment.config.keys()) if awaited() else ()
-                params = {f"resolved.{key}" if key in taken else key: one for key, one in params.items()}
+                taken = set(self.experiment.config.keys()) if sweep_agent_waits() else ()
+                params = {f"resolved.{key}" if key in taken else key: value for key, value in params.items()}
                 super().log_hyperparams(params)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log numbers; the step is the epoch."""
-        self._told.append((dict(metrics), step))
+        self._logged.append((dict(metrics), step))
         if not self._lost:
             with self._harmless():
                 self.experiment.log(dict(metrics), step=step)
 
-    def log_result(self, result: Mapping[str, Any], run_dir: Path) -> None:
-        """Log what a finished run leaves: facts, tables, confusion matrices and, if wanted, its files."""
+    def log_result(self, result: Result, run_dir: Path) -> None:
+        """Log a finished run: facts, tables, confusion matrices and, if configured, its files."""
         if not self._lost:
             with self._harmless():
                 self._log_result(result, run_dir)
@@ -304,51 +289,51 @@ class Tracker(WandbLogger):
 
     def _begin_again(self) -> None:
         for stop in (lambda: self.experiment.finish(exit_code=1), wandb.teardown):
-            with self._harmless(logging.DEBUG):  # that it fails has been told
+            with self._harmless(logging.DEBUG):  # the failure has been logged
                 stop()
         self._experiment = begin("offline", **self._settings)
         self._lost = False
         self.log_hyperparams(self._configuration)
-        for metrics, step in self._told:
+        for metrics, step in self._logged:
             self._experiment.log(metrics, step=step)
 
-    def _log_result(self, result: Mapping[str, Any], run_dir: Path) -> None:
-        run, self._result = self.experiment, digest(run_dir)
+    def _log_result(self, result: Result, run_dir: Path) -> None:
+        run, self._result = self.experiment, result_digest(run_dir)
         with staging(run.settings.sync_dir):
             run.summary.update(facts(result))
             tables = {"replicas": replica_table(result), "confusion": confusion_table(result)}
-            told: dict[str, Any] = {
+            logged: dict[str, Any] = {
                 name: wandb.Table(columns=columns, data=rows, allow_mixed_types=True)
                 for name, (columns, rows) in tables.items()
             }
             columns, rows = summed_confusion(result)
             if rows:
-                told["confusion_matrix"] = wandb.plot_table(
+                logged["confusion_matrix"] = wandb.plot_table(
                     "wandb/confusion_matrix/v1",
                     wandb.Table(columns=columns, data=rows),
                     {str(column): column for column in columns},
                     {"title": "Confusion matrix, all replicas"},
                 )
-            run.log(told, step=result["epochs"])
+            run.log(logged, step=result.epochs)
             if self._artifact and not run.disabled:
                 run.log_artifact(artifact_of(result, run_dir, str(run.name)))
 
     def finish(self, exit_code: int) -> None:
-        """End the run. One that succeeded has everything of the attempts before it."""
+        """Finish the W&B run. After a success the files of earlier attempts are deleted."""
         with self._harmless():
             run = self.experiment
             end(run, exit_code)
             if run.disabled or exit_code or self._lost:
                 return
-            write_whole(self._folder / WANDB_LOGGED.name, self._result)
+            write_atomically(self._folder / LOGGED.name, self._result)
             self._id_file.unlink()
             for folder in self._folder.glob(f"*run-*-{run.id}*"):
                 if folder != Path(run.settings.sync_dir):
                     shutil.rmtree(folder)
 
 
-def artifact_of(result: Mapping[str, Any], run_dir: Path, name: str) -> wandb.Artifact:
-    """A finished run's weights, result and predictions."""
+def artifact_of(result: Result, run_dir: Path, name: str) -> wandb.Artifact:
+    """Return an artifact with a finished run's weights, result and predictions."""
     files = [run_dir / file for file in (WEIGHTS, RESULT, PREDICTIONS)]
     artifact = wandb.Artifact(
         slug(name),
@@ -361,13 +346,13 @@ def artifact_of(result: Mapping[str, Any], run_dir: Path, name: str) -> wandb.Ar
     return artifact
 
 
-# What the play calls.
+# What `training.run` calls.
 
 
-def log_result(loggers: Sequence[Logger], result: Mapping[str, Any], run_dir: Path) -> None:
-    """Log a result that has been written: its numbers to all loggers, all of it to Weights & Biases."""
+def log_result(loggers: Sequence[Logger], result: Result, run_dir: Path) -> None:
+    """Log a result that has been written: its metrics to all loggers, and the whole to Weights & Biases."""
     for logger in loggers:
-        logger.log_metrics(final_metrics(result), step=result["epochs"])
+        logger.log_metrics(final_metrics(result), step=result.epochs)
         logger.save()
         if isinstance(logger, Tracker):
             logger.log_result(result, run_dir)
@@ -375,7 +360,7 @@ def log_result(loggers: Sequence[Logger], result: Mapping[str, Any], run_dir: Pa
 
 @contextmanager
 def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
-    """End the Weights & Biases run, as failed if training did."""
+    """Finish the W&B run at the end of the block, as failed if the block raises."""
     failed = 1
     try:
         yield
@@ -384,8 +369,3 @@ def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
         for logger in loggers:
             if isinstance(logger, Tracker):
                 logger.finish(exit_code=failed)
-
-
-def awaited() -> bool:
-    """Whether the agent of a W&B sweep waits for this run's number."""
-    return bool(os.environ.get("WANDB_SWEEP_ID"))

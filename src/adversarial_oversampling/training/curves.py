@@ -1,35 +1,54 @@
-"""What an epoch's values look like to a logger: mean and spread over the replicas."""
+"""The curves of a game for loggers: mean and standard deviation over the replicas."""
 
 from collections.abc import Mapping, Sequence
 
 from lightning_fabric.loggers.logger import Logger
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
+from adversarial_oversampling.game.module import Game
 
-def spread(values: Mapping[str, Tensor], playing: Tensor) -> dict[str, float]:
-    """Mean and standard deviation (`..._std`) of `[R]` values over the replicas that still play.
+
+class CurveLogger(Callback):
+    """Log every epoch of a game; a resumed run's loggers get the earlier epochs first."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the epochs of earlier attempts, even if none is left to train."""
+        assert isinstance(pl_module, Game)
+        log_history(trainer.loggers, pl_module.history, pl_module.best.diverged_at)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the epoch."""
+        assert isinstance(pl_module, Game)
+        values = {name: curve[-1] for name, curve in pl_module.history.items()}
+        log_epoch(trainer.loggers, trainer.current_epoch, values, pl_module.best.diverged_at)
+
+
+def mean_and_std(values: Mapping[str, Tensor], included: Tensor) -> dict[str, float]:
+    """Return the mean and the standard deviation (`..._std`) of `[R]` values over some replicas.
 
     A value that is undefined for a replica is left out, as ACSA is where a class has no rows.
 
     Parameters
     ----------
     values : mapping of str to Tensor [R]
-    playing : Tensor of shape [R], bool
+    included : Tensor of shape [R], bool
         Replicas that have not diverged.
     """
-    told = {}
+    logged = {}
     for name, value in values.items():
-        defined = value[playing & ~value.isnan()]
-        told[name] = float(defined.mean())
+        defined = value[included & ~value.isnan()]
+        logged[name] = float(defined.mean())
         if len(defined) > 1:
-            told[f"{name}_std"] = float(defined.std())
-    return told
+            logged[f"{name}_std"] = float(defined.std())
+    return logged
 
 
 def log_epoch(
     loggers: Sequence[Logger], epoch: int, values: Mapping[str, Tensor], diverged_at: Tensor
-) -> dict[str, float]:
-    """Log one epoch; returns what was logged.
+) -> None:
+    """Log one epoch.
 
     Parameters
     ----------
@@ -40,15 +59,17 @@ def log_epoch(
     diverged_at : Tensor of shape [R]
         Epoch in which a replica diverged; -1 for never.
     """
-    told = {"epoch": float(epoch), **spread(values, (diverged_at < 0) | (diverged_at > epoch))}
+    logged = {
+        "epoch": float(epoch),
+        **mean_and_std(values, (diverged_at < 0) | (diverged_at > epoch)),
+    }
     for logger in loggers:
-        logger.log_metrics(told, step=epoch)
-    return told
+        logger.log_metrics(logged, step=epoch)
 
 
 def log_history(
     loggers: Sequence[Logger], history: Mapping[str, Sequence[Tensor]], diverged_at: Tensor
 ) -> None:
-    """Log every epoch of some curves, as `log_epoch` would have."""
+    """Log every epoch of some curves with `log_epoch`."""
     for epoch in range(max(map(len, history.values()), default=0)):
         log_epoch(loggers, epoch, {name: curve[epoch] for name, curve in history.items()}, diverged_at)

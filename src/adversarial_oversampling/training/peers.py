@@ -1,4 +1,4 @@
-"""Peers from other libraries: a scikit-learn classifier per replica, on the rows that Q would see."""
+"""Peers from other libraries: one scikit-learn classifier per replica, on the rows that Q would see."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +9,13 @@ from lightgbm.basic import LightGBMError
 from tqdm.auto import tqdm
 
 from adversarial_oversampling.data.datamodule import TableDataModule, pad
-from adversarial_oversampling.method_output import Outcome
+from adversarial_oversampling.method_output import MethodOutput
 from adversarial_oversampling.random_streams import Purpose, seed_sequence
+from adversarial_oversampling.text import one_line
 
 
-def fit_and_test(make: Callable[..., Any], data: TableDataModule, progress: bool = False) -> Outcome:
-    """Fit a new estimator on each replica's training rows and let it answer for the test rows.
+def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: bool = False) -> MethodOutput:
+    """Fit a new estimator on each replica's training rows and predict its test rows.
 
     Validation rows are not used: every mode learns from the same rows.
 
@@ -29,8 +30,8 @@ def fit_and_test(make: Callable[..., Any], data: TableDataModule, progress: bool
 
     Returns
     -------
-    Outcome
-        A replica that the library refuses has no result, for the library's reason.
+    MethodOutput
+        A replica whose rows the library refuses has no result, for the reason that it gives.
     """
     tests = [split.test for split in data.splits]
     row = pad(tests)
@@ -44,12 +45,12 @@ def fit_and_test(make: Callable[..., Any], data: TableDataModule, progress: bool
         estimator = make(random_state=int(state[0] >> np.uint32(1)))
         try:
             estimator.fit(x[split.train], y[split.train])
-            answers = estimator.predict_proba(x[split.test])
+            predicted_probabilities = estimator.predict_proba(x[split.test])
         except (ValueError, LightGBMError) as error:
-            na[r] = f"{type(estimator).__name__}: {' '.join(str(error).split())}"
+            na[r] = f"{type(estimator).__name__}: {one_line(error)}"
             continue
         # Every class has training rows, so the columns are the classes.
-        probabilities[r, : len(split.test)] = torch.from_numpy(answers)
+        probabilities[r, : len(split.test)] = torch.from_numpy(predicted_probabilities)
         predicted[r, : len(split.test)] = torch.from_numpy(estimator.predict(x[split.test]))
     none = [None] * len(tests)
-    return Outcome(row, predicted, probabilities, na, none, none)
+    return MethodOutput(row, predicted, probabilities, na, none, none)

@@ -1,4 +1,4 @@
-"""Work in child processes that die together."""
+"""Call functions in child processes that end together."""
 
 import logging
 import os
@@ -15,52 +15,56 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.text import one_line
 
 
 class ProcessDiedError(Exception):
-    """A child process ended without an answer; the message says how."""
+    """A child process ended without a return value; the message holds its signal or exit code."""
 
 
-def call(functions: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Call each function in a child process, all at once; returns their answers.
+def call(functions: Sequence[Callable[[], Any]], preload: Sequence[str] = ()) -> list[Any]:
+    """Call each function in a child process, all at once, and return their values.
 
-    The children die with this process, and with each other: an answer is not worth waiting for when
-    another is missing.
+    The children end with this process. When one fails, the others are killed.
+
+    Parameters
+    ----------
+    functions : sequence of callable
+    preload : sequence of str
+        Modules to import once for all children.
 
     Raises
     ------
     InputError
-        The first one that a function raised.
+        The first one that a function raises.
     ProcessDiedError
-        If a function raised something else, which its process has printed, or a process was killed.
+        If a function raises anything else, whose traceback its process prints, or a process is killed.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload(
-        ["adversarial_oversampling.training.run"]
-    )  # imported once, not in every child
+    context.set_forkserver_preload(list(preload))
     children: dict[Any, BaseProcess] = {}
-    answers: dict[Any, Any] = {}
-    heard = None  # who has failed ends by itself
+    values: dict[Any, Any] = {}
+    ready = None  # a process that has failed ends by itself
     try:
         for function in functions:
             receiver, sender = context.Pipe(duplex=False)
-            child: BaseProcess = context.Process(target=_answer, args=(function, sender))
+            child: BaseProcess = context.Process(target=_run, args=(function, sender))
             _start(child)
             children[receiver] = child
             sender.close()
-        while len(answers) < len(children):
-            for heard in wait(children.keys() - answers.keys()):
-                answers[heard] = _receive(heard, children[heard])
-            heard = None
+        while len(values) < len(children):
+            for ready in wait(children.keys() - values.keys()):
+                values[ready] = _receive(ready, children[ready])
+            ready = None
     except BaseException:
         for receiver, child in children.items():
-            if receiver is not heard:
+            if receiver is not ready:
                 child.kill()
         raise
     finally:
         for child in children.values():
             child.join()
-    return [answers[receiver] for receiver in children]
+    return [values[receiver] for receiver in children]
 
 
 def _start(child: BaseProcess) -> None:
@@ -74,8 +78,8 @@ def _start(child: BaseProcess) -> None:
 
 def _receive(receiver: Any, child: BaseProcess) -> Any:
     try:
-        answer, error = pickle.loads(receiver.recv_bytes())
-    except (EOFError, OSError):  # it ended without a word, or in the middle of one
+        value, error = pickle.loads(receiver.recv_bytes())
+    except (EOFError, OSError):  # the process ended before it had sent its value, or while it did
         child.join()
         code = child.exitcode or 0
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -84,23 +88,23 @@ def _receive(receiver: Any, child: BaseProcess) -> Any:
         raise error
     if error is not None:
         raise ProcessDiedError(error)
-    return answer
+    return value
 
 
-def _answer(function: Callable[[], Any], sender: Connection) -> None:
+def _run(function: Callable[[], Any], sender: Connection) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    answer: Any = None
+    value: Any = None
     error: InputError | str | None = None
     try:
-        answer = function()
-    except InputError as refused:
-        error = refused
+        value = function()
+    except InputError as input_error:
+        error = input_error
     except Exception as unexpected:
         traceback.print_exc()
-        error = f"{type(unexpected).__name__}: {' '.join(str(unexpected).split())}"
-    # Plain bytes: torch would hand over tensors through a server in this process, which is about to end.
-    sender.send_bytes(pickle.dumps((answer, error)))
+        error = f"{type(unexpected).__name__}: {one_line(unexpected)}"
+    # As bytes: torch would pass tensors through a server in this process, which is about to end.
+    sender.send_bytes(pickle.dumps((value, error)))
 
 
 def _die_with_parent() -> None:
@@ -111,10 +115,10 @@ def _die_with_parent() -> None:
 
 
 @cache
-def leave_with(process: int) -> None:
-    """End this process, and so its children, within a second of the end of the one that started it.
+def exit_with(process: int) -> None:
+    """Exit, and so end the children, within a second of the end of the process that started this one.
 
-    For a worker of joblib's, which would play on when nobody waits for its answers any more.
+    For a joblib worker, which would otherwise continue after its sweep was killed.
 
     Parameters
     ----------
@@ -123,7 +127,7 @@ def leave_with(process: int) -> None:
     """
 
     def follow() -> None:
-        while os.getppid() == process:  # another one adopts an orphan
+        while os.getppid() == process:  # an orphan gets another parent
             time.sleep(1)
         os._exit(1)
 

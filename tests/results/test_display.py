@@ -1,12 +1,12 @@
-"""Means, spreads and the table on the terminal."""
+"""Means, standard deviations and the table in the terminal."""
 
 from io import StringIO
-from typing import Any
 
 import pytest
 from rich.console import Console
 
-from adversarial_oversampling.results.read import harness, mean, seeds_text, show, std, summary
+from adversarial_oversampling.results.display import comparison_setting, seeds_text, show, summary
+from adversarial_oversampling.results.schema import Result, mean, std
 from tests.conftest import Run
 
 
@@ -17,7 +17,7 @@ def test_mean_and_standard_deviation_by_hand() -> None:
     assert (mean([]), std([])) == (None, None)
 
 
-def shown(result: dict[str, Any]) -> str:
+def shown(result: Result) -> str:
     console = Console(width=120, record=True, file=StringIO())
     show(result, console)
     return " ".join(console.export_text().split())
@@ -28,7 +28,9 @@ def test_the_table_names_protocol_spread_and_classes(run: Run) -> None:
     text = shown(result)
     assert "do on haberman, wgan_gp, fs=balanced" in text
     assert "protocol holdout: best epoch on validation rows; 1 epochs (the first is 0), 2 replicas" in text
-    assert f"{100 * result['mean']['acsa']:.2f} ± {100 * result['std']['acsa']:.2f}" in text
+    assert result.mean.acsa is not None
+    assert result.std.acsa is not None
+    assert f"{100 * result.mean.acsa:.2f} ± {100 * result.std.acsa:.2f}" in text
     assert "OPTIMISTIC" not in text
 
 
@@ -43,7 +45,8 @@ def test_a_result_in_one_line(run: Run) -> None:
     for part in ("haberman", "do vanilla fs=balanced", "paper", "OPTIMISTIC", "seeds 0-1"):
         assert part in line
     for name, metric in (("ACSA", "acsa"), ("GM", "g_mean")):
-        assert f"{name} {100 * result['mean'][metric]:.2f} ± {100 * result['std'][metric]:.2f}" in line
+        mean_value, std_value = getattr(result.mean, metric), getattr(result.std, metric)
+        assert f"{name} {100 * mean_value:.2f} ± {100 * std_value:.2f}" in line
 
 
 @pytest.mark.parametrize(
@@ -55,9 +58,9 @@ def test_seeds_in_few_words(seeds: list[int], text: str) -> None:
 
 def test_what_runs_of_one_table_share(run: Run) -> None:
     paper = run("mode=q", "protocol=paper", "trainer.max_epochs=1", "seed=3", name="paper")
-    assert harness(paper) == "paper protocol (OPTIMISTIC), 1 epochs, seeds 3-4"
+    assert comparison_setting(paper) == "paper protocol (OPTIMISTIC), 1 epochs, seeds 3-4"
     folds = run("mode=q", "protocol=cv", "protocol.folds=2", "trainer.max_epochs=1", "replicas=1", name="cv")
-    assert harness(folds) == "cv protocol, 2 folds, 1 epochs, seed 0"
+    assert comparison_setting(folds) == "cv protocol, 2 folds, 1 epochs, seed 0"
 
 
 def test_a_result_that_there_is_not_says_why(run: Run) -> None:
@@ -79,8 +82,9 @@ def test_a_peer_has_no_epochs(run: Run) -> None:
 
 def test_what_is_undefined_is_said(run: Run) -> None:
     result = run("mode=q", "trainer.max_epochs=1")
-    result["replicas"][0] |= {"acsa": None, "g_mean": None, "recall": None, "best_epoch": None}
-    result["replicas"][0]["notes"] = ["the loss became NaN or infinite in epoch 0: no result"]
-    text = shown(result)
+    lost = {"acsa": None, "g_mean": None, "recall": None, "best_epoch": None}
+    lost |= {"notes": ["the loss became NaN or infinite in epoch 0: no result"]}
+    first = result.replicas[0].model_copy(update=lost)
+    text = shown(result.model_copy(update={"replicas": [first, *result.replicas[1:]]}))
     assert "undefined" in text
     assert "seed 0: the loss became NaN" in text

@@ -1,0 +1,67 @@
+"""Compose the configuration of `train` from the YAML files."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.conf import HydraConf
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def config_dir() -> str:
+    """Return the folder of the suite's YAML files: inside an installed package, else in the project."""
+    installed = PACKAGE / "conf"
+    return str(installed if installed.is_dir() else PACKAGE.parents[1] / "conf")
+
+
+def added_folders(hydra: HydraConf) -> list[str]:
+    """Return the folders that `--config-dir` and `hydra.searchpath` add to the suite's, in order."""
+    sources = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
+    return [path for path in sources if Path(path) != Path(config_dir())]
+
+
+def config_files(group: str, folders: Sequence[str] = ()) -> dict[str, Path]:
+    """Return the choices of a config group and the file of each, the suite's files first.
+
+    Parameters
+    ----------
+    group : str
+        Such as "mode".
+    folders : sequence of str
+        Folders added to the suite's, as in `paths.config_dirs`.
+    """
+    files: dict[str, Path] = {}
+    for folder in (config_dir(), *folders):
+        for file in sorted(Path(folder, group).glob("*.yaml")):
+            files.setdefault(file.stem, file)  # Hydra also takes the first
+    return files
+
+
+def compose_train(overrides: Sequence[str], folders: Sequence[str] = ()) -> DictConfig:
+    """Compose the configuration of `train`; this also works inside a running Hydra application.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        As on the command line.
+    folders : sequence of str
+        Folders that are searched beside the suite's.
+    """
+    search = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders)}]"] if folders else []
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().hydra = None
+    try:
+        with initialize_config_dir(config_dir(), version_base="1.3"):
+            return compose("train", overrides=[*search, *overrides])
+    finally:
+        GlobalHydra.instance().hydra = outer  # Hydra has put another instance there
+
+
+@cache
+def default_config(choices: tuple[str, ...] = (), folders: tuple[str, ...] = ()) -> DictConfig:
+    """Return the default settings for some choices of groups. Copy the result before changing it."""
+    return compose_train(choices, folders)

@@ -1,0 +1,116 @@
+"""What identifies a configuration: the hash of all that shapes a result, and the names made from it."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+# All that a result depends on. Where files lie and how a run is shown or placed is left out.
+RESULT_KEYS = (
+    "dataset",
+    "mode",
+    "gan_type",
+    "fs",
+    "protocol",
+    "players",
+    "generated_rows",
+    "schedule",
+    "seed",
+    "replicas",
+    "trainer",
+)
+LOCATION_KEYS = ("data_dir", "cache_dir", "url", "path")
+DISPLAY_KEYS = (
+    "_target_",
+    "accelerator",
+    "checkpoint_every",
+    "detect_anomaly",
+    "deterministic",
+    "devices",
+    "enable_progress_bar",
+    "profiler",
+)
+PLACEMENT = re.compile(r"\+*(launcher=|sweep\.|paths\.|logger|hydra\.)")
+"""Overrides that say where jobs run and what they log: they make no other job."""
+FS_NAMES = {None: "natural", 0.25: "quarter", 0.5: "half", 0.75: "three_quarters", 1.0: "balanced"}
+_OURS = "adversarial_oversampling."
+
+
+def fs_name(ratio: float | None) -> str:
+    """Return the name of an oversampling rate: that of a choice of the group `fs`, or the number itself."""
+    return FS_NAMES.get(ratio, str(ratio))
+
+
+def has_generator(cfg: DictConfig) -> bool:
+    """Return whether the mode has a G and a D."""
+    return OmegaConf.select(cfg, "mode.rules.generator_term") is not None
+
+
+def result_config(cfg: DictConfig) -> dict[str, Any]:
+    """Return the part of the configuration that a result depends on, resolved.
+
+    A class counts by its name: where this package keeps it makes no difference.
+    """
+    resolved: dict[str, Any] = {}
+    for key in RESULT_KEYS:
+        value = OmegaConf.select(cfg, key)
+        resolved[key] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    source, path = resolved["dataset"]["source"], None
+    if isinstance(source.get("path"), str):
+        path = Path(source["path"]).expanduser()
+    for key in LOCATION_KEYS:
+        source.pop(key, None)
+    if path is not None:
+        # The published tables cannot change; a file of the user's can, and then it is another table.
+        source["file"] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else str(path)
+    for key in DISPLAY_KEYS:
+        resolved["trainer"].pop(key, None)
+    resolved["mode"].get("estimator", {}).pop("n_jobs", None)
+    for described in (resolved["mode"], resolved["dataset"]):
+        described.pop("description", None)
+    resolved["mode"].pop("settings_compared", None)
+    resolved["dataset"]["training"].pop("settings_compared", None)
+    if isinstance(resolved["fs"]["ratio"], int):
+        resolved["fs"]["ratio"] = float(resolved["fs"]["ratio"])
+    if not has_generator(cfg):  # the same result whatever the game
+        del resolved["gan_type"], resolved["generated_rows"]
+        del resolved["players"]["discriminator"], resolved["players"]["generator"]
+    classes_by_name: dict[str, Any] = _classes_by_name(resolved)
+    return classes_by_name
+
+
+def _classes_by_name(node: Any) -> Any:
+    """Replace `_target_` by the class it names; only that of another library keeps its module."""
+    if not isinstance(node, dict):
+        return node
+    plain = {key: _classes_by_name(value) for key, value in node.items() if not key.startswith("_")}
+    if "_target_" in node:
+        target = str(node["_target_"])
+        plain["class"] = target.rpartition(".")[2] if target.startswith(_OURS) else target
+    return plain
+
+
+def config_hash(cfg: DictConfig) -> str:
+    """Return ten hexadecimal digits that are the same for the same `result_config`."""
+    text = json.dumps(result_config(cfg), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def run_name(cfg: DictConfig) -> str:
+    """Return a readable folder name that no other configuration has."""
+    parts = [cfg.mode.name, f"fs_{cfg.fs.name}", cfg.protocol.name, f"seed{cfg.seed}", config_hash(cfg)]
+    if has_generator(cfg):
+        parts.insert(1, cfg.gan_type.name)
+    return f"{cfg.dataset.name}/{'-'.join(parts)}"
+
+
+def study_name(cfg: DictConfig) -> str:
+    """Return a name that searches share only if they search the same settings, with all others equal."""
+    given = [override for override in cfg.hydra.overrides.task if not PLACEMENT.match(override)]
+    space = OmegaConf.to_container(cfg.hydra.sweeper.params, resolve=True) if cfg.hydra.sweeper.params else {}
+    text = json.dumps([result_config(cfg), space, sorted(given)], sort_keys=True)
+    name = f"{cfg.dataset.name}-{cfg.mode.name}-{cfg.protocol.name}"
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

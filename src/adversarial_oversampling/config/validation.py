@@ -1,0 +1,93 @@
+"""Checks of a configuration before any work begins."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from adversarial_oversampling.config.catalogue import check_descriptions
+from adversarial_oversampling.config.compose import config_dir, config_files, default_config
+from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.limits import LIMITS, PLAYERS
+
+# Sections that have the same keys whatever is chosen; "" is the top.
+FIXED_SECTIONS = ("", "paths", "sweep", "players", *(f"players.{player}" for player in PLAYERS))
+_ABSENT = object()
+
+
+def check_overrides(arguments: Sequence[str]) -> None:
+    """Refuse arguments that Hydra would answer with a stack trace or ignore without a word.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Of the command line.
+
+    Raises
+    ------
+    InputError
+        For a number as a group's choice, and for a single run with a setting that only sweeps have.
+    """
+    sweeps = {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments)
+    groups = {folder.name for folder in Path(config_dir()).iterdir() if folder.is_dir()}
+    for argument in arguments:
+        group, _, choice = argument.partition("=")
+        if group in ("launcher", "hparams_search") and choice not in ("basic", "null") and not sweeps:
+            raise InputError(f"{argument}: only a sweep has one; add -m.")
+        if group == "launcher" and "," in choice:
+            raise InputError(f"{argument}: all jobs of a sweep have one launcher; choose one of them.")
+        numbers = [part for part in choice.split(",") if re.fullmatch(r"[-+.\d][-+.\deE]*", part)]
+        if group in groups and numbers:
+            number = f", or give any number as fs.ratio={numbers[0]}" if group == "fs" else ""
+            raise InputError(f"{argument}: choose one of {', '.join(config_files(group))}{number}.")
+
+
+def check(cfg: DictConfig) -> None:
+    """Check a composed configuration as far as that is possible without its table.
+
+    Raises
+    ------
+    InputError
+        Naming the key and the way out.
+    """
+    if missing := sorted(OmegaConf.missing_keys(cfg)):
+        raise InputError(f"{', '.join(missing)}: not set; give each a value on the command line.")
+    check_keys(cfg)
+    for key, limit in LIMITS.items():
+        value = OmegaConf.select(cfg, key, default=_ABSENT)
+        if value is not _ABSENT:  # a mode without a generator has no weights, vanilla has no penalty
+            limit.check(key, value)
+    check_descriptions(cfg)
+    if "estimator" in cfg.mode and cfg.fs.ratio is not None:
+        raise InputError(
+            f"fs.ratio={cfg.fs.ratio}: mode={cfg.mode.name} balances by itself; take fs=natural."
+        )
+    if (cfg.protocol.name == "cv") != (cfg.protocol.folds is not None):
+        raise InputError(
+            f"protocol.folds={cfg.protocol.folds}: protocol=cv needs a number of folds, and no other has any."
+        )
+    if cfg.trainer.get("check_val_every_n_epoch", 1) != 1:
+        raise InputError("trainer.check_val_every_n_epoch: every epoch may be the best; leave it out.")
+
+
+def check_keys(cfg: DictConfig) -> None:
+    """Refuse a setting that nothing would read, such as a misspelt one after a plus.
+
+    Raises
+    ------
+    InputError
+        Naming the key, and the nearest known one.
+    """
+    default = default_config()
+    for section in FIXED_SECTIONS:
+        ours, known = (OmegaConf.select(node, section) if section else node for node in (cfg, default))
+        prefix = f"{section}." if section else ""
+        for name in sorted(map(str, ours.keys() - known.keys())):
+            nearest = difflib.get_close_matches(name, map(str, known), n=1)
+            hint = f"; did you mean {prefix}{nearest[0]}?" if nearest else "."
+            raise InputError(f"{prefix}{name}: there is no such setting{hint}")
+    for name, logger in cfg.logger.items():
+        if "_target_" not in logger:
+            raise InputError(f"logger.{name}: this run has no such logger; take logger={name}.")

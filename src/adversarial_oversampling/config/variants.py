@@ -1,0 +1,91 @@
+"""How a run differs from the default settings of its mode, dataset and protocol."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from adversarial_oversampling.config.compose import config_files, default_config
+from adversarial_oversampling.config.identity import has_generator, result_config
+
+DEFAULT_SETTINGS_TAG = "default_settings"
+SELECTED_COLUMNS = "dataset.preprocessing.n_selected"
+
+# Stated beside every result, or (`fs`) handled apart.
+_STATED_ELSEWHERE = ("fs", "seed", "replicas", "trainer.max_epochs", "dataset.name", "dataset.source")
+
+
+def variant(cfg: DictConfig) -> list[str]:
+    """Return every setting that is not the default of the run's mode, dataset and protocol, as `key=value`.
+
+    An empty list marks the run that stands in a table of modes. Number of epochs, replicas and the seed are
+    stated beside every result and are not listed.
+    """
+    folders = tuple(cfg.paths.config_dirs)
+    choices = {group: str(cfg[group].name) for group in ("dataset", "mode", "protocol")}
+    if choices["dataset"] not in config_files("dataset", folders):
+        choices["dataset"] = "csv"  # the name of a table of one's own is free
+    for group in ("mode", "protocol"):
+        if choices[group] not in config_files(group, folders):
+            return [f"{group}={choices[group]}"]
+    usual = _defaults(choices, folders)
+    listed = []
+    if cfg.fs.name != usual.fs.name:
+        listed.append(f"fs={cfg.fs.name}")
+    if has_generator(cfg) and cfg.gan_type.name != usual.gan_type.name:
+        listed.append(f"gan_type={cfg.gan_type.name}")
+        if cfg.gan_type.name not in config_files("gan_type", folders):
+            return listed
+        usual = _defaults({**choices, "gan_type": cfg.gan_type.name}, folders)
+    return listed + _differences(cfg, usual)
+
+
+def _defaults(choices: Mapping[str, str], folders: tuple[str, ...]) -> DictConfig:
+    return default_config(tuple(f"{group}={name}" for group, name in choices.items()), folders)
+
+
+def _differences(cfg: DictConfig, usual: DictConfig) -> list[str]:
+    usual = copy.deepcopy(usual)
+    for key in _STATED_ELSEWHERE:
+        OmegaConf.update(usual, key, OmegaConf.select(cfg, key), merge=False)
+    ours, defaults = _flat(result_config(cfg)), _flat(result_config(usual))
+    different = [key for key in sorted(ours.keys() | defaults.keys()) if ours.get(key) != defaults.get(key)]
+    # A setting that only follows another one is stated by that one.
+    return [f"{key}={_value_text(ours.get(key))}" for key in different if not _is_interpolation(cfg, key)]
+
+
+def _is_interpolation(cfg: DictConfig, key: str) -> bool:
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, parent)
+    return isinstance(node, DictConfig) and name in node and OmegaConf.is_interpolation(node, name)
+
+
+def _value_text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def tags(cfg: DictConfig) -> list[str]:
+    """Return the tags that a dashboard filters runs by."""
+    game = [cfg.gan_type.name] if has_generator(cfg) else []
+    columns = cfg.dataset.preprocessing.n_selected
+    dataset = cfg.dataset.name if columns is None else f"{cfg.dataset.name}_{columns}_columns"
+    # Selected columns make another dataset, whose modes are compared with each other.
+    default = all(setting.startswith(f"{SELECTED_COLUMNS}=") for setting in variant(cfg))
+    names = [
+        dataset,
+        cfg.mode.name,
+        cfg.protocol.name,
+        f"fs_{cfg.fs.name}",
+        *game,
+        f"{cfg.trainer.max_epochs}_epochs",
+        *([DEFAULT_SETTINGS_TAG] if default else []),
+    ]
+    return [name[:64] for name in names]  # W&B allows no longer ones

@@ -1,0 +1,74 @@
+"""The epoch whose weights each replica keeps, and the replicas that diverged."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class BestEpoch:
+    """For each replica the weights of its best epoch so far, and when it diverged.
+
+    The first of equally good epochs is kept. A replica that has diverged keeps what it had before.
+
+    Parameters
+    ----------
+    weights : mapping of str to Tensor [R, ...]
+        The networks' state, kept until the first epoch has been scored.
+
+    Attributes
+    ----------
+    epoch : Tensor of shape [R]
+        Best epoch, from 0; -1 before the first.
+    score : Tensor of shape [R], float64
+        ACSA of that epoch on the rows that choose it.
+    weights : dict of str to Tensor [R, ...]
+        Weights of that epoch.
+    diverged_at : Tensor of shape [R]
+        Epoch in which a loss or a weight became NaN or infinite; -1 for never.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        replicas = len(next(iter(weights.values())))
+        self.epoch = torch.full((replicas,), -1)
+        self.score = torch.full((replicas,), -torch.inf, dtype=torch.float64)
+        self.diverged_at = torch.full((replicas,), -1)
+        self.weights = {name: value.clone() for name, value in weights.items()}
+
+    @property
+    def all_diverged(self) -> bool:
+        """Whether no replica is left to train."""
+        return bool((self.diverged_at >= 0).all())
+
+    def find_diverged(self, epoch: int, values: Iterable[Tensor]) -> None:
+        """Mark the replicas that have a NaN or an infinity among some values `[R]` of an epoch."""
+        for value in values:
+            lost = ~value.isfinite().cpu() & (self.diverged_at < 0)
+            self.diverged_at[lost] = epoch
+
+    def update(self, epoch: int, score: Tensor, weights: Mapping[str, Tensor]) -> None:
+        """Keep the weights of the replicas whose score `[R]` is above their best one so far."""
+        score = score.cpu()
+        better = (score > self.score) & (self.diverged_at < 0)
+        self.score[better] = score[better]
+        self.epoch[better] = epoch
+        if bool(better.any()):
+            for name, value in weights.items():
+                chosen = better.to(value.device)
+                self.weights[name] = self.weights[name].to(value.device)
+                self.weights[name][chosen] = value[chosen]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state for a checkpoint: tensors only."""
+        return {
+            "epoch": self.epoch,
+            "score": self.score,
+            "weights": self.weights,
+            "diverged_at": self.diverged_at,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state that `state_dict` returned."""
+        self.epoch, self.score = state["epoch"], state["score"]
+        self.weights, self.diverged_at = state["weights"], state["diverged_at"]

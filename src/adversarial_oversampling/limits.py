@@ -1,0 +1,157 @@
+"""What each setting may be: ranges and options, and the sentence that refuses a wrong value.
+
+`LIMITS` holds every setting whose limits do not depend on the table, under the key that a user types. The
+configuration is checked against it as a whole; classes that can be used without one call `check` themselves.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from adversarial_oversampling.errors import InputError
+
+PLAYERS = ("discriminator", "generator", "classifier")
+"""Networks of the section `players`, in the order of play."""
+
+
+class Limit(Protocol):
+    """What a setting may be."""
+
+    def check(self, key: str, value: object) -> None:
+        """Raise an InputError that names the key if the value is not allowed."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number in an interval.
+
+    Attributes
+    ----------
+    kind : type
+        int or float; a whole number passes as a float.
+    minimum, maximum : float or None
+        Ends that belong to the interval.
+    above, below : float or None
+        Ends that do not.
+    optional : bool
+        Whether null is allowed.
+    """
+
+    kind: type[int] | type[float]
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+    below: float | None = None
+    optional: bool = False
+
+    def check(self, key: str, value: object) -> None:
+        """Raise an InputError that names the key if the value is not allowed."""
+        if value is None and self.optional:
+            return
+        if not self._contains(value):
+            bounds = {
+                "of at least": self.minimum,
+                "above": self.above,
+                "of at most": self.maximum,
+                "below": self.below,
+            }
+            interval = " and ".join(f"{words} {end:g}" for words, end in bounds.items() if end is not None)
+            noun = "whole number" if self.kind is int else "number"
+            null = ", or null" if self.optional else ""
+            raise InputError(f"{key}={value}: give a {noun} {interval}{null}.")
+
+    def _contains(self, value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | self.kind):
+            return False
+        return (
+            math.isfinite(value)
+            and (self.minimum is None or value >= self.minimum)
+            and (self.maximum is None or value <= self.maximum)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several names."""
+
+    options: Collection[str]
+
+    def check(self, key: str, value: object) -> None:
+        """Raise an InputError that names the key if the value is not allowed."""
+        if value not in self.options:
+            raise InputError(f"{key}={value}: choose one of {', '.join(self.options)}.")
+
+
+@dataclass(frozen=True)
+class Switch:
+    """True or false."""
+
+    def check(self, key: str, value: object) -> None:
+        """Raise an InputError that names the key if the value is not allowed."""
+        if not isinstance(value, bool):
+            raise InputError(f"{key}={value}: give true or false.")
+
+
+_RATE = Number(float, minimum=0, maximum=1e30)
+
+LIMITS: dict[str, Limit] = {
+    "seed": Number(int, minimum=0, maximum=2**62),
+    "replicas": Number(int, minimum=1),
+    "threads": Number(int, minimum=1),
+    "rerun": Switch(),
+    "generated_rows": Number(int, minimum=1, optional=True),
+    "fs.ratio": Number(float, above=0, maximum=1, optional=True),
+    "protocol.select_on": Choice(("validation", "test")),
+    "protocol.folds": Number(int, minimum=2, optional=True),
+    "protocol.fold": Number(int, minimum=0, optional=True),
+    "protocol.validation_size": Number(float, minimum=0, below=1, optional=True),
+    "dataset.split.test_size": Number(float, above=0, below=1, optional=True),
+    "dataset.preprocessing.n_neighbors": Number(int, minimum=1),
+    "dataset.preprocessing.n_selected": Number(int, minimum=1, optional=True),
+    "dataset.training.batch_size": Number(int, minimum=1),
+    "dataset.training.settings_compared": Number(int, minimum=0),
+    "trainer.max_epochs": Number(int, minimum=1),
+    "trainer.checkpoint_every": Number(int, minimum=1),
+    "trainer.devices": Number(int, minimum=1),
+    "gan_type.loss.gradient_penalty": Number(float, minimum=0),
+    "gan_type.loss.label_noise": Number(float, minimum=0, maximum=1),
+    "mode.settings_compared": Number(int, minimum=0),
+    "mode.resampling.n_neighbors": Number(int, minimum=1),
+    "mode.rules.class_weights": Switch(),
+    "mode.rules.complement": Switch(),
+    "mode.rules.tuned_threshold": Switch(),
+    "mode.rules.generator_weight": Number(float, minimum=0),
+    "mode.rules.generated_weight": Number(float, minimum=0),
+    "mode.rules.critic_steps": Number(int, minimum=1),
+    "players.classifier.layers": Number(int, minimum=1),
+    "players.classifier.dropout": Number(float, minimum=0, below=1),
+    "players.discriminator.layers": Number(int, minimum=2),
+    "players.discriminator.conditional": Switch(),
+    "players.generator.layers": Number(int, minimum=2),
+    "players.generator.latent": Number(int, minimum=1),
+    "players.generator.anchors": Number(int, minimum=1),
+    "players.generator.temperature": Number(float, minimum=1e-3),
+    **{f"players.{player}.width": Number(int, minimum=1) for player in PLAYERS},
+    **{f"players.{player}.optimizer.lr": _RATE for player in PLAYERS},
+    **{f"players.{player}.optimizer.weight_decay": _RATE for player in PLAYERS},
+}
+
+
+def check(key: str, value: object) -> None:
+    """Check a value against the limits of a setting.
+
+    Parameters
+    ----------
+    key : str
+        One of `LIMITS`.
+    value : object
+
+    Raises
+    ------
+    InputError
+        Naming the key, the value and what is allowed.
+    """
+    LIMITS[key].check(key, value)

@@ -1,0 +1,106 @@
+"""Results as a person reads them: in a line, and as a table in the terminal."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from adversarial_oversampling.results.schema import Result
+from adversarial_oversampling.text import percent
+
+OPTIMISTIC = "OPTIMISTIC"
+
+
+def mean_and_std(result: Result, metric: str) -> str:
+    """Return a metric's mean ± standard deviation in percent."""
+    return percent(getattr(result.mean, metric), getattr(result.std, metric))
+
+
+def dataset_label(result: Result) -> str:
+    """Return the dataset's name; with its file where the table is not the published one of that name."""
+    if result.table.published == result.dataset:
+        return result.dataset
+    return f"{result.dataset} ({result.table.file or 'own table'})"
+
+
+def method_label(result: Result) -> str:
+    """Return mode, game and oversampling rate, and the settings that are not the defaults."""
+    parts = [result.mode, result.gan_type, f"fs={result.fs}"]
+    settings = [setting for setting in result.variant if not setting.startswith(("fs=", "gan_type="))]
+    variant = f" ({'; '.join(settings)})" if settings else ""
+    return " ".join(part for part in parts if part) + variant
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Return seeds in few words: "seed 3", "seeds 0-4" or "seeds 0, 2, 5"."""
+    first, last = seeds[0], seeds[-1]
+    if first == last:
+        return f"seed {first}"
+    if list(seeds) == list(range(first, last + 1)):
+        return f"seeds {first}-{last}"
+    return f"seeds {', '.join(map(str, seeds))}"
+
+
+def comparison_setting(result: Result) -> str:
+    """Return what runs must share to be compared in one table: protocol, folds, epochs and seeds."""
+    label = f" ({OPTIMISTIC})" if result.select_on == "test" else ""  # also beside peers without epochs
+    parts = [f"{result.protocol} protocol{label}"]
+    if result.folds is not None:
+        parts.append(
+            f"{result.folds} folds" if result.fold is None else f"fold {result.fold} of {result.folds}"
+        )
+    parts.append(f"{result.epochs} epochs")
+    parts.append(seeds_text(result.seeds))
+    return ", ".join(parts)
+
+
+def summary(result: Result) -> str:
+    """Return one line: the run, and its ACSA and GM or why there are none."""
+    title = f"{dataset_label(result)} {result.protocol} {method_label(result)}, {seeds_text(result.seeds)}"
+    if result.na is not None:
+        return f"{title}: NA ({result.na})"
+    label = f"  {OPTIMISTIC}" if result.optimistic else ""
+    return f"{title}: ACSA {mean_and_std(result, 'acsa')}, GM {mean_and_std(result, 'g_mean')}{label}"
+
+
+def show(result: Result, console: Console | None = None) -> None:
+    """Print a result as a table: ACSA and GM in percent, a line per replica, and the mean."""
+    console = console or Console()
+    game = f", {result.gan_type}" if result.gan_type else ""
+    label = f"  {OPTIMISTIC}" if result.optimistic else ""
+    variant = f"\nvariant: {'; '.join(result.variant)}" if result.variant else ""
+    has_epochs = any(replica.best_epoch is not None for replica in result.replicas)
+    epochs = f"{result.epochs} epochs (the first is 0), " if has_epochs else ""
+    trained, asked = result.defined.acsa, len(result.replicas)
+    replicas = f"{trained} replicas" if trained == asked else f"only {trained} of {asked} replicas"
+    table = RichTable(
+        title=f"{result.mode} on {dataset_label(result)}{game}, fs={result.fs}{variant}",
+        caption=f"protocol {result.protocol}{label}: {result.epoch_selection}; "
+        f"{epochs}{replicas}; mean ± standard deviation",
+    )
+    has_folds = any(replica.fold is not None for replica in result.replicas)
+    for name in ["seed"] + ["fold"] * has_folds + ["best epoch", "ACSA %", "GM %", "lowest recall %"]:
+        table.add_column(name, justify="right")
+    for replica in result.replicas:
+        lowest = "-"
+        if replica.recall is not None:
+            known = {name: value for name, value in replica.recall.items() if value is not None}
+            name = min(known, key=known.__getitem__)
+            lowest = f"{percent(known[name])} (class {escape(name)})"
+        scores = ["NA", "NA"] if replica.na is not None else map(percent, (replica.acsa, replica.g_mean))
+        table.add_row(
+            str(replica.seed),
+            *([str(replica.fold)] * has_folds),
+            "-" if replica.best_epoch is None else str(replica.best_epoch),
+            *scores,
+            lowest,
+        )
+    table.add_section()
+    means = ["NA", "NA"] if result.na is not None else [mean_and_std(result, m) for m in ("acsa", "g_mean")]
+    table.add_row("mean", *([""] * has_folds), "", *means, "")
+    console.print(table)
+    for replica in result.replicas:
+        for note in replica.notes:
+            fold = "" if replica.fold is None else f", fold {replica.fold}"
+            console.print(f"seed {replica.seed}{fold}: {note}", style="yellow", markup=False)

@@ -1,0 +1,168 @@
+"""What `result.json` holds: every field with its type, unit and meaning.
+
+The file is written and read through `Result`. A file of another `SCHEMA_VERSION` is refused.
+"""
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field
+
+from adversarial_oversampling.config.catalogue import ModeDescription
+
+SCHEMA_VERSION = 1
+
+Finite = Annotated[float, AllowInfNan(False)]
+Fraction = Annotated[Finite, Field(ge=0, le=1)]
+
+
+class Record(BaseModel):
+    """A part of a result; immutable, and without other fields than the listed ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _field(description: str, unit: str = "", **settings: Any) -> Any:
+    return Field(description=description, json_schema_extra={"unit": unit}, **settings)
+
+
+class Scores(Record):
+    """Metrics on the test rows; null where undefined."""
+
+    acsa: Fraction | None = _field(
+        "average class-specific accuracy: the mean of the classes' recalls", "fraction", title="ACSA"
+    )
+    g_mean: Fraction | None = _field("geometric mean of the recalls", "fraction", title="GM")
+    auroc: Finite | None = _field(
+        "area under the ROC curve, each class against the rest, mean over classes", "fraction", title="AUROC"
+    )
+    pr_auc: Finite | None = _field(
+        "average precision, mean over all classes but the largest", "fraction", title="PR-AUC"
+    )
+    calibration_error: Finite | None = _field(
+        "expected calibration error of the most probable class, 15 bins",
+        "fraction",
+        title="calibration error",
+    )
+
+
+METRICS: dict[str, str] = {name: str(field.title) for name, field in Scores.model_fields.items()}
+"""Every metric with its label in tables and figures."""
+
+
+class Counts(Record):
+    """For each metric the number of replicas in which it is defined."""
+
+    acsa: int = _field("of ACSA", "replicas", ge=0)
+    g_mean: int = _field("of GM", "replicas", ge=0)
+    auroc: int = _field("of AUROC", "replicas", ge=0)
+    pr_auc: int = _field("of PR-AUC", "replicas", ge=0)
+    calibration_error: int = _field("of the calibration error", "replicas", ge=0)
+
+
+class Rows(Record):
+    """Rows per class of each part of a split, in the order of `classes`."""
+
+    train: list[int] = _field("training rows, before resampling", "rows per class")
+    validation: list[int] = _field("validation rows; all 0 where the protocol has none", "rows per class")
+    test: list[int] = _field("test rows", "rows per class")
+
+
+class ReplicaResult(Scores):
+    """One replica: a seed, and a fold of it in cross-validation."""
+
+    seed: int = _field("seed of its split, weights and noise", ge=0)
+    fold: int | None = _field("fold whose rows are tested on; null without cross-validation", ge=0)
+    na: str | None = _field("why it has no result; null where it has one")
+    recall: dict[str, Fraction | None] | None = _field(
+        "recall of each class; null for a class without test rows", "fraction"
+    )
+    confusion: list[list[int]] | None = _field(
+        "confusion matrix; rows are true classes, columns predicted ones", "test rows"
+    )
+    best_epoch: int | None = _field(
+        "epoch (the first is 0) whose weights are tested; null for a method without epochs", "epoch"
+    )
+    selection_acsa: Fraction | None = _field(
+        "ACSA of that epoch on the rows that choose it; null for a method without epochs", "fraction"
+    )
+    diverged_at: int | None = _field("epoch in which its loss became NaN or infinite", "epoch", ge=0)
+    rows: Rows = _field("size of its split")
+    notes: list[str] = _field("what a reader should know of this replica")
+
+
+class TableRecord(Record):
+    """The table that was used."""
+
+    digest: str = _field("SHA-256 of its values, classes and fixed test rows", "hexadecimal")
+    published: str | None = _field("the published dataset whose values these are; null for any other table")
+    file: str | None = _field("name of its file, where it is a file of one's own")
+
+
+class Result(Record):
+    """A finished run."""
+
+    schema_version: Literal[1] = _field("version of this description", default=1)
+    dataset: str = _field("name of the dataset")
+    dataset_title: str = _field("its name in tables and figures")
+    table: TableRecord = _field("the table that was used")
+    mode: str = _field("name of the mode")
+    mode_description: ModeDescription = _field("how tables and figures show the mode")
+    gan_type: str | None = _field("game between G and D; null for a mode without a generator")
+    fs: str = _field("name of the oversampling rate")
+    fs_ratio: Finite | None = _field(
+        "smallest to largest class among Q's real rows after oversampling; null is the table's own ratio",
+        "ratio",
+    )
+    protocol: str = _field("name of the protocol")
+    select_on: Literal["validation", "test"] = _field("rows that choose the epoch")
+    folds: int | None = _field("folds of cross-validation; null for one split per seed")
+    fold: int | None = _field("the only fold that was trained; null for all")
+    test_size: Finite | None = _field(
+        "part of the rows that is tested on; null for the archive's own test rows", "fraction"
+    )
+    optimistic: bool = _field("whether an epoch was chosen on the test rows")
+    epoch_selection: str = _field("the choice of the epoch in words")
+    variant: list[str] = _field(
+        "settings that are not the default of this mode, dataset and protocol, as key=value"
+    )
+    na: str | None = _field("why no replica has a result; null where one has")
+    settings_compared: int = _field("settings that were tried to choose the defaults", "settings", ge=0)
+    classes: list[str] = _field("the classes, the largest first")
+    epochs: int = _field("length of the training", "epochs", ge=1)
+    mean: Scores = _field("mean over replicas of each metric", "fraction")
+    std: Scores = _field(
+        "standard deviation over replicas (n - 1); null for fewer than two values", "fraction"
+    )
+    defined: Counts = _field("replicas in which each metric is defined")
+    replicas: list[ReplicaResult] = _field("one entry per replica", min_length=1)
+    parameters: dict[str, int] = _field("trainable numbers of each player, for one replica")
+    device: str = _field("where it was trained")
+    threads: int = _field("torch threads", "threads")
+    seconds: dict[str, Finite] = _field(
+        "wall time of each part of the run; after an interruption, of the last attempt", "seconds"
+    )
+    versions: dict[str, str] = _field("versions of Python and of the packages that shape a result")
+    config_hash: str = _field("hash of all settings that shape a result", "hexadecimal")
+    sweep_id: str | None = _field("the sweep that ran it; null for a single run")
+    config: dict[str, Any] = _field("the whole configuration, resolved")
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of the replicas, each once, in order."""
+        return tuple(sorted({replica.seed for replica in self.replicas}))
+
+    @property
+    def mean_selection_acsa(self) -> float | None:
+        """Mean ACSA on the rows that chose the epoch; None for a method without epochs."""
+        return mean([r.selection_acsa for r in self.replicas if r.selection_acsa is not None])
+
+
+def mean(values: list[float]) -> float | None:
+    """Return the mean; None where there is no value."""
+    return float(np.mean(values)) if values else None
+
+
+def std(values: list[float]) -> float | None:
+    """Return the standard deviation with n - 1; None for fewer than two values."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None

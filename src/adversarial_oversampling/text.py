@@ -1,0 +1,35 @@
+"""Short texts that appear in messages, tables and file names."""
+
+import math
+import re
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's message as a single line; its type where it has no message."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def slug(text: str) -> str:
+    """Return text as part of a file's or an artifact's name: letters, digits, `_`, `.` and `-`."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-")[:120]
+
+
+def capitalized(text: str) -> str:
+    """Return text with its first letter as a capital and the rest unchanged."""
+    return text[:1].upper() + text[1:]
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 run", "2 runs"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(value: float | None, std: float | None = None) -> str:
+    """Return a fraction in percent with two decimals, and its standard deviation where there is one.
+
+    None and NaN stand for an undefined value.
+    """
+    if value is None or math.isnan(value):
+        return "undefined"
+    spread = "" if std is None or math.isnan(std) else f" ± {100 * std:.2f}"
+    return f"{100 * value:.2f}{spread}"

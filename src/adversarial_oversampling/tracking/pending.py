@@ -1,0 +1,24 @@
+"""Which finished results Weights & Biases still lacks. Importing this module does not import wandb."""
+
+import os
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from adversarial_oversampling.results.read import result_digest
+
+LOGGED = Path("wandb", "logged")
+"""File in a run's folder: the digest of the result whose W&B run, online or offline, is complete."""
+
+
+def is_pending(run_dir: Path, cfg: DictConfig) -> bool:
+    """Return whether a finished result is to be logged to W&B and no complete W&B run of it exists."""
+    if "wandb" not in cfg.logger or os.environ.get("WANDB_MODE") == "disabled":
+        return False
+    logged = run_dir / LOGGED
+    return not logged.is_file() or logged.read_text() != result_digest(run_dir)
+
+
+def sweep_agent_waits() -> bool:
+    """Return whether this run was started by the agent of a W&B sweep, which waits for its metric."""
+    return bool(os.environ.get("WANDB_SWEEP_ID"))

@@ -1,0 +1,151 @@
+"""Hashes and names of configurations."""
+
+from pathlib import Path
+
+import pytest
+
+from adversarial_oversampling.config.identity import config_hash, fs_name, result_config, run_name
+from tests.conftest import Compose
+
+
+@pytest.mark.parametrize(
+    ("choice", "ratio"),
+    [("natural", None), ("quarter", 0.25), ("half", 0.5), ("three_quarters", 0.75), ("balanced", 1.0)],
+)
+def test_fs_choices(compose_config: Compose, choice: str, ratio: float | None) -> None:
+    cfg = compose_config(f"fs={choice}")
+    assert (cfg.fs.name, cfg.fs.ratio) == (choice, ratio)
+    assert fs_name(ratio) == choice
+
+
+def test_a_ratio_overrides_the_choice_and_its_name(compose_config: Compose) -> None:
+    cfg = compose_config("fs=half", "fs.ratio=0.3")
+    assert (cfg.fs.name, cfg.fs.ratio) == ("0.3", 0.3)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "seed=1",
+        "replicas=3",
+        "fs.ratio=0.3",
+        "mode=ao",
+        "gan_type=vanilla",
+        "protocol=paper",
+        "trainer.max_epochs=7",
+        "dataset.preprocessing.scaler=minmax",
+        "players.generator.temperature=0.9",
+        "generated_rows=5",
+        "+trainer.limit_train_batches=1",
+    ],
+)
+def test_the_hash_changes_with_what_a_result_depends_on(compose_config: Compose, override: str) -> None:
+    plain, other = compose_config(), compose_config(override)
+    assert config_hash(plain) != config_hash(other)
+    assert run_name(plain) != run_name(other)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "paths.data_dir=/elsewhere",
+        "paths.output_dir=/elsewhere",
+        "logger=csv",
+        "threads=2",
+        "rerun=true",
+        "trainer.accelerator=gpu",
+        "trainer.checkpoint_every=3",
+        "dataset=secom dataset.source.url=http://mirror/secom.zip",
+    ],
+)
+def test_the_hash_ignores_where_and_how_a_run_happens(compose_config: Compose, override: str) -> None:
+    overrides = override.split()
+    plain = compose_config(*overrides[:-1]) if len(overrides) > 1 else compose_config()
+    assert config_hash(plain) == config_hash(compose_config(*overrides))
+
+
+def test_the_hash_knows_the_users_file(compose_config: Compose) -> None:
+    source = ["dataset=csv", "dataset.source.target=y"]
+    one, two = (compose_config(*source, f"dataset.source.path={name}.csv") for name in ("one", "two"))
+    assert config_hash(one) != config_hash(two)
+
+
+def test_the_hash_knows_what_is_in_the_users_file(compose_config: Compose, tmp_path: Path) -> None:
+    source = ["dataset=csv", "dataset.source.target=y"]
+    hashes = []
+    for name, text in (("a", "x,y\n1,0\n"), ("b", "x,y\n1,0\n"), ("a", "x,y\n2,0\n")):
+        (tmp_path / f"{name}.csv").write_text(text)
+        hashes.append(config_hash(compose_config(*source, f"dataset.source.path={tmp_path}/{name}.csv")))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_a_whole_number_is_the_same_rate(compose_config: Compose) -> None:
+    assert config_hash(compose_config("fs.ratio=1")) == config_hash(compose_config("fs.ratio=1.0"))
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "gan_type=vanilla",
+        "gan_type=least_squares",
+        "generated_rows=3",
+        "players.generator.temperature=0.9",
+        "players.discriminator.conditional=true",
+    ],
+)
+def test_a_mode_without_a_generator_has_one_hash_whatever_the_game(
+    compose_config: Compose, override: str
+) -> None:
+    for mode in ("q", "smote", "logistic"):
+        plain, other = compose_config(f"mode={mode}"), compose_config(f"mode={mode}", override)
+        assert config_hash(plain) == config_hash(other)
+        assert run_name(plain) == run_name(other)
+    players = [compose_config("mode=do", *more) for more in ([], [override])]
+    assert config_hash(players[0]) != config_hash(players[1])
+
+
+@pytest.mark.parametrize("mode", ["balanced_forest", "easy_ensemble", "lightgbm"])
+def test_the_hash_ignores_a_peers_threads_only(compose_config: Compose, mode: str) -> None:
+    plain = config_hash(compose_config(f"mode={mode}"))
+    assert config_hash(compose_config(f"mode={mode}", "threads=2")) == plain
+    assert config_hash(compose_config(f"mode={mode}", "mode.estimator.n_jobs=2")) == plain
+    assert config_hash(compose_config(f"mode={mode}", "+mode.estimator.n_estimators=7")) != plain
+
+
+def test_run_name_is_readable(compose_config: Compose) -> None:
+    name = run_name(compose_config("dataset=pima", "mode=do", "seed=3"))
+    assert name.startswith("pima/do-wgan_gp-fs_balanced-holdout-seed3-")
+
+
+def test_no_path_of_a_class_is_in_the_hash(compose_config: Compose) -> None:
+    """A class of this package counts by its name; the module that holds it may change."""
+    here = compose_config("mode=do")
+    elsewhere = compose_config("mode=do", "mode.rules._target_=adversarial_oversampling.elsewhere.Rules")
+    other = compose_config("mode=do", "mode.rules._target_=adversarial_oversampling.game.module.OtherRules")
+    assert config_hash(here) == config_hash(elsewhere) != config_hash(other)
+    assert "_target_" not in str(result_config(here))
+    assert result_config(here)["mode"]["rules"]["class"] == "Rules"
+    # Another library's class counts with its module: torch's AdamW is not somebody else's.
+    assert result_config(here)["players"]["classifier"]["optimizer"]["class"] == "torch.optim.AdamW"
+
+
+def test_descriptions_are_not_in_the_hash(compose_config: Compose) -> None:
+    plain = config_hash(compose_config("mode=do"))
+    described = ["mode.description.title=Mine", "dataset.description.order=7", "mode.description.color=red"]
+    assert config_hash(compose_config("mode=do", *described)) == plain
+
+
+@pytest.mark.parametrize(
+    ("overrides", "digits"),
+    [
+        (["dataset=haberman", "mode=do"], "903345f5da"),
+        (["dataset=secom", "mode=q", "protocol=paper"], "be04acbb0c"),
+        (["dataset=yeast", "mode=smote", "protocol=cv"], "a2b7768091"),
+        (["dataset=pima", "mode=gamo", "replicas=3", "trainer.max_epochs=10"], "72a18cebe3"),
+        (["dataset=wafer", "mode=lightgbm"], "99459be7fb"),
+        (["dataset=credit", "mode=ao", "gan_type=vanilla", "fs=half"], "c49ddb3312"),
+    ],
+)
+def test_hashes_of_known_configurations(compose_config: Compose, overrides: list[str], digits: str) -> None:
+    """A change here makes every stored result one of another configuration: say so in the changelog."""
+    assert config_hash(compose_config(*overrides)) == digits

@@ -1,0 +1,85 @@
+"""Imports go down: no module imports one of a layer above its own, and there is no circle."""
+
+import ast
+import graphlib
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+import adversarial_oversampling
+
+PACKAGE = Path(adversarial_oversampling.__file__).parent
+NAME = PACKAGE.name
+
+# From the top down. A module may import those of its own layer and of the layers below.
+LAYERS = (
+    ("train",),
+    ("sweep", "report"),
+    ("training",),
+    ("tracking",),
+    ("results",),
+    ("game",),
+    ("data",),
+    ("config",),
+    ("method_output", "metrics", "random_streams"),
+    ("shard", "limits", "text", "errors"),
+)
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(file): file for file in PACKAGE.rglob("*.py")}
+
+
+def imported(file: Path) -> set[str]:
+    """Modules of this package that a file imports, inside functions too."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES.keys()
+            names |= submodules or {node.module}
+    return {name for name in names if name.split(".")[0] == NAME and name != NAME}
+
+
+def layer(module: str) -> int:
+    room = module.split(".")[1]
+    (place,) = (i for i, rooms in enumerate(LAYERS) if room in rooms)
+    return place
+
+
+@pytest.mark.parametrize("module", sorted(MODULES.keys() - {NAME}))
+def test_imports_go_down(module: str) -> None:
+    above = {name for name in imported(MODULES[module]) if layer(name) < layer(module)}
+    assert not above
+
+
+def test_there_is_no_circle() -> None:
+    # A command imports itself by its name.
+    graph = {module: imported(file) - {module} for module, file in MODULES.items()}
+    tuple(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_no_module_names_a_higher_one_in_a_string() -> None:
+    for module, file in MODULES.items():
+        if module == NAME:
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                for name in re.findall(rf"{NAME}(?:\.\w+)+", node.value):
+                    known = next((m for m in (name, name.rpartition(".")[0]) if m in MODULES), None)
+                    # A command that a docstring or a help text shows is no import.
+                    if known is not None and f"-m {name}" not in node.value:
+                        assert layer(known) >= layer(module), f"{module} names {name}"
+
+
+def test_every_layer_exists() -> None:
+    for rooms in LAYERS:
+        for room in rooms:
+            importlib.import_module(f"{NAME}.{room}")
