@@ -1,19 +1,16 @@
 # `make train ARGS="dataset=haberman mode=do"` and `make test` set up what they need.
-# `make table2` and `make figure2` run what is missing and report; ARGS overrides what they sweep over.
+# `make table2` and `make figure2` train what is missing and write the report; ARGS overrides their settings.
 PYTHON ?= python3
 BIN := .venv/bin
-# These networks are small: one thread per process is fastest.
+# The networks are small: one thread per process is fastest.
 export OMP_NUM_THREADS ?= 1
 
 RUNS ?= multirun
 comma := ,
-space := $() $()
-list = $(subst $(space),$(comma),$(strip $(1)))
-DATASETS := secom secom_20_columns pima haberman wafer credit yeast
-MODES := q ro cot smote bsmote adasyn gamo ao do
-PEERS := weighted_q threshold_q logistic balanced_forest easy_ensemble lightgbm
+# The modes of some origins, or the datasets. Evaluated when a recipe needs them, after the set-up.
+catalogue = $(or $(shell $(BIN)/python -m adversarial_oversampling.config $(1)),$(error cannot list: $(1)))
 TRAIN = $(BIN)/python -m adversarial_oversampling.train
-# A failed job stops neither the others nor the report, but the target.
+# A failed job stops neither the other jobs nor the report; the target fails in the end.
 sweep = $(TRAIN) -m paths.output_dir=$(RUNS) trainer.enable_progress_bar=false $(1) $(ARGS); status=$$?; \
 	$(BIN)/python -m adversarial_oversampling.report $(RUNS) --output $(RUNS)/report && exit $$status
 
@@ -23,7 +20,7 @@ train: setup
 	$(TRAIN) $(ARGS)
 
 table2: setup
-	$(call sweep,dataset=$(call list,$(DATASETS)) mode=$(call list,$(MODES) $(PEERS)) protocol=paper$(comma)holdout)
+	$(call sweep,dataset=$(call catalogue,datasets) mode=$(call catalogue,paper peer) protocol=paper$(comma)holdout)
 
 figure2: setup
 	$(call sweep,dataset=secom mode=do$(comma)q$(comma)ao fs=natural$(comma)quarter$(comma)half$(comma)three_quarters$(comma)balanced \
@@ -39,6 +36,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
 setup: .venv/.ready
 

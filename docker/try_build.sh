@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# For maintainers: builds the Dockerfile without Docker, runs the image and checks what it does. Ten minutes.
+# For maintainers: builds the Dockerfile without Docker, runs the image and checks it. Takes ten minutes.
 #
 #   docker/try_build.sh              # as root, on Debian: apt-get install buildah debootstrap
 #   TORCH=any docker/try_build.sh    # another build of torch: the name of a file in docker/torch
-#   KEEP=1 docker/try_build.sh       # leaves the work folder: logs, runs, the container's file system
+#   KEEP=1 docker/try_build.sh       # keep the work folder: logs, runs, the container's file system
 #
-# The base image is not pulled: Debian's own Python of the same minor version stands in for it. It is an older patch
+# The base image is not pulled: Debian's own Python of the same minor version stands in for it. That is an older patch
 # release, and its packages go to dist-packages. pip's index, its certificates and Debian's mirror are this machine's.
-# Work goes to a folder under TMPDIR: 13 GB for cu130, 5 GB without CUDA; twice that where the kernel has no overlayfs.
+# The work folder is made under TMPDIR: 13 GB for cu130, 5 GB without CUDA; twice that without overlayfs in the kernel.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +17,7 @@ image=localhost/adversarial-oversampling:trial
 base=$(sed -n 's/^FROM //p' Dockerfile)
 suite=${base##*-}
 
-# Caches of RUN --mount and copies of the context go here too.
+# Caches of RUN --mount and copies of the context are written here too.
 mkdir "$work/tmp"
 export TMPDIR=$work/tmp BUILDAH_ISOLATION=chroot
 
@@ -26,7 +26,7 @@ say() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 clean_up() {
   if [ -n "${KEEP:-}" ]; then
-    echo "Left in $work"
+    echo "The work folder is $work"
   else
     tool umount --all > "$work/umount.log" 2>&1 || true
     if mountpoint --quiet "$work/storage/overlay"; then umount "$work/storage/overlay"; fi
@@ -35,11 +35,12 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# pip's setting on this machine, from its files or the environment.
+# Prints a setting of pip on this machine, from its files or the environment.
 pip_setting() { python3 -m pip config list | sed -n "s/^\(:env:\|global\)\.$1='\(.*\)'\$/\2/p" | head -n 1; }
 
 # Runs a command as `docker run` would: first process of its own process table, with the image's environment, the
-# volumes mounted, a new /tmp, Docker's 64 MB of shared memory, and the rest read-only. First argument: user and group.
+# volumes mounted (none if $volumes is empty), a new /tmp, Docker's 64 MB of shared memory, and the rest read-only.
+# The first argument is the user and group.
 enter() {
   # shellcheck disable=SC2016   # for the inner shell
   unshare --mount --pid --fork --kill-child bash -euc '
@@ -52,18 +53,22 @@ enter() {
     mount --rbind /sys "$root/sys"
     mount --rbind /dev "$root/dev"
     mount -t tmpfs -o size=64m,mode=1777 shm "$root/dev/shm"
-    mount --bind "$volumes/data" "$root/data"
-    mount --bind "$volumes/multirun" "$root/multirun"
+    if [ -n "$volumes" ]; then
+      mount --bind "$volumes/data" "$root/data"
+      mount --bind "$volumes/multirun" "$root/multirun"
+    fi
     exec chroot --userspec="$ids" "$root" "$@"
   ' "$root" "$volumes" "$1" env --ignore-environment "${environment[@]}" "${@:2}"
 }
 
-new_volumes() { # of a user
+# Makes the two mounted folders of a user.
+new_volumes() {
   volumes=$work/volumes-$1
   mkdir --parents "$volumes/data" "$volumes/multirun"
   chown "$1:$1" "$volumes/data" "$volumes/multirun"
 }
 
+# Prints the number of results that belong to a user.
 results() { find "$volumes/multirun" -name result.json -user "$1" | wc -l; }
 
 say "A stand-in for $base"
@@ -77,6 +82,8 @@ debootstrap --variant=minbase --include=ca-certificates,python3,python3-pip "$su
   || { tail "$work/debootstrap.log"; fail debootstrap; }
 ln --symbolic /usr/bin/python3 "$root/usr/local/bin/python"
 rm --force "$root"/usr/lib/python3*/EXTERNALLY-MANAGED "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb
+# pip cannot replace the packages that Debian installs along with it; the real base image has pip alone.
+find "$root/usr/lib/python3/dist-packages" -mindepth 1 -maxdepth 1 ! -name pip ! -name 'pip-*' -exec rm --recursive {} +
 # As in Debian's images: apt keeps no caches.
 echo 'Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";' > "$root/etc/apt/apt.conf.d/no-caches"
 touch "$root/etc/pip.conf"
@@ -86,7 +93,7 @@ tool umount "$container" > /dev/null
 tool commit --quiet --rm "$container" "docker.io/library/$base" > /dev/null
 
 say "The image, TORCH=$TORCH"
-# What pip reads here it reads in the build; nothing of it stays in the image.
+# The build uses the pip settings of this machine; none of them stays in the image.
 mounts=(--volume "$work/pip.conf:/etc/pip.conf:ro")
 echo "[global]" > "$work/pip.conf"
 for name in index-url extra-index-url find-links trusted-host; do
@@ -111,21 +118,37 @@ mapfile -t default < <(config Cmd)
 user=$(tool inspect --type image --format '{{.OCIv1.Config.User}}' "$image")
 root=$(tool mount "$(tool from --pull-never "$image")")
 
-say "What is inside"
+say "Contents"
 new_volumes 1000
 enter "$user" id
 enter "$user" python --version
 enter "$user" python -c 'import torch; print("torch", torch.__version__, "for CUDA", torch.version.cuda)'
 enter "$user" python -m pip freeze --exclude adversarial-oversampling > "$work/freeze.txt"
-# Every package as pinned; torch's own version may have a suffix.
+# Every package has its pinned version; that of torch may have a suffix.
 unpinned=$(sed 's/+.*//' "$work/freeze.txt" | sort | comm -23 - <(sed 's/===/==/' requirements.txt docker/torch/*.txt | sort))
-[ -z "$unpinned" ] || fail "not pinned: $unpinned"
-echo "$(wc -l < "$work/freeze.txt") packages, all as pinned"
+[ -z "$unpinned" ] || fail "not the pinned version: $unpinned"
+echo "$(wc -l < "$work/freeze.txt") packages, all in their pinned versions"
 enter "$user" sh -c '! command -v cc && ! command -v gcc' || fail "a compiler is in the image"
+
+say "Nothing mounted"
+mounted_volumes=$volumes volumes=
+status=0
+enter "$user" "${entrypoint[@]}" "${default[@]}" 2> "$work/unmounted.log" || status=$?
+cat "$work/unmounted.log"
+grep --quiet "nothing is mounted at /multirun" "$work/unmounted.log" || fail "training without -v is not refused"
+[ $status = 1 ] || fail "exit code $status without -v, not 1"
+enter "$user" "${entrypoint[@]}" --help > "$work/help.log" || fail "--help needs a mounted folder"
+grep --quiet "dataset=haberman" "$work/help.log" || fail "--help prints no help"
+enter "$user" "${entrypoint[@]}" --cfg job > /dev/null || fail "--cfg needs a mounted folder"
+enter "$user" "${entrypoint[@]}" dashboard --help > /dev/null || fail "the dashboard's command does not start"
+volumes=$mounted_volumes
 
 say "The default command, as the image's user"
 enter "$user" "${entrypoint[@]}" "${default[@]}" debug=fast logger=wandb
 [ "$(results 1000)" = 1 ] || fail "no result.json that belongs to user 1000"
+enter 4711:4711 "${entrypoint[@]}" "${default[@]}" 2> "$work/other_user.log" && fail "a folder of another user is accepted"
+cat "$work/other_user.log"
+grep --quiet "not writable for user 4711" "$work/other_user.log" || fail "the error names neither folder nor user"
 find "$volumes/multirun" -name 'run-*.wandb' | grep . || fail "W&B's offline run is not among the outputs"
 
 say "A sweep, two jobs at once, as a user that the image does not know"
@@ -133,25 +156,32 @@ new_volumes 4711
 enter 4711:4711 "${entrypoint[@]}" -m launcher=joblib hydra.launcher.n_jobs=2 debug=fast \
   dataset=haberman,yeast mode=q,do trainer.enable_progress_bar=false
 [ "$(results 4711)" = 4 ] || fail "not four results of user 4711"
-enter 4711:4711 python -m adversarial_oversampling.report /multirun --output /multirun/report
+enter 4711:4711 "${entrypoint[@]}" report
 [ -s "$volumes/multirun/report/index.html" ] || fail "no report"
 
-say "Stopped, then started again"
+say "A search"
+enter 4711:4711 "${entrypoint[@]}" -m hparams_search=q debug=fast dataset=haberman mode=q hydra.sweeper.n_trials=2 \
+  paths.output_dir=/multirun/search trainer.enable_progress_bar=false > "$work/search.log" 2>&1 \
+  || { tail "$work/search.log"; fail "the search"; }
+[ "$(find "$volumes/multirun/search" -name result.json | wc -l)" -gt 0 ] || fail "the search has no result"
+rm --recursive "$volumes/multirun/search"
+
+say "Stopped and started again"
 train=("${entrypoint[@]}" dataset=haberman mode=do trainer.max_epochs=400 trainer.checkpoint_every=1)
 enter 4711:4711 "${train[@]}" > "$work/stopped.log" 2>&1 &
 outer=$!
 until find "$volumes/multirun" -name '*.ckpt' | grep --quiet .; do
-  kill -0 $outer 2> /dev/null || fail "it ended by itself: $(tail "$work/stopped.log")"
+  kill -0 $outer 2> /dev/null || fail "it ended without a signal: $(tail "$work/stopped.log")"
   sleep 0.5
 done
-# What `docker stop` signals: the container's first process, a child of unshare, a child of this shell's copy.
+# `docker stop` signals the container's first process: a child of unshare, which is a child of this shell's copy.
 kill -TERM "$(pgrep --parent "$(pgrep --parent $outer)")"
 status=0
 wait $outer || status=$?
 [ $status = 143 ] || fail "exit code $status after SIGTERM, not 143"
 echo "SIGTERM: exit code $status"
 enter 4711:4711 "${train[@]}" > "$work/resumed.log" 2>&1
-grep "Going on from" "$work/resumed.log" || fail "it did not go on from its checkpoint"
+grep "Resuming from" "$work/resumed.log" || fail "it did not resume from its checkpoint"
 [ "$(results 4711)" = 5 ] || fail "no result after the second start"
 
-say "All is well"
+say "All checks passed"
