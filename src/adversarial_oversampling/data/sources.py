@@ -343,8 +343,8 @@ def load_credit(data_dir: str | None, cache_dir: str, url: str | None = None) ->
     cache_dir : str
         Folder for the downloaded file.
     url : str, optional
-        Another address: of a parquet file as at OpenML, or a CSV file as Kaggle's. Columns are read by name, so
-        their order and an index column make no difference.
+        Another address: of a parquet file as at OpenML, or a CSV file as Kaggle's. Columns are read by name,
+        so their order and an index column make no difference.
 
     Raises
     ------
