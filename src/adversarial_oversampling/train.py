@@ -1,5 +1,6 @@
 """Train one mode on one dataset: the command `python -m adversarial_oversampling.train`."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -9,11 +10,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from adversarial_oversampling.config.compose import added_folders, config_dir
-from adversarial_oversampling.config.validation import check_overrides
+from adversarial_oversampling.config.validation import check, check_overrides
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.display import show
+from adversarial_oversampling.results.read import RESULT, finished
+from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.sweep.job import run_job
 from adversarial_oversampling.sweep.overrides import name_sweep
+
+log = logging.getLogger(__name__)
 
 
 @hydra.main(version_base="1.3", config_path=config_dir(), config_name="train")
@@ -27,15 +32,28 @@ def run(cfg: DictConfig) -> float | None:
     if hydra_config.mode == RunMode.MULTIRUN:
         job_result = run_job(cfg, hydra_config)
         return None if job_result is None else job_result.mean_selection_acsa
-    # Slow to import, and not needed for a sweep or --help.
-    from adversarial_oversampling.training.run import train
-
+    run_dir = Path(hydra_config.runtime.output_dir)
     try:
-        result = train(cfg, Path(hydra_config.runtime.output_dir))
+        result = stored_result(cfg, run_dir)
+        if result is None:
+            # Slow to import, and not needed for a sweep, --help, a refused setting or a stored result.
+            from adversarial_oversampling.training.run import train
+
+            result = train(cfg, run_dir)
     except InputError as error:
         sys.exit(f"Error: {error}")
     show(result)
     return result.mean_selection_acsa
+
+
+def stored_result(cfg: DictConfig, run_dir: Path) -> Result | None:
+    """Return the stored result of a checked configuration if nothing is left to train, log or delete."""
+    check(cfg)
+    result = finished(run_dir, cfg)
+    if result is None or "wandb" in cfg.logger or (run_dir / "checkpoints").exists():
+        return None
+    log.info("Already finished: showing %s. Train again with rerun=true.", run_dir / RESULT)
+    return result
 
 
 def main() -> None:

@@ -169,3 +169,28 @@ def test_bad_input_in_several_processes(
 def test_a_peer_without_a_game_needs_one_process(run: Run, tmp_path: Path) -> None:
     alone, several = together(run, tmp_path, "mode=logistic")
     assert alone.replicas == several.replicas
+
+
+def test_ctrl_c_while_the_first_process_starts_prints_no_traceback_of_the_server(tmp_path: Path) -> None:
+    """The server that forks the processes imports for seconds, and gets the terminal's signal too."""
+    (tmp_path / "slow_module.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(4)\n")
+    program = (
+        "from adversarial_oversampling.training.processes import call\n"
+        "try:\n    call([print], ['slow_module'])\n"
+        "except KeyboardInterrupt:\n    print('stopped', flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert output == "stopped\n"
+    assert "Traceback" not in errors

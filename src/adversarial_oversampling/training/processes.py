@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
+from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -42,6 +43,7 @@ def call(functions: Sequence[Callable[[], Any]], preload: Sequence[str] = ()) ->
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(list(preload))
+    _start_server()
     children: dict[Any, BaseProcess] = {}
     values: dict[Any, Any] = {}
     ready = None  # a process that has failed ends by itself
@@ -65,6 +67,18 @@ def call(functions: Sequence[Callable[[], Any]], preload: Sequence[str] = ()) ->
         for child in children.values():
             child.join()
     return [values[receiver] for receiver in children]
+
+
+def _start_server() -> None:
+    """Start the server that forks the children; Ctrl-C while it imports would print its traceback."""
+    if threading.current_thread() is not threading.main_thread():
+        ensure_running()  # only the main thread may set a signal's handler
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the server inherits
+    try:
+        ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _start(child: BaseProcess) -> None:
@@ -92,6 +106,7 @@ def _receive(receiver: Any, child: BaseProcess) -> Any:
 
 
 def _run(function: Callable[[], Any], sender: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the server ignores it
     threading.Thread(target=_die_with_parent, daemon=True).start()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     value: Any = None
