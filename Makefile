@@ -7,7 +7,8 @@ export OMP_NUM_THREADS ?= 1
 
 RUNS ?= multirun
 comma := ,
-# The modes of some origins, or the datasets. Evaluated when a recipe needs them, after the set-up.
+# $(call catalogue,KINDS) lists the modes of these origins, or the datasets, separated by commas. It is
+# expanded in recipes only, after the set-up.
 catalogue = $(or $(shell $(BIN)/python -m adversarial_oversampling.config $(1)),$(error cannot list: $(1)))
 TRAIN = $(BIN)/python -m adversarial_oversampling.train
 # A failed job stops neither the other jobs nor the report; the target fails in the end.

@@ -36,9 +36,9 @@ def numbers(folder: Path) -> dict[str, Any]:
 def finish(folder: Path, overrides: list[str]) -> float:
     """Run a sweep to its end and return its seconds."""
     started = time.perf_counter()
-    done = subprocess.run(command(folder, overrides), stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.stdout)
+    process = subprocess.run(command(folder, overrides), stdout=subprocess.PIPE, text=True, check=False)
+    if process.returncode:
+        sys.exit(process.stdout)
     return time.perf_counter() - started
 
 
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", help="Hydra overrides, such as launcher=joblib")
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random moments")
     arguments = parser.parse_args()
     overrides = [f"trainer.max_epochs={arguments.epochs}", *arguments.overrides]
     moment = random.Random(arguments.seed)
@@ -73,7 +73,7 @@ def main() -> None:
         resumed = sum("Resuming from" in log for log in logs)
         print(f"{len(numbers(killed))} jobs, numbers {'equal' if same else 'DIFFERENT'}")
         print(f"trained to the end twice: {twice} of {len(logs)}; from a checkpoint: {resumed}")
-        print(f"seconds, killed to undisturbed: {disturbed / undisturbed:.2f}")
+        print(f"time of the killed sweep / time of the undisturbed one: {disturbed / undisturbed:.2f}")
         sys.exit(not same or twice > 0 or len(logs) != len(numbers(straight)))
 
 

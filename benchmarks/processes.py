@@ -1,16 +1,30 @@
-"""How much faster are several processes than one? Prints the ratio of seconds of whole runs.
+"""Measure how much faster several processes train one job than one process; print the ratio of seconds.
 
     python benchmarks/processes.py replicas=8 dataset=yeast
     python benchmarks/processes.py replicas=1 dataset=credit dataset.training.batch_size=8192
 
-One process and several take turns, so both meet the same machine. Starting the processes counts.
+Runs in one process and in several alternate, so that both have the same conditions. The seconds are those of
+the whole run: set-up, start of the processes, training and testing.
 """
 
 import argparse
 import logging
+import tempfile
+import time
+from pathlib import Path
 from statistics import median
 
-from replicas import seconds
+from adversarial_oversampling.config.compose import compose_train
+from adversarial_oversampling.training.run import train
+
+
+def seconds(overrides: list[str]) -> float:
+    """Train a run in a temporary folder and return the seconds that it takes as a whole."""
+    cfg = compose_train(["logger=none", "trainer=cpu", "trainer.enable_progress_bar=false", *overrides])
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        train(cfg, Path(folder))
+        return time.perf_counter() - started
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from adversarial_oversampling.training.run import train
 
 
 def seconds(overrides: list[str]) -> float:
-    """Seconds of training and testing (set-up left out) for a run."""
+    """Train a run in a temporary folder and return its seconds of training and testing, without set-up."""
     quiet = ["logger=none", "trainer=cpu", "trainer.enable_progress_bar=false"]
     cfg = compose_train([*quiet, *overrides])
     with tempfile.TemporaryDirectory() as folder:

@@ -23,14 +23,18 @@ mounted() {
   return 1
 }
 
-# Exit unless a folder is writable and outlives the container.
-check() {
-  if [ "${ADVERSARIAL_OVERSAMPLING_ALLOW_UNMOUNTED:-0}" != 1 ] && ! mounted "$1"; then
-    fail "nothing is mounted at $1, so the results would be deleted with the container:" \
-      "add -v \"\$PWD/multirun:$1\" (or -e ADVERSARIAL_OVERSAMPLING_ALLOW_UNMOUNTED=1)."
+# Exit with an error unless a folder, given as Hydra or the report would take it, is writable and on a mounted volume.
+require_mounted() {
+  case $1 in
+    /*) folder=$1 ;;
+    *) folder=${PWD%/}/$1 ;;
+  esac
+  if [ "${ADVERSARIAL_OVERSAMPLING_ALLOW_UNMOUNTED:-0}" != 1 ] && ! mounted "$folder"; then
+    fail "nothing is mounted at $folder, so the results would be deleted with the container:" \
+      "add -v \"\$PWD/multirun:$folder\" (or -e ADVERSARIAL_OVERSAMPLING_ALLOW_UNMOUNTED=1)."
   fi
-  if [ -d "$1" ] && [ ! -w "$1" ]; then
-    fail "$1 is not writable for user $(id -u): create the mounted folder before the container starts," \
+  if [ -d "$folder" ] && [ ! -w "$folder" ]; then
+    fail "$folder is not writable for user $(id -u): create the mounted folder before the container starts," \
       "and add --user \"\$(id -u):\$(id -g)\"."
   fi
 }
@@ -38,13 +42,16 @@ check() {
 case ${1:-} in
   report)
     shift
-    output=/multirun
+    output=/multirun previous=
     for argument; do
       case $argument in
-        -h | --help | --output | --output=*) output= ;;
+        -h | --help) output= && break ;;
+        --output=*) output=${argument#*=} ;;
       esac
+      [ "$previous" != --output ] || output=$argument
+      previous=$argument
     done
-    [ -z "$output" ] || check "$output"
+    [ -z "$output" ] || require_mounted "$output"
     if [ $# = 0 ]; then
       set -- /multirun --output /multirun/report
     fi
@@ -56,16 +63,19 @@ case ${1:-} in
     ;;
 esac
 
-# The folder of the runs; empty for commands that only print.
-output=/multirun
+# The folder of the runs; empty for commands that only print. Hydra's own settings override paths.output_dir.
+output=/multirun folder='' sweep_folder='' sweep=
 for argument; do
   case $argument in
     -h | --help | --hydra-help | --version | -c | --cfg | --cfg=* | -i | --info | --info=* | -sc | --shell-completion)
-      output=
-      break
+      exec python -m adversarial_oversampling.train "$@"
       ;;
-    paths.output_dir=/* | hydra.run.dir=/* | hydra.sweep.dir=/*) output=${argument#*=} ;;
+    -m | --multirun | hydra.mode=MULTIRUN) sweep=1 ;;
+    paths.output_dir=*) output=${argument#*=} ;;
+    hydra.run.dir=*) folder=${argument#*=} ;;
+    hydra.sweep.dir=*) sweep_folder=${argument#*=} ;;
   esac
 done
-[ -z "$output" ] || check "$output"
+[ -z "$sweep" ] || folder=$sweep_folder
+require_mounted "${folder:-$output}"
 exec python -m adversarial_oversampling.train "$@"

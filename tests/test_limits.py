@@ -25,6 +25,11 @@ from tests.conftest import Compose
         (Number(float, above=0, maximum=1), 0, "key=0: give a number above 0 and of at most 1."),
         (Number(float, minimum=0, below=1), "a", "key=a: give a number of at least 0 and below 1."),
         (Number(float, minimum=0), math.inf, "key=inf: give a number of at least 0."),
+        (
+            Number(int, minimum=0, maximum=9),
+            10**400,
+            f"key={10**400}: give a whole number of at least 0 and of at most 9.",
+        ),
         (Number(float, minimum=0), math.nan, "key=nan: give a number of at least 0."),
         (Choice(("a", "b")), "c", "key=c: choose one of a, b."),
         (Switch(), 1, "key=1: give true or false."),

@@ -50,7 +50,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = command("train", *sweep, "dataset=haberman,yeast", "protocol=paper")
     assert done.returncode == 0, done.stdout + done.stderr
     own = ["dataset=csv", "dataset.name=yeast", f"dataset.source.path={folder}/yeast.csv"]
-    own += ["dataset.source.target=label", "dataset.split.test_size=0.5", "protocol=paper"]
+    own += ["dataset.source.target=label", "protocol=paper"]
     done = command("train", *sweep, *own)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "runs"

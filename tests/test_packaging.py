@@ -202,6 +202,7 @@ def entrypoint(tmp_path: Path) -> Entrypoint:
         return subprocess.run(
             ["sh", str(ENTRYPOINT), *arguments],
             env={"PATH": path, **environment},
+            cwd="/",  # as in the image
             capture_output=True,
             text=True,
         )
@@ -235,7 +236,12 @@ def test_the_first_argument_chooses_the_command(
     [
         ["-m", "mode=q,do", f"paths.output_dir={UNMOUNTED}/runs"],
         [f"hydra.run.dir={UNMOUNTED}"],
-        [f"paths.output_dir={MOUNTED}", "hydra.sweep.dir=/dev-beside"],
+        ["-m", f"paths.output_dir={MOUNTED}", "hydra.sweep.dir=/dev-beside"],
+        ["-m", "hydra.sweep.dir=/dev-beside", f"paths.output_dir={MOUNTED}"],
+        [f"paths.output_dir={MOUNTED}", "hydra.run.dir=never-mounted"],
+        ["paths.output_dir=never-mounted"],
+        ["report", MOUNTED, "--output", f"{UNMOUNTED}/report"],
+        ["report", MOUNTED, f"--output={UNMOUNTED}/report"],
     ],
 )
 def test_training_without_a_mounted_folder_is_refused(entrypoint: Entrypoint, arguments: list[str]) -> None:
@@ -262,7 +268,9 @@ def test_the_default_folder_is_multirun(entrypoint: Entrypoint, arguments: list[
         ["mode=do", "--cfg", "job"],
         ["-m", "--info=searchpath"],
         ["report", "--help"],
-        ["report", "/data/runs", "--output", "/data/report"],
+        ["report", "/data/runs", "--output", f"{MOUNTED}/report"],
+        [f"paths.output_dir={MOUNTED}", "hydra.sweep.dir=/of-sweeps-only"],
+        ["-m", f"hydra.sweep.dir={MOUNTED}/runs"],
         ["dashboard", "me/project"],
     ],
 )

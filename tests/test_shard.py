@@ -14,8 +14,8 @@ from adversarial_oversampling.shard import Shard, shards
 def test_shards_make_up_the_whole_in_order(n: int, of: int) -> None:
     whole = torch.arange(2 * n).reshape(2, n)
     assert torch.equal(torch.cat([shard.take(whole, dim=1) for shard in shards(of)], dim=1), whole)
-    assert [one for shard in shards(of) for one in shard.part(list(range(n)))] == list(range(n))
-    sizes = [len(shard.part(range(n))) for shard in shards(of)]
+    assert [one for shard in shards(of) for one in shard.take_items(list(range(n)))] == list(range(n))
+    sizes = [len(shard.take_items(range(n))) for shard in shards(of)]
     assert max(sizes) - min(sizes) <= 1
 
 

@@ -2,9 +2,9 @@
 
 
 class InputError(ValueError):
-    """A setting, a column or a file that has to change before a run can continue.
+    """Raised when a setting, a column or a file has to be changed before a run can continue.
 
-    The message is one line that names the config key, the column or the file, and the way out.
+    The message is a single line. It names the config key, the column or the file, and says what to do.
     The entry point prints it without a traceback.
     """
 

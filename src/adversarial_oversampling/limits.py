@@ -1,7 +1,8 @@
-"""What each setting may be: ranges and options, and the sentence that refuses a wrong value.
+"""Allowed values of each setting: ranges and options, and the error message for any other value.
 
-`LIMITS` holds every setting whose limits do not depend on the table, under the key that a user types. The
-configuration is checked against it as a whole; classes that can be used without one call `check` themselves.
+`LIMITS` maps the key of every setting whose limits do not depend on the table to these limits.
+`config.validation` checks a whole configuration against it. Classes that can be constructed without a
+configuration call `check` in their constructor.
 """
 
 import math
@@ -65,7 +66,7 @@ class Number:
         if isinstance(value, bool) or not isinstance(value, int | self.kind):
             return False
         return (
-            math.isfinite(value)
+            (isinstance(value, int) or math.isfinite(value))
             and (self.minimum is None or value >= self.minimum)
             and (self.maximum is None or value <= self.maximum)
             and (self.above is None or value > self.above)
@@ -141,17 +142,18 @@ LIMITS: dict[str, Limit] = {
 
 
 def check(key: str, value: object) -> None:
-    """Check a value against the limits of a setting.
+    """Raise an error if a value is outside the limits of a setting.
 
     Parameters
     ----------
     key : str
-        One of `LIMITS`.
+        A key of `LIMITS`.
     value : object
+        The value to check.
 
     Raises
     ------
     InputError
-        Naming the key, the value and what is allowed.
+        If the value is not allowed. The message names the key, the value and the allowed values.
     """
     LIMITS[key].check(key, value)

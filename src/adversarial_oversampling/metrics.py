@@ -42,26 +42,27 @@ def confusion(predicted: Tensor, target: Tensor, classes: int) -> Tensor:
 
 
 def recall(matrix: Tensor) -> Tensor:
-    """Fraction of each class's rows that are predicted correctly, `[R, C]` in [0, 1]; NaN if it has none."""
+    """Return the recall of each class, `[R, C]` in [0, 1]; NaN for a class without rows."""
     matrix = matrix.double()
     return matrix.diagonal(dim1=-2, dim2=-1) / matrix.sum(dim=-1)
 
 
 def acsa(matrix: Tensor) -> Tensor:
-    """Average class-specific accuracy: the mean of the recalls, `[R]` in [0, 1] (section 4.2)."""
+    """Return the average class-specific accuracy, the mean of the recalls: `[R]` in [0, 1] (section 4.2)."""
     return recall(matrix).mean(dim=-1)
 
 
 def g_mean(matrix: Tensor) -> Tensor:
-    """Geometric mean of the recalls, `[R]` in [0, 1]: (product of recalls)^(1/C)."""
+    """Return the geometric mean of the recalls, (product of recalls)^(1/C): `[R]` in [0, 1]."""
     recalls = recall(matrix)
     return recalls.prod(dim=-1) ** (1.0 / recalls.shape[-1])
 
 
 def acsa_of_present(matrix: Tensor) -> Tensor:
-    """Mean recall of the classes that have rows, `[R]`. It may choose an epoch and is never a result.
+    """Return the mean recall of the classes that have rows, `[R]`.
 
-    A validation part has no row of a class with a single training row.
+    It is used to choose an epoch or a threshold and is never reported: the validation rows may lack a class
+    that has a single training row.
     """
     return recall(matrix).nanmean(dim=-1)
 
@@ -123,7 +124,7 @@ class Confusion(Metric):
         self.matrix = self.matrix + confusion(predicted, target, self.classes)
 
     def compute(self) -> Tensor:
-        """Counts `[R, C, C]`."""
+        """Return the confusion matrices, `[R, C, C]`."""
         return self.matrix
 
     def _warn_of_absent(self) -> None:
@@ -144,7 +145,7 @@ class Recall(Confusion):
     higher_is_better = True
 
     def compute(self) -> Tensor:
-        """Recalls in [0, 1]."""
+        """Return the recall of each class, `[R, C]` in [0, 1]."""
         return recall(self.matrix)
 
 
@@ -154,7 +155,7 @@ class ACSA(Confusion):
     higher_is_better = True
 
     def compute(self) -> Tensor:
-        """Means of the recalls, in [0, 1]."""
+        """Return ACSA, `[R]` in [0, 1]."""
         self._warn_of_absent()
         return acsa(self.matrix)
 
@@ -165,15 +166,15 @@ class GMean(Confusion):
     higher_is_better = True
 
     def compute(self) -> Tensor:
-        """Geometric means in [0, 1]."""
+        """Return GM, `[R]` in [0, 1]."""
         self._warn_of_absent()
         return g_mean(self.matrix)
 
 
 def imbalance_metrics(replicas: int, classes: int, **kwargs: Any) -> MetricCollection:
-    """ACSA, GM, recalls and the confusion matrix as one collection that counts each batch once.
+    """Return a collection of ACSA, GM, recall and confusion matrix that share one state.
 
-    Further arguments go to torchmetrics' `Metric`.
+    Each batch is counted once. Further arguments are passed to torchmetrics' `Metric`.
     """
     return MetricCollection(
         {

@@ -11,8 +11,14 @@ from adversarial_oversampling.shard import WHOLE, Shard
 
 
 class Purpose(IntEnum):
-    """What a stream is for. Streams of one seed with different purposes are independent."""
+    """What a stream is for. Streams of one seed with different purposes are independent.
 
+    The values are part of the random numbers: changing one changes results.
+    """
+
+    TEST_ROWS = 0
+    VALIDATION_ROWS = 1
+    FOLDS = 2
     WEIGHTS = 101
     BATCHES = 102
     ANCHORS = 103

@@ -1,4 +1,4 @@
-"""The part of a whole that belongs to one of several processes."""
+"""How several processes divide replicas or the rows of a batch among themselves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ class Shard:
         """Return the block along a dimension; blocks keep the order of the whole."""
         return whole.tensor_split(self.world_size, dim)[self.rank]
 
-    def part(self, whole: Sequence[T]) -> list[T]:
-        """Return the block of a sequence."""
+    def take_items(self, whole: Sequence[T]) -> list[T]:
+        """Return this process's block of a sequence; blocks keep the order of the whole."""
         return [whole[i] for i in self.take(torch.arange(len(whole)), dim=0).tolist()]
 
 

@@ -1,6 +1,5 @@
 """Train one mode on one dataset: the command `python -m adversarial_oversampling.train`."""
 
-import logging
 import sys
 from pathlib import Path
 
@@ -13,12 +12,10 @@ from adversarial_oversampling.config.compose import added_folders, config_dir
 from adversarial_oversampling.config.validation import check, check_overrides
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.display import show
-from adversarial_oversampling.results.read import RESULT, finished
+from adversarial_oversampling.results.read import finished, log_stored
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.sweep.job import run_job
 from adversarial_oversampling.sweep.overrides import name_sweep
-
-log = logging.getLogger(__name__)
 
 
 @hydra.main(version_base="1.3", config_path=config_dir(), config_name="train")
@@ -52,7 +49,7 @@ def stored_result(cfg: DictConfig, run_dir: Path) -> Result | None:
     result = finished(run_dir, cfg)
     if result is None or "wandb" in cfg.logger or (run_dir / "checkpoints").exists():
         return None
-    log.info("Already finished: showing %s. Train again with rerun=true.", run_dir / RESULT)
+    log_stored(run_dir)
     return result
 
 

@@ -90,11 +90,11 @@ def test_a_mode_inherits_the_description_of_the_mode_that_it_builds_on(tmp_path:
     [
         (
             {"description": {**DESCRIPTION, "order": 90}},
-            r"mode\.description\.order=90: .*do\.yaml has it already",
+            r"mode\.description\.order=90: already used in .*do\.yaml",
         ),
         (
             {"description": {**DESCRIPTION, "title": "DO"}},
-            r"mode\.description\.title=DO: .*do\.yaml has it already",
+            r"mode\.description\.title=DO: already used in .*do\.yaml",
         ),
         ({"description": {**DESCRIPTION, "colour": "red"}}, r"mode\.description\.colour: unknown field"),
         ({"description": {**DESCRIPTION, "origin": "mine"}}, r"mode\.description\.origin=mine: .*'paper'"),
@@ -116,12 +116,17 @@ def test_a_fault_is_one_line_with_the_file_and_the_field(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["- a list\n", "name: [\n"])
+@pytest.mark.parametrize("text", ["- a list\n", "name: [\n", "name: mine\ndescription: some text\n"])
 def test_a_file_that_is_no_mode_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "mode").mkdir()
     (tmp_path / "mode" / "mine.yaml").write_text(text)
     with pytest.raises(InputError, match=r"mine\.yaml: "):
         modes([str(tmp_path)])
+
+
+def test_an_empty_defaults_list_is_allowed(tmp_path: Path) -> None:
+    write_mode(tmp_path, defaults=None)
+    assert "mine" in modes([str(tmp_path)])
 
 
 def test_a_description_changed_on_the_command_line_is_checked(compose_config: Compose) -> None:

@@ -54,7 +54,9 @@ def test_a_number_is_no_choice_of_a_group(argument: str) -> None:
 def test_a_single_run_has_no_launcher_and_no_search(argument: str) -> None:
     check_overrides(["-m", argument])
     check_overrides([argument, "hydra.mode=MULTIRUN"])
-    with pytest.raises(InputError, match=f"^{argument}: only a sweep has one; add -m"):
+    with pytest.raises(
+        InputError, match=f"^{argument}: only a sweep has a {argument.partition('=')[0]}; add -m"
+    ):
         check_overrides(["mode=q", argument])
 
 
@@ -65,7 +67,10 @@ def test_a_single_run_has_no_launcher_and_no_search(argument: str) -> None:
         ("+foo.bar=1", "foo: there is no such setting."),
         ("+players.generator.anchor=1", "did you mean players.generator.anchors?"),
         ("+paths.data_dri=1", "did you mean paths.data_dir?"),
-        ("+logger.wandb.offline=false", "logger.wandb: this run has no such logger; take logger=wandb"),
+        (
+            "+logger.wandb.offline=false",
+            "logger.wandb: logger=wandb is not among the settings of this run; add it.",
+        ),
     ],
 )
 def test_a_setting_that_nothing_reads_is_refused(compose_config: Compose, override: str, error: str) -> None:

@@ -73,6 +73,15 @@ def test_every_setting_that_is_not_the_default_is_listed(
     assert variant(compose_config(*overrides)) == settings
 
 
+@pytest.mark.parametrize("name", ["mine", "secom", "credit"])
+def test_a_csv_file_has_the_defaults_of_csv_files_whatever_its_name(
+    compose_config: Compose, name: str
+) -> None:
+    csv = ["dataset=csv", f"dataset.name={name}", "dataset.source.path=t.csv", "dataset.source.target=y"]
+    assert variant(compose_config(*csv)) == []
+    assert variant(compose_config(*csv, "dataset.training.dropout=0.1")) == ["dataset.training.dropout=0.1"]
+
+
 def test_a_mode_of_ones_own_has_defaults_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "mode").mkdir()
     (tmp_path / "mode" / "stronger.yaml").write_text(

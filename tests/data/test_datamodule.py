@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 from torch import Tensor
 
-from adversarial_oversampling.data.datamodule import Batch, ClassDraws, Rows, TableDataModule, pad
+from adversarial_oversampling.data.datamodule import Batch, ClassDraws, ReplicaRows, TableDataModule, pad
 from adversarial_oversampling.data.preprocessing import Preprocessing
 from adversarial_oversampling.data.sources import Table, load_haberman, load_yeast, make_table
 from adversarial_oversampling.errors import InputError
@@ -438,7 +438,7 @@ class TestPieces:
 
     def test_take(self) -> None:
         x = torch.tensor([[[1.0], [2.0], [3.0]], [[10.0], [20.0], [30.0]]])
-        rows = Rows(x, torch.tensor([[0, 1, 2], [2, 1, 0]]))
+        rows = ReplicaRows(x, torch.tensor([[0, 1, 2], [2, 1, 0]]))
         batch = rows.take(torch.tensor([[2, 0], [1, -1]]))
         assert batch.x[0].tolist() == [[3.0], [1.0]]
         assert batch.x[1, 0].tolist() == [20.0]

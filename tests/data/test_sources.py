@@ -210,9 +210,9 @@ class TestBadFiles:
             (b"30,64,1,1", b"30,64,1,7", "values are not those"),
             (b"30,64,1,1\n", b"", "values are not those"),
             (b"30,62,3,1", b"30,62,3", "values are not those"),
-            (b"30,64,1,1", b"30,64,one,1", "can't be parsed"),
-            (b"30,62,3,1", b"30,62,3,1,5", "can't be parsed"),
-            (b",", b";", "can't be parsed"),
+            (b"30,64,1,1", b"30,64,one,1", "cannot be parsed"),
+            (b"30,62,3,1", b"30,62,3,1,5", "cannot be parsed"),
+            (b",", b";", "cannot be parsed"),
         ],
     )
     def test_altered_file(self, old: bytes, new: bytes, reason: str, tmp_path: Path) -> None:

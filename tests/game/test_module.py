@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from adversarial_oversampling.curve_names import CURVES, monitor
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game import losses
 from adversarial_oversampling.game.module import Game, Rules
@@ -410,6 +411,19 @@ def test_a_replica_equals_its_solo_run(run: Run, tmp_path: Path, overrides: list
             pd.testing.assert_frame_equal(together, solo, check_exact=True)
 
 
+def test_the_curves_of_a_game_have_the_known_names(run: Run, tmp_path: Path) -> None:
+    """Figures and dashboard views look them up by these names."""
+    logged: set[str] = set()
+    for mode in ("do", "cot"):
+        run(f"mode={mode}", "trainer.max_epochs=1", name=mode)
+        logged |= set(pd.read_parquet(tmp_path / mode / "curves.parquet"))
+    scores = {f"{monitor('validation')}/{metric}" for metric in ("acsa", "g_mean")}
+    known = {name for names in CURVES.values() for name in names}
+    assert logged == known | scores | {"seed", "fold", "epoch"}
+    run("mode=q", "protocol=paper", "trainer.max_epochs=1", name="paper")
+    assert f"{monitor('test')}/acsa" in pd.read_parquet(tmp_path / "paper" / "curves.parquet")
+
+
 def test_replicas_have_splits_and_weights_of_their_own(compose_config: Compose) -> None:
     cfg = compose_config("mode=do", "replicas=2")
     data = build_data(cfg)
@@ -477,7 +491,7 @@ def test_the_best_epoch_is_the_first_with_the_best_score(compose_config: Compose
         ({"discriminator_law": None}, "mode.rules.discriminator_law"),
     ],
 )
-def test_rules_refuse_what_is_no_game(values: dict[str, Any], key: str) -> None:
+def test_rules_refuse_unknown_terms_and_laws(values: dict[str, Any], key: str) -> None:
     proper = {"generator_term": "fool", "classifier_term": "favour", "generated_law": "inverse"}
     with pytest.raises(InputError, match=key):
         Rules(**{**proper, **values})

@@ -120,7 +120,7 @@ class TestTunedShift:
         assert found[0] in SHIFTS
         assert float(found[1]) == pytest.approx(1.05)
 
-    def test_a_class_without_rows_has_no_say(self) -> None:
+    def test_a_class_without_rows_is_ignored(self) -> None:
         # Both rows are right at 0 and until class 1 takes them; nobody is of class 1.
         prior = torch.tensor([[0.6, 0.1, 0.3]]).log()
         logits = torch.tensor([[[2.0, 0.0, 0.0], [0.0, 0.0, 0.5]]])
@@ -129,7 +129,7 @@ class TestTunedShift:
 
     @settings(deadline=None, max_examples=8)
     @given(seed=st.integers(0, 2**31), classes=st.integers(2, 4))
-    def test_is_the_middle_of_the_best(self, seed: int, classes: int) -> None:
+    def test_the_middle_of_the_best_shifts_is_chosen(self, seed: int, classes: int) -> None:
         generator = torch.Generator().manual_seed(seed)
         logits = torch.randn(1, 20, classes, generator=generator)
         y = torch.cat([torch.arange(classes), torch.zeros(20 - classes, dtype=torch.long)])[None]

@@ -19,7 +19,7 @@ from adversarial_oversampling.results.schema import (
     Counts,
     ReplicaResult,
     Result,
-    Rows,
+    RowCounts,
     Scores,
     TableRecord,
     mean,
@@ -199,7 +199,7 @@ def _replica(
         best_epoch=epochs - 2 if defined and has_epochs else None,
         selection_acsa=acsa + (0.0 if optimistic else 0.03) if defined and has_epochs and acsa else None,
         diverged_at=None,
-        rows=Rows(
+        rows=RowCounts(
             train=[2 * n for n in test],
             validation=[0 if optimistic else n // 2 for n in test],
             test=list(test),

@@ -12,15 +12,15 @@ from matplotlib.figure import Figure
 
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.report import figures
-from adversarial_oversampling.report.common import cells
+from adversarial_oversampling.report.common import default_runs
 from adversarial_oversampling.report.figures import DARK, LIGHT, THEMES, Theme
 from adversarial_oversampling.report.figures.curves import curve, curve_pictures
 from adversarial_oversampling.report.figures.fs import fs_pictures
 from adversarial_oversampling.report.figures.modes import COMPARED, OTHERS, PROPOSED, group_of, mode_pictures
 from adversarial_oversampling.report.figures.ranks import rank_pictures
-from adversarial_oversampling.report.figures.rows import Rows, class_styles, describe, row_pictures
+from adversarial_oversampling.report.figures.rows import SampledRows, class_styles, describe, row_pictures
 from adversarial_oversampling.report.runs import load, replica_frame, run_frame
-from adversarial_oversampling.results.read import SAMPLES
+from adversarial_oversampling.results.files import SAMPLES
 from tests.report.conftest import MODES, MY_DO, WITH_GENERATOR, WITHOUT_EPOCHS, WriteRun, selected_columns
 
 
@@ -198,13 +198,13 @@ def test_modes_of_one_panel_have_different_styles() -> None:
 # ---------------------------------------------------------------------------- real and generated rows
 
 
-def rows_of_classes(p_own: dict[str, list[float]], anchors: float = float("nan")) -> Rows:
+def rows_of_classes(p_own: dict[str, list[float]], anchors: float = float("nan")) -> SampledRows:
     frames = [
         pd.DataFrame({"kind": "generated", "class": name, "p_own": values, "anchors_used": anchors})
         for name, values in p_own.items()
     ]
     real = pd.DataFrame({"kind": ["real"], "class": ["a"], "p_own": [0.0], "anchors_used": [np.nan]})
-    return Rows("DO", pd.concat([*frames, real]))
+    return SampledRows("DO", pd.concat([*frames, real]))
 
 
 def test_generated_rows_are_described_by_class_where_classes_are_few() -> None:
@@ -221,7 +221,7 @@ def test_rows_come_from_the_first_setting_with_generators_first(write_run: Write
     for mode in ("smote", "gamo", "my_do", "do", "ao", "lightgbm"):
         write_run(mode=mode, protocol="paper", description=MY_DO if mode == "my_do" else None)
     write_run(mode="both_fool", protocol="holdout")
-    whole, pairs = row_pictures(cells(frame_of(tmp_path)))
+    whole, pairs = row_pictures(default_runs(frame_of(tmp_path)))
     assert "paper protocol (OPTIMISTIC)" in whole.title
     titles = ("AO", "DO", "My DO", "GAMO", "SMOTE+Q", "both fool")
     shown = [text for text in texts(whole.draw(LIGHT)) if text in titles]
@@ -235,16 +235,16 @@ def test_the_guide_has_the_expectation_of_the_papers_methods_that_were_run(
 ) -> None:
     write_run("pima", "do")
     write_run("yeast", "do")
-    captions = [picture.caption for picture in row_pictures(cells(frame_of(tmp_path)))]
+    captions = [picture.caption for picture in row_pictures(default_runs(frame_of(tmp_path)))]
     assert "In DO, G generates" in captions[0]
     assert "In AO, G generates" not in captions[0]
-    assert "Read it as the first picture" in captions[2]
+    assert "see the first picture" in captions[2]
 
 
 def test_a_table_of_a_single_column_has_no_picture_of_rows(write_run: WriteRun, tmp_path: Path) -> None:
     file = write_run("mine", "do") / SAMPLES
     pd.read_parquet(file).drop(columns=["x_f1", "x_f2", "x_f3"]).to_parquet(file)
-    assert row_pictures(cells(frame_of(tmp_path))) == []
+    assert row_pictures(default_runs(frame_of(tmp_path))) == []
 
 
 def test_a_damaged_file_is_named(write_run: WriteRun, tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_damaged_file_is_named(write_run: WriteRun, tmp_path: Path) -> None:
 
 def ranks(spread: float) -> Any:
     rng = np.random.default_rng(0)
-    names = ["Q", "DO", "balanced logistic regression", "LightGBM, class weights"]
+    names = ["Q", "DO", "balanced logistic regression", "class-weighted LightGBM"]
     values = rng.normal(70, 1, (6, 4)) + spread * np.arange(4)
     frame = pd.DataFrame(values, columns=names)
     return autorank(frame, alpha=0.05, force_mode="nonparametric")
@@ -279,7 +279,7 @@ def test_names_in_the_rank_picture_are_not_cut_off() -> None:
         box = text.get_window_extent()
         assert box.x0 >= 0
         assert box.x1 <= figure.bbox.x1
-    assert "LightGBM, class weights" in texts(figure)
+    assert "class-weighted LightGBM" in texts(figure)
     assert all(line.get_color() == DARK.ink for line in figure.axes[0].lines)
 
 

@@ -57,7 +57,7 @@ def test_a_report_of_many_runs(
     stems = {kind: {path.stem for path in folder.glob(f"*.{kind}")} for kind in ("csv", "tex")}
     assert stems["csv"] == stems["tex"] | {"runs"}
     runs = pd.read_csv(folder / "runs.csv")
-    assert runs["title"].tolist() == ["Q", "DO", "DO", "LightGBM, class weights"]
+    assert runs["title"].tolist() == ["Q", "DO", "DO", "class-weighted LightGBM"]
     assert set(runs["rows_test"]) == {"68/24"}
     assert len(pd.read_csv(tmp_path / "report" / "results_per_split.csv")) == 4 * 3
     headings = re.findall(r"^## (.*)$", (tmp_path / "report" / "report.md").read_text(), re.MULTILINE)
@@ -101,9 +101,9 @@ def test_another_folder_at_the_output_is_not_deleted(write_run: WriteRun, tmp_pa
     output.mkdir()
     (output / "thesis.tex").write_text("years of work")
 
-    assert "something other than a report" in refusal(run, "--output", output)
+    assert "exists and is not a report" in refusal(run, "--output", output)
     assert (output / "thesis.tex").read_text() == "years of work"
-    assert "something other than a report" in refusal(run, "--output", output / "thesis.tex")
+    assert "exists and is not a report" in refusal(run, "--output", output / "thesis.tex")
     assert "cannot be written" in refusal(run, "--output", output / "thesis.tex" / "report")
 
 

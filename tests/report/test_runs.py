@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.report.common import cells, is_cell, mode_titles, rows_of
+from adversarial_oversampling.report.common import default_runs, has_default_settings, mode_titles, rows_of
 from adversarial_oversampling.report.runs import UNDEFINED_METRIC, load, replica_frame, run_frame
 from tests.report.conftest import MODES, MY_DO, WriteRun, selected_columns
 
@@ -97,7 +97,7 @@ def test_run_frame(write_run: WriteRun) -> None:
     assert row.acsa_std == pytest.approx(0.1414214, abs=1e-6)
     assert row.seeds == (0, 1, 2)
     assert row.folds == 0
-    assert row.lost == (UNDEFINED_METRIC,)
+    assert row.reasons_without_value == (UNDEFINED_METRIC,)
     assert (row.rows_train, row.rows_validation, row.rows_test) == ((136, 48), (34, 12), (68, 24))
     assert (row.natural_ratio, row.rate) == (pytest.approx(48 / 136), 1.0)
     assert row.seconds == pytest.approx(2.11)
@@ -111,7 +111,7 @@ def test_absent_texts_are_none_and_absent_numbers_nan(write_run: WriteRun) -> No
     (row,) = rows_of(run_frame(run))
 
     assert (row.na, row.gan_type, row.has_generator, row.n) == ("no neighbors", None, False, 0)
-    assert row.lost == ("no neighbors",)
+    assert row.reasons_without_value == ("no neighbors",)
     assert all(pd.isna(value) for value in (row.acsa, row.acsa_std, row.auroc, row.fs_ratio, row.optimism))
     assert run_frame(load([write_run("yeast", "q")]))["na"].tolist() == [None]
     assert run_frame(load([write_run("mine", "q")]))["published"].tolist() == [None]
@@ -221,8 +221,8 @@ def test_a_cell_has_an_empty_variant(
 ) -> None:
     runs = load([write_run("secom", mode, fs=fs, variant=variant)])
 
-    assert is_cell(rows_of(run_frame(runs))[0]) is expected
-    assert len(cells(replica_frame(runs))) == 3 * expected
+    assert has_default_settings(rows_of(run_frame(runs))[0]) is expected
+    assert len(default_runs(replica_frame(runs))) == 3 * expected
 
 
 def test_two_runs_of_one_cell_are_an_error(write_run: WriteRun, tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_two_runs_of_one_cell_are_an_error(write_run: WriteRun, tmp_path: Path) 
     with pytest.raises(
         InputError, match=r"q on mine \(mine\.csv\): several runs of the holdout.*aaaaaaaaaa, bbbbbbbbbb"
     ):
-        cells(run_frame(load([tmp_path])))
+        default_runs(run_frame(load([tmp_path])))
 
 
 # ---------------------------------------------------------------------------- names of tables and modes
@@ -263,7 +263,7 @@ def test_a_csv_file_named_as_a_published_dataset_is_another_dataset(
     assert frame["dataset"].tolist() == ["yeast", "yeast (yeast.csv)"]
     assert frame["dataset_title"].tolist() == ["Yeast", "yeast (yeast.csv)"]
     assert frame["published"].tolist() == ["yeast", None]
-    assert len(cells(frame)) == 2
+    assert len(default_runs(frame)) == 2
 
 
 def test_runs_of_a_mode_share_the_newest_description(write_run: WriteRun, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_methods_and_datasets_with_gaps_are_left_out_and_named(five: Path, write
     assert list(ranking.values.columns) == ["Q", "RO+Q", "DO"]
     assert list(ranking.values.index) == list(TITLES)
     assert ranking.left_out == (
-        "LightGBM, class weights (no value on SECOM, Haberman, Wafer, Credit, Yeast)",
+        "class-weighted LightGBM (no value on SECOM, Haberman, Wafer, Credit, Yeast)",
         "Yeast (no value of 3 methods)",
         "ADASYN+Q (NA on SECOM)",
     )
@@ -133,7 +133,7 @@ def test_methods_that_gain_nothing_from_an_optimistic_choice_are_named(
 
     for table in statistics.tables(frame, replicas, statistics.rankings(frame)):
         remark = table.footnotes[-1][1]
-        assert remark.startswith("LightGBM, class weights: no epoch to choose"), table.name
+        assert remark.startswith("class-weighted LightGBM: no epoch to choose"), table.name
 
 
 def test_pairwise_by_hand() -> None:

@@ -158,12 +158,12 @@ def test_peers_stand_beside_q_and_do(write_run: WriteRun, tmp_path: Path) -> Non
 
     (table,) = tables.peers(frame_of(tmp_path))
 
-    assert table.columns == ("dataset", "metric", "Q", "DO", "LightGBM, class weights", "mystery")
+    assert table.columns == ("dataset", "metric", "Q", "DO", "class-weighted LightGBM", "mystery")
     assert len(table.rows) == 2
     assert bold(table) == []  # all the same
     assert table.footnotes[1] == (
         "",
-        "LightGBM, class weights: no epoch to choose, so not optimistic; "
+        "class-weighted LightGBM: no epoch to choose, so not optimistic; "
         "the choice on test rows favours the other methods.",
     )
 
@@ -242,7 +242,7 @@ def test_long_table_has_every_run_with_all_its_numbers(write_run: WriteRun, tmp_
     second = dict(zip(table.columns, table.rows[1], strict=True))
     assert (second["ACSA"].text, second["ACSA"].marks, second["n"].text) == ("NA", ("a",), "0 of 3")
     assert table.footnotes == (("a", "NA: no neighbors"),)
-    assert [row[1].text for row in table.rows] == ["DO", "ADASYN+Q", "LightGBM, class weights"]
+    assert [row[1].text for row in table.rows] == ["DO", "ADASYN+Q", "class-weighted LightGBM"]
     assert table.rows[2][table.columns.index("optimism")].text == ""
     assert table.groups == (0, 1)
     assert len(table.data) == 3
@@ -304,10 +304,10 @@ def test_a_mode_of_ones_own_stands_under_its_title_in_its_place(write_run: Write
 
     assert "My DO" not in table_2.columns
     assert list(table_2.columns[3:]) == list(paper.columns().values())
-    assert peers.columns[2:] == ("Q", "DO", "My DO", "both fool", "LightGBM, class weights")
+    assert peers.columns[2:] == ("Q", "DO", "My DO", "both fool", "class-weighted LightGBM")
     assert [row[0].text for row in columns.rows[::2]] == ["DO", "My DO"]
     titles = [row[1].text for row in every_run.rows]
-    assert list(dict.fromkeys(titles)) == ["Q", "DO", "My DO", "both fool", "LightGBM, class weights"]
+    assert list(dict.fromkeys(titles)) == ["Q", "DO", "My DO", "both fool", "class-weighted LightGBM"]
 
 
 # ---------------------------------------------------------------------------- footnotes, bold

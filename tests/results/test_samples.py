@@ -96,7 +96,7 @@ def test_rows_of_a_resampler_are_its_new_ones(compose_config: Compose, mode: str
     assert (made.anchor == -1).all()
 
 
-def test_looking_draws_from_no_other_stream(compose_config: Compose) -> None:
+def test_the_sample_uses_its_own_stream(compose_config: Compose) -> None:
     game, data = seated(compose_config, "mode=do")
     noise, batches = game.noise.state(), data.state_dict()["batches"]
     weights = {name: value.clone() for name, value in game.state_dict().items()}

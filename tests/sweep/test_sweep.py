@@ -77,17 +77,17 @@ def test_jobs_that_die_leave_the_others_untouched(
     tmp_path: Path, csv: Path, undisturbed: dict[str, Any], launcher: str
 ) -> None:
     good = "adversarial_oversampling.data.sources.load_csv"
-    choices = f"dataset.source._target_=tests.deaths.raising,tests.deaths.killed,{good}"
+    choices = f"dataset.source._target_=tests.failing_sources.raising,tests.failing_sources.killed,{good}"
     done = swept(tmp_path, f"launcher={launcher}", "dataset=csv", *source(csv), choices, "mode=do", *QUICK)
     assert done.returncode == 1
     assert numbers(tmp_path) == undisturbed
     failures = [line for line in done.stdout.splitlines() if "FAILED" in line]  # as they happen
-    assert sum("the source fell over" in line for line in failures) == 1
+    assert sum("the source failed" in line for line in failures) == 1
     assert sum("killed by SIGKILL" in line for line in failures) == 1
     assert len(failures) == 2
     assert "2 of 3 jobs failed" in done.stdout
     assert "[3/3, 2 failed]" in done.stdout
-    log = next(file for file in tmp_path.glob("*/*/output.log") if "fell over" in file.read_text())
+    log = next(file for file in tmp_path.glob("*/*/output.log") if "failed" in file.read_text())
     assert "Traceback" in log.read_text()
 
 
@@ -438,6 +438,18 @@ def test_the_same_sweep_has_the_same_name_wherever_it_runs() -> None:
         name_sweep(arguments)
         names.append(arguments[2])
     assert names[0] == names[1] != names[2]
+
+
+def test_a_deletion_makes_another_sweep_and_an_option_is_no_override() -> None:
+    first = ["train", "-m", "mode=q,do"]
+    second = [*first, "~trainer.profiler"]
+    for arguments in (first, second):
+        name_sweep(arguments)
+    assert first[2] != second[2]
+    arguments = ["train", "-m", "--config-dir", "a=b", "mode=q,do"]
+    name_sweep(arguments)
+    assert arguments[:4] == ["train", "-m", "--config-dir", "a=b"]
+    assert arguments[4].startswith("sweep.name=")
 
 
 def test_a_single_run_gets_no_name() -> None:

@@ -453,7 +453,7 @@ def test_a_run_that_broke_off_after_its_result_is_completed(
     assert (tmp_path / "run" / "best.pt").stat().st_mtime_ns == trained
 
 
-def test_a_run_that_broke_off_after_its_last_epoch_is_told_all_of_them(
+def test_a_run_interrupted_after_its_last_epoch_logs_every_epoch(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = [*DO, "trainer.checkpoint_every=1"]
@@ -580,7 +580,7 @@ def test_a_server_that_lets_no_run_begin_leaves_it_offline(
     check_files(tmp_path / "run", result)
 
 
-def test_what_wandb_refuses_is_told_and_not_taken_for_the_network(
+def test_a_setting_that_wandb_refuses_is_reported(
     run: Run, server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     connect(monkeypatch, server.url)
@@ -691,7 +691,7 @@ def test_an_undefined_number_is_not_logged(run: Run) -> None:
     assert all(math.isfinite(value) for value in told.values())
 
 
-def test_tags_say_what_was_played(compose_config: Compose) -> None:
+def test_tags_name_dataset_mode_and_settings(compose_config: Compose) -> None:
     tags = compose_config("logger=wandb", "mode=smote", "dataset=pima", "protocol=cv").logger.wandb.tags
     assert list(tags) == ["pima", "smote", "cv", "fs_natural", "100_epochs", "default_settings"]
     tags = compose_config("logger=wandb", "mode=q", "dataset=secom_20_columns").logger.wandb.tags

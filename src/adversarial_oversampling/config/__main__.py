@@ -2,7 +2,7 @@
 
 import argparse
 
-from adversarial_oversampling.config.catalogue import ORIGINS, datasets, modes
+from adversarial_oversampling.config.catalogue import ORIGINS, modes, suite_datasets
 
 
 def main() -> None:
@@ -11,12 +11,12 @@ def main() -> None:
         prog="python -m adversarial_oversampling.config",
         description="List modes or datasets, separated by commas.",
     )
-    kinds = [*ORIGINS, "datasets"]
-    parser.add_argument("kinds", nargs="+", choices=kinds, metavar="KIND", help="%(choices)s")
+    choices = [*ORIGINS, "datasets"]
+    parser.add_argument("kinds", nargs="+", choices=choices, metavar="KIND", help="%(choices)s")
     kinds = parser.parse_args().kinds
     names = [name for name, mode in modes().items() if mode.origin in kinds]
     if "datasets" in kinds:
-        names += [name for name in datasets() if name != "csv"]
+        names += suite_datasets()
     print(",".join(names))
 
 

@@ -1,7 +1,7 @@
-"""What the suite knows of each mode and dataset, from the `description` in its YAML file.
+"""Titles, order and style of every mode and dataset, read from the `description` in its YAML file.
 
-Tables, figures, dashboard views and the help text take titles, order and style from here. A file in a folder
-given with `--config-dir` counts like one of the suite's.
+Tables, figures, dashboard views and the help text use them. Files in a folder given with `--config-dir` are
+treated like those of the suite.
 """
 
 import re
@@ -79,7 +79,7 @@ def modes(folders: Sequence[str] = ()) -> dict[str, ModeDescription]:
             for other in described:
                 if getattr(described[other], field) == value:
                     raise InputError(
-                        f"{file}: mode.description.{field}={value}: {files[other]} has it already; "
+                        f"{file}: mode.description.{field}={value}: already used in {files[other]}; "
                         "choose another."
                     )
         described[name] = description
@@ -93,6 +93,11 @@ def datasets(folders: Sequence[str] = ()) -> dict[str, DatasetDescription]:
         for name, file in config_files("dataset", folders).items()
     }
     return dict(sorted(described.items(), key=lambda item: (item[1].order, item[0])))
+
+
+def suite_datasets() -> list[str]:
+    """Return the names of the suite's datasets, in the order of the tables, without `csv`."""
+    return [name for name in datasets() if name != "csv"]
 
 
 def mode_description(cfg: DictConfig) -> ModeDescription:
@@ -117,7 +122,7 @@ def check_descriptions(cfg: DictConfig) -> None:
     Raises
     ------
     InputError
-        Naming the file and the field.
+        If a description has a fault. The message names the file and the field.
     """
     dataset_description(cfg)
     mode_description(cfg)
@@ -151,7 +156,7 @@ def _description(node: Any, kind: type[D], where: Path | str, group: str) -> D:
 
 
 def _read(file: Path, group: str, folders: Sequence[str]) -> dict[str, Any]:
-    """Read a group's file without composing: its own keys over those of the files that it builds on."""
+    """Return the content of a config file merged over the files in its defaults list, without Hydra."""
     try:
         text = file.read_text()
         content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
@@ -161,10 +166,13 @@ def _read(file: Path, group: str, folders: Sequence[str]) -> dict[str, Any]:
         raise InputError(f"{file}: give keys and values, as in the other files of {group}.")
     files = config_files(group, folders)
     node: dict[str, Any] = {}
-    for entry in content.get("defaults", []):
+    for entry in content.get("defaults") or []:
         if isinstance(entry, str) and entry in files and files[entry] != file:
             node = {**node, **_read(files[entry], group, folders)}
     # A file of the package _global_ has its group as a key.
     own = content.get(group, {}) if re.search(r"^# *@package _global_", text, re.M) else content
-    described = {**node.get("description", {}), **(own.get("description") or {})}
+    description = own.get("description") or {}
+    if not isinstance(description, Mapping):
+        raise InputError(f"{file}: {group}.description={description}: give keys and values.")
+    described = {**node.get("description", {}), **description}
     return {**node, **own, "description": described}

@@ -34,7 +34,7 @@ DISPLAY_KEYS = (
     "profiler",
 )
 PLACEMENT = re.compile(r"\+*(launcher=|sweep\.|paths\.|logger|hydra\.)")
-"""Overrides that say where jobs run and what they log: they make no other job."""
+"""Overrides that set where jobs run and what they log. Jobs that differ only in these are the same job."""
 FS_NAMES = {None: "natural", 0.25: "quarter", 0.5: "half", 0.75: "three_quarters", 1.0: "balanced"}
 _OURS = "adversarial_oversampling."
 
@@ -52,7 +52,7 @@ def has_generator(cfg: DictConfig) -> bool:
 def result_config(cfg: DictConfig) -> dict[str, Any]:
     """Return the part of the configuration that a result depends on, resolved.
 
-    A class counts by its name: where this package keeps it makes no difference.
+    A class of this package is identified by its name without the module, so that moving it changes no hash.
     """
     resolved: dict[str, Any] = {}
     for key in RESULT_KEYS:
@@ -75,7 +75,7 @@ def result_config(cfg: DictConfig) -> dict[str, Any]:
     resolved["dataset"]["training"].pop("settings_compared", None)
     if isinstance(resolved["fs"]["ratio"], int):
         resolved["fs"]["ratio"] = float(resolved["fs"]["ratio"])
-    if not has_generator(cfg):  # the same result whatever the game
+    if not has_generator(cfg):  # the settings of G and D have no effect
         del resolved["gan_type"], resolved["generated_rows"]
         del resolved["players"]["discriminator"], resolved["players"]["generator"]
     classes_by_name: dict[str, Any] = _classes_by_name(resolved)
@@ -83,7 +83,7 @@ def result_config(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _classes_by_name(node: Any) -> Any:
-    """Replace `_target_` by the class it names; only that of another library keeps its module."""
+    """Return a node with each `_target_` replaced by `class`; classes of this package lose their module."""
     if not isinstance(node, dict):
         return node
     plain = {key: _classes_by_name(value) for key, value in node.items() if not key.startswith("_")}
@@ -109,8 +109,8 @@ def run_name(cfg: DictConfig) -> str:
 
 def study_name(cfg: DictConfig) -> str:
     """Return a name that searches share only if they search the same settings, with all others equal."""
-    given = [override for override in cfg.hydra.overrides.task if not PLACEMENT.match(override)]
+    overrides = [override for override in cfg.hydra.overrides.task if not PLACEMENT.match(override)]
     space = OmegaConf.to_container(cfg.hydra.sweeper.params, resolve=True) if cfg.hydra.sweeper.params else {}
-    text = json.dumps([result_config(cfg), space, sorted(given)], sort_keys=True)
+    text = json.dumps([result_config(cfg), space, sorted(overrides)], sort_keys=True)
     name = f"{cfg.dataset.name}-{cfg.mode.name}-{cfg.protocol.name}"
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -18,7 +18,7 @@ _ABSENT = object()
 
 
 def check_overrides(arguments: Sequence[str]) -> None:
-    """Refuse arguments that Hydra would answer with a stack trace or ignore without a word.
+    """Refuse arguments for which Hydra would print a stack trace or which it would silently ignore.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ def check_overrides(arguments: Sequence[str]) -> None:
     for argument in arguments:
         group, _, choice = argument.partition("=")
         if group in ("launcher", "hparams_search") and choice not in ("basic", "null") and not sweeps:
-            raise InputError(f"{argument}: only a sweep has one; add -m.")
+            raise InputError(f"{argument}: only a sweep has a {group}; add -m.")
         if group == "launcher" and "," in choice:
-            raise InputError(f"{argument}: all jobs of a sweep have one launcher; choose one of them.")
+            raise InputError(f"{argument}: a sweep has a single launcher; choose one of them.")
         numbers = [part for part in choice.split(",") if re.fullmatch(r"[-+.\d][-+.\deE]*", part)]
         if group in groups and numbers:
             number = f", or give any number as fs.ratio={numbers[0]}" if group == "fs" else ""
@@ -50,7 +50,7 @@ def check(cfg: DictConfig) -> None:
     Raises
     ------
     InputError
-        Naming the key and the way out.
+        If a setting is missing, unknown, out of range or at odds with another. The message names its key.
     """
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise InputError(f"{', '.join(missing)}: not set; give each a value on the command line.")
@@ -62,14 +62,14 @@ def check(cfg: DictConfig) -> None:
     check_descriptions(cfg)
     if "estimator" in cfg.mode and cfg.fs.ratio is not None:
         raise InputError(
-            f"fs.ratio={cfg.fs.ratio}: mode={cfg.mode.name} balances by itself; take fs=natural."
+            f"fs.ratio={cfg.fs.ratio}: the rows of mode={cfg.mode.name} are not oversampled; use fs=natural."
         )
     if (cfg.protocol.name == "cv") != (cfg.protocol.folds is not None):
         raise InputError(
-            f"protocol.folds={cfg.protocol.folds}: protocol=cv needs a number of folds, and no other has any."
+            f"protocol.folds={cfg.protocol.folds}: give a number for protocol=cv, null for other protocols."
         )
     if cfg.trainer.get("check_val_every_n_epoch", 1) != 1:
-        raise InputError("trainer.check_val_every_n_epoch: every epoch may be the best; leave it out.")
+        raise InputError("trainer.check_val_every_n_epoch: every epoch has to be validated; leave it out.")
 
 
 def check_keys(cfg: DictConfig) -> None:
@@ -78,16 +78,16 @@ def check_keys(cfg: DictConfig) -> None:
     Raises
     ------
     InputError
-        Naming the key, and the nearest known one.
+        If a key is unknown. The message names it and the nearest known one.
     """
     default = default_config()
     for section in FIXED_SECTIONS:
-        ours, known = (OmegaConf.select(node, section) if section else node for node in (cfg, default))
+        composed, known = (OmegaConf.select(node, section) if section else node for node in (cfg, default))
         prefix = f"{section}." if section else ""
-        for name in sorted(map(str, ours.keys() - known.keys())):
+        for name in sorted(map(str, composed.keys() - known.keys())):
             nearest = difflib.get_close_matches(name, map(str, known), n=1)
             hint = f"; did you mean {prefix}{nearest[0]}?" if nearest else "."
             raise InputError(f"{prefix}{name}: there is no such setting{hint}")
     for name, logger in cfg.logger.items():
         if "_target_" not in logger:
-            raise InputError(f"logger.{name}: this run has no such logger; take logger={name}.")
+            raise InputError(f"logger.{name}: logger={name} is not among the settings of this run; add it.")

@@ -19,13 +19,13 @@ _STATED_ELSEWHERE = ("fs", "seed", "replicas", "trainer.max_epochs", "dataset.na
 def variant(cfg: DictConfig) -> list[str]:
     """Return every setting that is not the default of the run's mode, dataset and protocol, as `key=value`.
 
-    An empty list marks the run that stands in a table of modes. Number of epochs, replicas and the seed are
-    stated beside every result and are not listed.
+    The number of epochs, the replicas and the seed are not listed, since every result states them. The
+    report's tables of modes contain only runs with an empty list.
     """
     folders = tuple(cfg.paths.config_dirs)
     choices = {group: str(cfg[group].name) for group in ("dataset", "mode", "protocol")}
-    if choices["dataset"] not in config_files("dataset", folders):
-        choices["dataset"] = "csv"  # the name of a table of one's own is free
+    if not _is_dataset_choice(cfg, choices["dataset"], folders):
+        choices["dataset"] = "csv"  # a user's CSV file may have any name, also that of a published table
     for group in ("mode", "protocol"):
         if choices[group] not in config_files(group, folders):
             return [f"{group}={choices[group]}"]
@@ -39,6 +39,14 @@ def variant(cfg: DictConfig) -> list[str]:
             return listed
         usual = _defaults({**choices, "gan_type": cfg.gan_type.name}, folders)
     return listed + _differences(cfg, usual)
+
+
+def _is_dataset_choice(cfg: DictConfig, name: str, folders: tuple[str, ...]) -> bool:
+    """Return whether the dataset was composed from the file of its name."""
+    if name not in config_files("dataset", folders):
+        return False
+    source = default_config((f"dataset={name}",), folders).dataset.source
+    return bool(source._target_ == cfg.dataset.source._target_)
 
 
 def _defaults(choices: Mapping[str, str], folders: tuple[str, ...]) -> DictConfig:

@@ -1,5 +1,6 @@
 """From a table on disk to the float32 rows that the players train on.
 
-``sources`` reads and checks the tables, ``splits`` deals their rows out to training, validation and
-test, and ``preprocessing`` imputes, scales and selects columns with what the training rows alone say.
+`sources` reads and checks the tables. `splits` divides their rows into training, validation and test rows.
+`preprocessing` imputes, scales and selects columns, fitted on the training rows alone. `resampling`
+oversamples training rows, `laws` has the class laws, and `datamodule` serves batches.
 """

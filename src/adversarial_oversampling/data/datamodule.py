@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 import torch
-from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
@@ -17,12 +16,10 @@ from adversarial_oversampling.data import laws
 from adversarial_oversampling.data.preprocessing import Preprocessing
 from adversarial_oversampling.data.resampling import Resampling
 from adversarial_oversampling.data.sources import Table
-from adversarial_oversampling.data.splits import Split, folds, holdout
+from adversarial_oversampling.data.splits import RowIndices, Split, folds, holdout
 from adversarial_oversampling.errors import InputError, NotApplicable
 from adversarial_oversampling.random_streams import Purpose, Streams, seed_sequence
 from adversarial_oversampling.shard import WHOLE, Shard
-
-Ints = NDArray[np.int64]
 
 # A fixed shape for evaluation keeps a replica's numbers independent of the other replicas' sizes.
 EVALUATION_ROWS = 512
@@ -45,7 +42,7 @@ class Batch(NamedTuple):
     row: Tensor
 
 
-class Rows(NamedTuple):
+class ReplicaRows(NamedTuple):
     """The whole table as each replica sees it, after preprocessing fitted on its own training rows.
 
     Attributes
@@ -76,7 +73,7 @@ def pad(parts: Sequence[np.ndarray], multiple: int = 1) -> Tensor:
 
 
 class ClassDraws:
-    """Draws training rows: a class by the law, then one of its rows with equal chance.
+    """Draw training rows: first a class by a class law, then one of its rows with equal probability.
 
     Parameters
     ----------
@@ -104,15 +101,15 @@ class ClassDraws:
 
     def draw(self, law: Tensor, size: int, streams: Streams) -> Tensor:
         """Draw row numbers `[R, size]` with replacement; classes follow `law [R, C]`."""
-        chance = streams.uniform(2, size, dtype=torch.float64)
-        which = torch.searchsorted(law.double().cumsum(dim=1), chance[:, 0].contiguous(), right=True)
-        # Rounding can leave the last cumulated probability below a draw: fall back on the last
-        # class that has any probability.
+        uniform = streams.uniform(2, size, dtype=torch.float64)
+        classes = torch.searchsorted(law.double().cumsum(dim=1), uniform[:, 0].contiguous(), right=True)
+        # The last cumulated probability may be below 1 by rounding. A draw above it gives the last class
+        # with a positive probability.
         last = (law > 0).long().cumsum(dim=1).argmax(dim=1, keepdim=True)
-        which = torch.minimum(which, last)
-        count = self.counts.gather(1, which)
-        position = (chance[:, 1] * count).long().minimum(count - 1)
-        return self.order.gather(1, self.starts.gather(1, which) + position)
+        classes = torch.minimum(classes, last)
+        count = self.counts.gather(1, classes)
+        position = (uniform[:, 1] * count).long().minimum(count - 1)
+        return self.order.gather(1, self.starts.gather(1, classes) + position)
 
 
 class TrainingBatches:
@@ -123,7 +120,7 @@ class TrainingBatches:
 
     def __init__(
         self,
-        rows: Rows,
+        rows: ReplicaRows,
         draws: ClassDraws,
         law: Tensor,
         size: int,
@@ -149,7 +146,7 @@ class EvaluationBatches:
     Every process has the same number of chunks.
     """
 
-    def __init__(self, rows: Rows, parts: Sequence[np.ndarray], shard: Shard = WHOLE) -> None:
+    def __init__(self, rows: ReplicaRows, parts: Sequence[np.ndarray], shard: Shard = WHOLE) -> None:
         self._rows = rows
         numbers = shard.take(pad(parts, EVALUATION_ROWS * shard.world_size), dim=1)
         self._chunks = torch.split(numbers, EVALUATION_ROWS, dim=1)
@@ -204,7 +201,7 @@ class TableDataModule(LightningDataModule):
 
     Attributes
     ----------
-    rows : Rows
+    rows : ReplicaRows
         Set by `setup`.
     splits : list of Split
         One per replica.
@@ -215,10 +212,10 @@ class TableDataModule(LightningDataModule):
     not_applicable : list of (str or None)
         Why a replica's training rows could not be resampled.
     notes : list of list of str
-        What a reader of a replica's result should know about its rows.
+        Remarks on the rows of each replica, which are written into its result.
     """
 
-    rows: Rows
+    rows: ReplicaRows
     draws: ClassDraws
 
     def __init__(
@@ -280,7 +277,7 @@ class TableDataModule(LightningDataModule):
                 f"replicas={replicas}: their rows need {needed / 2**30:.1f} GiB and "
                 f"{free / 2**30:.1f} are free; lower replicas and give later seeds in runs of their own."
             )
-        pairs = replica_shard.part([(seed + r, f) for r in range(replicas) for f in trained_folds])
+        pairs = replica_shard.take_items([(seed + r, f) for r in range(replicas) for f in trained_folds])
         self.row_shard = row_shard
         self.seeds = [s for s, _ in pairs]
         self.folds = [f for _, f in pairs]
@@ -291,7 +288,7 @@ class TableDataModule(LightningDataModule):
 
     @property
     def classes(self) -> int:
-        """C."""
+        """Number of classes, C."""
         return len(self.table.class_names)
 
     @property
@@ -312,7 +309,7 @@ class TableDataModule(LightningDataModule):
             )
         x = [self.preprocessing.transform(self.table, split.train, self.cache_dir) for split in splits]
         y = torch.from_numpy(self.table.y).expand(len(splits), -1)
-        self.rows = Rows(torch.from_numpy(np.stack(x)), y)
+        self.rows = ReplicaRows(torch.from_numpy(np.stack(x)), y)
         train = [split.train for split in splits]
         if self.resampling is not None:
             train = self._append_resampled(self.resampling, train)
@@ -325,11 +322,11 @@ class TableDataModule(LightningDataModule):
             )
         self.splits = splits
 
-    def _append_resampled(self, resampling: Resampling, train: list[Ints]) -> list[Ints]:
-        """Append each replica's new rows to the table's, and return the training rows with them.
+    def _append_resampled(self, resampling: Resampling, train: list[RowIndices]) -> list[RowIndices]:
+        """Append each replica's resampled rows to `rows` and return its training rows including them.
 
-        A replica whose rows cannot be resampled keeps them as they are and is marked. It is trained like the
-        others, so that nothing changes for these, and has no result.
+        A replica whose rows cannot be resampled keeps its rows, and `not_applicable` holds the reason. It is
+        still trained, so that the computation of the other replicas is the same, but has no result.
         """
         new = []
         for r, rows in enumerate(train):
@@ -352,7 +349,9 @@ class TableDataModule(LightningDataModule):
         more_y = torch.full((len(train), width), -1, dtype=torch.long)
         for r, (x, y) in enumerate(new):
             more_x[r, : len(y)], more_y[r, : len(y)] = torch.from_numpy(x), torch.from_numpy(y)
-        self.rows = Rows(torch.cat([self.rows.x, more_x], dim=1), torch.cat([self.rows.y, more_y], dim=1))
+        self.rows = ReplicaRows(
+            torch.cat([self.rows.x, more_x], dim=1), torch.cat([self.rows.y, more_y], dim=1)
+        )
         return [
             np.concatenate([rows, count + np.arange(len(y))]) for rows, (_, y) in zip(train, new, strict=True)
         ]

@@ -17,10 +17,10 @@ from sklearn.preprocessing import QuantileTransformer
 
 from adversarial_oversampling import limits
 from adversarial_oversampling.data.sources import Table
+from adversarial_oversampling.data.splits import RowIndices
 from adversarial_oversampling.errors import InputError
 
 Values = NDArray[np.float64]
-Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 SCALERS = ("standard", "clipped_standard", "quantile_normal", "minmax", "none")
@@ -65,7 +65,7 @@ class Preprocessing:
         limits.Choice(SCALERS).check("dataset.preprocessing.scaler", self.scaler)
         limits.check("dataset.preprocessing.n_selected", self.n_selected)
 
-    def transform(self, table: Table, train_rows: Rows, cache_dir: str | Path) -> NDArray[np.float32]:
+    def transform(self, table: Table, train_rows: RowIndices, cache_dir: str | Path) -> NDArray[np.float32]:
         """Impute, scale and select, with parameters fitted on `train_rows` alone.
 
         A column that is constant on the training rows becomes zero and is kept, so that the number of
@@ -91,14 +91,14 @@ class Preprocessing:
         if self.n_selected is not None and self.n_selected > n_features:
             raise InputError(
                 f"dataset.preprocessing.n_selected={self.n_selected}: more than the {n_features} features "
-                f"of dataset {table.name}; give at most {n_features}"
+                f"of dataset {table.name}; give at most {n_features}."
             )
         x = impute(table.x, train_rows, self.n_neighbors, cache_dir)
         varies = x[train_rows].min(axis=0) < x[train_rows].max(axis=0)
         if not varies.any():
             raise InputError(
                 f"dataset {table.name}: every column is constant on the {len(train_rows)} training rows; "
-                "give more rows to training or check the table"
+                "give more rows to training or check the table."
             )
         scaled = np.zeros_like(x)
         scaled[:, varies] = scale(x[:, varies], train_rows, self.scaler)
@@ -107,7 +107,7 @@ class Preprocessing:
         return scaled.astype(np.float32)
 
 
-def scale(x: Values, train_rows: Rows, scaler: str) -> Values:
+def scale(x: Values, train_rows: RowIndices, scaler: str) -> Values:
     """Scale the columns of a full table in which every column varies on the training rows.
 
     Parameters
@@ -143,11 +143,11 @@ def scale(x: Values, train_rows: Rows, scaler: str) -> Values:
 
 
 def select(x: Values, y: NDArray[np.int64], n_selected: int) -> NDArray[np.intp]:
-    """The columns with the highest F score of a one-way analysis of variance.
+    """Return the columns with the highest F score of a one-way analysis of variance.
 
-    They are ranked by the share of a column's variation that lies between the classes. F rises with that
-    share, but is a division by zero where the classes explain a column wholly. Constant columns come last,
-    and equal scores are taken in the order of the columns.
+    The ranking uses the share of a column's variance between the classes. It orders the columns as F does,
+    and is also defined if the classes explain all variance, where F divides by zero. Constant columns come
+    last. Columns with equal scores keep their order.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def select(x: Values, y: NDArray[np.int64], n_selected: int) -> NDArray[np.intp]
     return np.sort(np.argsort(-score, kind="stable")[:n_selected])
 
 
-def impute(x: Values, train_rows: Rows, n_neighbors: int, cache_dir: str | Path) -> Values:
+def impute(x: Values, train_rows: RowIndices, n_neighbors: int, cache_dir: str | Path) -> Values:
     """Fill missing values with the mean of the nearest training rows that have the column.
 
     Distances are Euclidean over the columns that both rows have, weighted for their number, after each
@@ -199,7 +199,7 @@ def impute(x: Values, train_rows: Rows, n_neighbors: int, cache_dir: str | Path)
     Raises
     ------
     InputError
-        If the cache can't be written.
+        If the cache cannot be written.
 
     References
     ----------
@@ -218,17 +218,18 @@ def impute(x: Values, train_rows: Rows, n_neighbors: int, cache_dir: str | Path)
     return full
 
 
-def _impute_missing(x: Values, missing: Mask, train_rows: Rows, n_neighbors: int) -> Values:
-    """The imputed values, in the order of ``x[missing]``."""
+def _impute_missing(x: Values, missing: Mask, train_rows: RowIndices, n_neighbors: int) -> Values:
+    """Return the imputed values, in the order of `x[missing]`."""
     mean, scaling = _moments(x[train_rows])
     standardised = (x - mean) / scaling
-    # The choice looks at training rows alone: test rows must not sway how training rows are filled.
+    # Only training rows decide which algorithm is used, so that the imputed values of training rows do not
+    # depend on the test rows.
     if len(np.unique(missing[train_rows], axis=0)) <= _MAX_PATTERNS:
         full = _impute_by_pattern(x, standardised, train_rows, n_neighbors, mean)
         return full[missing]
     imputer = KNNImputer(n_neighbors=n_neighbors, keep_empty_features=True).fit(standardised[train_rows])
     full = np.empty_like(x)
-    # Training rows go through on their own, so that not even rounding ties them to the others.
+    # Training rows are transformed in a call of their own: the rounding depends on the rows of a call.
     for rows in (train_rows, np.setdiff1d(np.arange(len(x)), train_rows)):
         if len(rows):
             full[rows] = imputer.transform(standardised[rows])
@@ -236,7 +237,10 @@ def _impute_missing(x: Values, missing: Mask, train_rows: Rows, n_neighbors: int
 
 
 def _moments(train: Values) -> tuple[Values, Values]:
-    """Mean and standard deviation per column without its NaNs; 0 and 1 where nothing can be said."""
+    """Return each column's mean and standard deviation without NaNs; the deviation of a constant column is 1.
+
+    A column without values has mean 0 and deviation 1.
+    """
     present = ~np.isnan(train)
     n_present = np.maximum(present.sum(axis=0), 1)
     mean = np.where(present, train, 0.0).sum(axis=0) / n_present
@@ -246,45 +250,49 @@ def _moments(train: Values) -> tuple[Values, Values]:
 
 
 def _impute_by_pattern(
-    x: Values, standardised: Values, train_rows: Rows, n_neighbors: int, mean: Values
+    x: Values, standardised: Values, train_rows: RowIndices, n_neighbors: int, mean: Values
 ) -> Values:
-    """Nearest donors by a KD-tree per pair of receiving and giving pattern of missing columns."""
+    """Return `x` with missing values imputed, by a KD-tree for each pair of patterns of missing columns.
+
+    Rows with one pattern of missing columns are imputed together. For each pattern among the training rows,
+    one tree over the columns that both patterns have finds the nearest donors.
+    """
     full = x.copy()
-    givers = _patterns(x, train_rows)
-    for pattern, receivers in _patterns(x, np.arange(len(x))):
-        lacking = np.flatnonzero(pattern)
-        if not len(lacking):
+    donor_patterns = _patterns(x, train_rows)
+    for pattern, rows in _patterns(x, np.arange(len(x))):
+        missing_columns = np.flatnonzero(pattern)
+        if not len(missing_columns):
             continue
-        # (giving pattern, distances [n, k], donor rows [n, k]) for each pattern with a shared column
-        found: list[tuple[Mask, Values, Rows]] = []
-        for giver, donors in givers:
-            shared = ~pattern & ~giver
-            if not shared.any() or giver[lacking].all():
+        # (pattern of the donors, distances [n, k], donor rows [n, k])
+        candidates: list[tuple[Mask, Values, RowIndices]] = []
+        for donor_pattern, donors in donor_patterns:
+            shared = ~pattern & ~donor_pattern
+            if not shared.any() or donor_pattern[missing_columns].all():
                 continue
             tree = cKDTree(standardised[np.ix_(donors, shared)])
             k = np.arange(1, min(n_neighbors, len(donors)) + 1)
-            distances, nearest = tree.query(standardised[np.ix_(receivers, shared)], k=k)
-            found.append((giver, distances / np.sqrt(shared.sum()), donors[nearest]))
-        for column in lacking:
-            giving = [(distances, donors) for giver, distances, donors in found if not giver[column]]
-            if not giving:
-                full[receivers, column] = mean[column]
+            distances, nearest = tree.query(standardised[np.ix_(rows, shared)], k=k)
+            candidates.append((donor_pattern, distances / np.sqrt(shared.sum()), donors[nearest]))
+        for column in missing_columns:
+            with_column = [candidate[1:] for candidate in candidates if not candidate[0][column]]
+            if not with_column:
+                full[rows, column] = mean[column]
                 continue
-            distances = np.hstack([distance for distance, _ in giving])
-            donors = np.hstack([donor for _, donor in giving])
+            distances = np.hstack([distances for distances, _ in with_column])
+            donors = np.hstack([donors for _, donors in with_column])
             best = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
-            full[receivers, column] = x[np.take_along_axis(donors, best, axis=1), column].mean(axis=1)
+            full[rows, column] = x[np.take_along_axis(donors, best, axis=1), column].mean(axis=1)
     return full
 
 
-def _patterns(x: Values, rows: Rows) -> list[tuple[Mask, Rows]]:
-    """Each pattern of missing columns among the rows, and the rows that have it."""
+def _patterns(x: Values, rows: RowIndices) -> list[tuple[Mask, RowIndices]]:
+    """Return each pattern of missing columns among the rows, with the rows that have it."""
     patterns, which = np.unique(np.isnan(x[rows]), axis=0, return_inverse=True)
     # NumPy 2.0 gives the inverse a second axis.
     return [(pattern, rows[which.ravel() == i]) for i, pattern in enumerate(patterns)]
 
 
-def _cache_key(x: Values, train_rows: Rows, n_neighbors: int) -> str:
+def _cache_key(x: Values, train_rows: RowIndices, n_neighbors: int) -> str:
     sha = hashlib.sha256(repr((_IMPUTATION_VERSION, x.shape, n_neighbors)).encode())
     # One bit pattern for every NaN.
     sha.update(np.where(np.isnan(x), np.nan, x).tobytes())
@@ -321,5 +329,5 @@ def _save_cached(path: Path, values: Values) -> None:
                 raise
     except OSError as error:
         raise InputError(
-            f"paths.cache_dir: can't write {path.parent} ({error}); name a folder to write in"
+            f"paths.cache_dir: cannot write {path.parent} ({error}); name a folder to write in."
         ) from error

@@ -1,4 +1,4 @@
-"""Tables: the paper's six datasets, and anybody's own CSV file.
+"""Tables: the paper's six datasets, and CSV files of the user.
 
 Each loader is the ``_target_`` of a file in ``conf/dataset``. It reads the dataset's original files from
 ``paths.data_dir`` if they are there; otherwise Haberman, Pima and Yeast come from the copies inside the
@@ -41,7 +41,7 @@ PUBLISHED = {
 It is taken over parsed values, so that line ends, separators and 1.5e+00 for 1.5 make no difference.
 """
 
-_WAY_OUT = "delete it and fetch the published file again, or read a table of your own with dataset=csv"
+_HINT = "delete it and fetch the published file again, or read a table of your own with dataset=csv."
 _SHIPPED = Path(__file__).parent / "files"
 
 _PIMA_FEATURES = (
@@ -152,7 +152,7 @@ def make_table(
     """
     values = np.asarray(x, dtype=np.float64)
     if len(values) != len(labels):
-        raise InputError(f"dataset {name}: {len(values)} rows of features but {len(labels)} labels")
+        raise InputError(f"dataset {name}: {len(values)} rows of features but {len(labels)} labels.")
     table = _order_classes(name, values, labels, feature_names, test_rows)
     check_classes(table)
     _check_features(table)
@@ -189,12 +189,12 @@ def check_classes(table: Table) -> None:
     """
     if len(table.class_names) < 2:
         found = f"only class '{table.class_names[0]}'" if table.class_names else "no row"
-        raise InputError(f"dataset {table.name}: two or more classes are needed, the target has {found}")
+        raise InputError(f"dataset {table.name}: two or more classes are needed, the target has {found}.")
     counts = np.bincount(table.y)
     if counts[-1] == 1:
         raise InputError(
-            f"dataset {table.name}: class '{table.class_names[-1]}' has a single row, which can't be in both "
-            "the training and the test part; merge the class into another, remove it, or add rows"
+            f"dataset {table.name}: class '{table.class_names[-1]}' has a single row, which cannot be in "
+            "both the training and the test part; merge the class into another, remove it, or add rows."
         )
 
 
@@ -204,18 +204,18 @@ def _check_features(table: Table) -> None:
         column = table.feature_names[int(np.argmax(infinite))]
         raise InputError(
             f"dataset {table.name}: column '{column}' has infinite values; "
-            "replace them, or leave the cells empty"
+            "replace them, or leave the cells empty."
         )
     # fmin and fmax skip NaN; a column of nothing but NaN compares False, as it should.
     varies = np.fmin.reduce(table.x, axis=0) < np.fmax.reduce(table.x, axis=0)
     if not varies.any():
         raise InputError(
-            f"dataset {table.name}: every feature column is constant, so there is nothing to learn"
+            f"dataset {table.name}: every feature column is constant, so there is nothing to learn."
         )
 
 
 def load_secom(data_dir: str | None, cache_dir: str, url: str | None = None) -> Table:
-    """SECOM (UCI 179): 1567 rows, 590 features, 41,951 missing values; class 1, a failed unit, is rare.
+    """Load SECOM (UCI 179): 1567 rows, 590 features, 41,951 missing values; class 1, a failed unit, is rare.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def load_secom(data_dir: str | None, cache_dir: str, url: str | None = None) -> 
 
 
 def load_pima(data_dir: str | None, cache_dir: str | None = None) -> Table:
-    """Pima Indians Diabetes: 768 rows, 8 features; class 1, diabetes, is rare.
+    """Load Pima Indians Diabetes: 768 rows, 8 features; class 1, diabetes, is rare.
 
     Zeros stay as they are: five columns code a missing value as 0, and the paper does not treat them.
 
@@ -265,7 +265,7 @@ def load_pima(data_dir: str | None, cache_dir: str | None = None) -> Table:
 
 
 def load_haberman(data_dir: str | None, cache_dir: str | None = None) -> Table:
-    """Haberman's Survival (UCI 43): 306 rows, 3 features; class 2, died within five years, is rare.
+    """Load Haberman's Survival (UCI 43): 306 rows, 3 features; class 2, died within five years, is rare.
 
     Parameters
     ----------
@@ -285,7 +285,7 @@ def load_haberman(data_dir: str | None, cache_dir: str | None = None) -> Table:
 
 
 def load_yeast(data_dir: str | None, cache_dir: str | None = None) -> Table:
-    """Yeast (UCI 110): 1484 rows, 8 features, ten classes from 463 rows (CYT) to 5 (ERL).
+    """Load Yeast (UCI 110): 1484 rows, 8 features, ten classes from 463 rows (CYT) to 5 (ERL).
 
     Parameters
     ----------
@@ -305,7 +305,7 @@ def load_yeast(data_dir: str | None, cache_dir: str | None = None) -> Table:
 
 
 def load_wafer(data_dir: str | None, cache_dir: str, url: str | None = None) -> Table:
-    """Wafer (UCR archive): 1000 training rows, then 6164 test rows, 152 time steps; class -1 is rare.
+    """Load Wafer (UCR archive): 1000 training rows, then 6164 test rows, 152 time steps; class -1 is rare.
 
     Parameters
     ----------
@@ -334,7 +334,7 @@ def load_wafer(data_dir: str | None, cache_dir: str, url: str | None = None) -> 
 
 
 def load_credit(data_dir: str | None, cache_dir: str, url: str | None = None) -> Table:
-    """Give Me Some Credit: 150,000 rows, 10 features, two of them with missing values; class 1 is rare.
+    """Load Give Me Some Credit: 150,000 rows, 10 features, two of them with missing values; class 1 is rare.
 
     Parameters
     ----------
@@ -362,17 +362,17 @@ def load_credit(data_dir: str | None, cache_dir: str, url: str | None = None) ->
     missing = [column for column in _CREDIT_FEATURES if column not in frame.columns]
     if missing or not targets:
         absent = missing or [_CREDIT_TARGETS[0]]
-        raise InputError(f"{files[0].where}: no column {', '.join(absent)}; {_WAY_OUT}")
+        raise InputError(f"{files[0].where}: no column {', '.join(absent)}; {_HINT}")
     labels = frame[targets[0]].astype(str).map(_CREDIT_LABELS).fillna("?")
     try:
         x = frame[list(_CREDIT_FEATURES)].to_numpy(np.float64, na_value=np.nan)
     except (ValueError, TypeError) as error:
-        raise InputError(f"{files[0].where}: {one_line(error)}; {_WAY_OUT}") from error
+        raise InputError(f"{files[0].where}: {one_line(error)}; {_HINT}") from error
     return _published(files, "credit", x, list(labels), _CREDIT_FEATURES)
 
 
 def load_csv(path: str, target: str, name: str, drop: Sequence[str] = ()) -> Table:
-    """Read anybody's numeric table: a CSV file with a header line and one column of class labels.
+    """Load a CSV file of the user: a header line, numeric columns and one column of class labels.
 
     Parameters
     ----------
@@ -387,40 +387,40 @@ def load_csv(path: str, target: str, name: str, drop: Sequence[str] = ()) -> Tab
     Raises
     ------
     InputError
-        If the file can't be read, a named column is absent, a feature column is not numeric, a label is
+        If the file cannot be read, a named column is absent, a feature column is not numeric, a label is
         missing, or `make_table` refuses the table.
     """
     # On the command line a column called 1 is a number.
     target, drop = str(target), [str(column) for column in ([drop] if isinstance(drop, str) else drop)]
     file = Path(path).expanduser()
     if not file.is_file():
-        raise InputError(f"dataset.source.path: there is no file {file}; give the path of a CSV file")
+        raise InputError(f"dataset.source.path: there is no file {file}; give the path of a CSV file.")
     try:
         frame = pd.read_csv(file, dtype={target: str}, low_memory=False)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"dataset.source.path: {file} is no CSV file with a header: {one_line(error)}"
+            f"dataset.source.path: {file} is no CSV file with a header: {one_line(error)}."
         ) from error
     columns = ", ".join(map(str, frame.columns[:8])) + (", ..." if frame.shape[1] > 8 else "")
     if target not in frame.columns:
-        raise InputError(f"dataset.source.target: {file} has no column '{target}'; it has {columns}")
+        raise InputError(f"dataset.source.target: {file} has no column '{target}'; it has {columns}.")
     for column in drop:
         if column not in frame.columns:
-            raise InputError(f"dataset.source.drop: {file} has no column '{column}'; it has {columns}")
+            raise InputError(f"dataset.source.drop: {file} has no column '{column}'; it has {columns}.")
     unlabelled = int(frame[target].isna().sum())
     if unlabelled:
         raise InputError(
             f"dataset.source.target: {unlabelled} rows of {file} have no label in column '{target}' "
-            "(empty, NA or None); label them or remove them"
+            "(empty, NA or None); label them or remove them."
         )
     features = frame.drop(columns=[target, *drop])
     if features.shape[1] == 0:
-        raise InputError(f"dataset.source.drop: no feature column is left in {file}; drop fewer columns")
+        raise InputError(f"dataset.source.drop: no feature column is left in {file}; drop fewer columns.")
     for column in features.columns:
         if not pd.api.types.is_numeric_dtype(features[column]):
             raise InputError(
                 f"dataset.source.path: column '{column}' of {file} is not numeric; "
-                "encode it as numbers or name it in dataset.source.drop"
+                "encode it as numbers or name it in dataset.source.drop."
             )
     x = features.to_numpy(np.float64)
     return make_table(name, x, list(frame[target]), [str(column) for column in features.columns])
@@ -436,18 +436,18 @@ def _read(path: Path) -> _File:
     try:
         return _File(str(path), path.read_bytes())
     except OSError as error:
-        raise InputError(f"{path}: can't be read: {one_line(error)}; check its permissions") from error
+        raise InputError(f"{path}: cannot be read: {one_line(error)}; check its permissions.") from error
 
 
 def _local(data_dir: str | None, names: Sequence[str]) -> list[_File] | None:
-    """The files in data_dir, or None where it holds none of them."""
+    """Return the named files in `data_dir`; None if there is no `data_dir` or it has none of them."""
     if not data_dir:
         return None
     folder = Path(data_dir).expanduser()
     if not folder.is_dir():
         raise InputError(
             f"paths.data_dir: there is no folder {folder}; create it, correct the path "
-            "(or ADVERSARIAL_OVERSAMPLING_DATA_DIR), or set it to null"
+            "(or ADVERSARIAL_OVERSAMPLING_DATA_DIR), or set it to null."
         )
     missing = [name for name in names if not (folder / name).is_file()]
     if len(missing) == len(names):
@@ -455,7 +455,7 @@ def _local(data_dir: str | None, names: Sequence[str]) -> list[_File] | None:
     if missing:
         raise InputError(
             f"paths.data_dir: {folder} lacks {', '.join(missing)}; "
-            f"{', '.join(names)} belong together, put all or none of them there"
+            f"{', '.join(names)} belong together, put all or none of them there."
         )
     return [_read(folder / name) for name in names]
 
@@ -474,7 +474,7 @@ def _download(
     except (OSError, ValueError) as error:
         raise InputError(
             f"dataset {name}: could not download {url} ({one_line(error)}); put {' and '.join(wanted)} "
-            f"into a folder{note} and name it in paths.data_dir or ADVERSARIAL_OVERSAMPLING_DATA_DIR"
+            f"into a folder{note} and name it in paths.data_dir or ADVERSARIAL_OVERSAMPLING_DATA_DIR."
         ) from error
 
 
@@ -485,7 +485,7 @@ def _members(archive: Path, names: Sequence[str]) -> list[_File]:
             return [_File(f"{archive}/{name}", opened.read(paths[name])) for name in names]
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"{archive}: no zip with {' and '.join(names)} ({one_line(error)}); {_WAY_OUT}"
+            f"{archive}: no zip with {' and '.join(names)} ({one_line(error)}); {_HINT}"
         ) from error
 
 
@@ -495,9 +495,9 @@ def _frame(file: _File, separator: str, n_columns: int, text_columns: Sequence[i
     try:
         frame = pd.read_csv(io.BytesIO(file.content), sep=separator, header=None, dtype=dtypes)
     except ValueError as error:
-        raise InputError(f"{file.where}: can't be parsed: {one_line(error)}; {_WAY_OUT}") from error
+        raise InputError(f"{file.where}: cannot be parsed: {one_line(error)}; {_HINT}") from error
     if frame.shape[1] != n_columns:
-        raise InputError(f"{file.where}: {frame.shape[1]} columns, not {n_columns}; {_WAY_OUT}")
+        raise InputError(f"{file.where}: {frame.shape[1]} columns, not {n_columns}; {_HINT}")
     return frame
 
 
@@ -509,7 +509,7 @@ def _credit_frame(file: _File) -> pd.DataFrame:
         return pd.read_csv(buffer)
     # pyarrow's errors are ValueErrors and OSErrors.
     except (OSError, ValueError) as error:
-        raise InputError(f"{file.where}: can't be parsed: {one_line(error)}; {_WAY_OUT}") from error
+        raise InputError(f"{file.where}: cannot be parsed: {one_line(error)}; {_HINT}") from error
 
 
 def _published(
@@ -520,16 +520,19 @@ def _published(
     feature_names: Sequence[str],
     test_rows: NDArray[np.int64] | None = None,
 ) -> Table:
-    """The table, if it is the published one; the digest stands in for every check of `make_table`."""
+    """Return the table if its digest is the published one, and raise an InputError otherwise.
+
+    The checks of `make_table` are not needed: an equal digest means equal values.
+    """
     values = np.asarray(x, dtype=np.float64)
     if len(values) == len(labels):
         table = _order_classes(name, values, labels, feature_names, test_rows)
         if table.digest == PUBLISHED[name]:
             return table
     where = " and ".join(file.where for file in files)
-    raise InputError(f"{where}: the values are not those of the published {name} table; {_WAY_OUT}")
+    raise InputError(f"{where}: the values are not those of the published {name} table; {_HINT}")
 
 
 def _as_text(column: "pd.Series[float]") -> list[str]:
-    """Numeric labels as text: 1.0 is "1"."""
+    """Return numeric labels as text: 1.0 gives "1"."""
     return [format(value, "g") for value in column]

@@ -14,11 +14,9 @@ from sklearn.model_selection import StratifiedKFold
 from adversarial_oversampling import limits
 from adversarial_oversampling.data.sources import Table
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.random_streams import Purpose, seed_sequence
 
-Rows = NDArray[np.int64]
-
-# One random stream per purpose, so that the test rows do not move when the validation size does.
-_TEST, _VALIDATION, _FOLDS = 0, 1, 2
+RowIndices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,17 +26,17 @@ class Split:
     Attributes
     ----------
     train : ndarray of int64
-        Rows that the players train on.
+        RowIndices that the players train on.
     validation : ndarray of int64
-        Rows that choose the epoch; empty where the protocol has none.
+        RowIndices that choose the epoch; empty where the protocol has none.
     test : ndarray of int64
     fold : int or None
         Which fold the test rows are, under cross-validation.
     """
 
-    train: Rows
-    validation: Rows
-    test: Rows
+    train: RowIndices
+    validation: RowIndices
+    test: RowIndices
     fold: int | None = None
 
 
@@ -52,7 +50,7 @@ def allocate(counts: NDArray[np.int64], size: float) -> NDArray[np.int64]:
     Parameters
     ----------
     counts : ndarray of int64, shape [C]
-        Rows per class.
+        RowIndices per class.
     size : float
         Fraction of all rows, in (0, 1).
 
@@ -63,15 +61,15 @@ def allocate(counts: NDArray[np.int64], size: float) -> NDArray[np.int64]:
     n_rows = int(counts.sum())
     # 0.07 * 100 is 7.000000000000001 in floating point, and is meant to be 7.
     total = math.ceil(size * n_rows - 1e-9)
-    given, remainders = np.divmod(total * counts, n_rows)
-    largest = np.argsort(-remainders, kind="stable")[: total - int(given.sum())]
-    given[largest] += 1
-    return np.clip(given, np.minimum(1, counts // 2), np.maximum(counts - 1, 0))
+    allocated, remainders = np.divmod(total * counts, n_rows)
+    largest = np.argsort(-remainders, kind="stable")[: total - int(allocated.sum())]
+    allocated[largest] += 1
+    return np.clip(allocated, np.minimum(1, counts // 2), np.maximum(counts - 1, 0))
 
 
 def stratified_part(
-    y: NDArray[np.int64], rows: Rows, size: float, rng: np.random.Generator
-) -> tuple[Rows, Rows]:
+    y: NDArray[np.int64], rows: RowIndices, size: float, rng: np.random.Generator
+) -> tuple[RowIndices, RowIndices]:
     """Draw a stratified part out of some rows.
 
     Parameters
@@ -90,8 +88,8 @@ def stratified_part(
         The two sides, ascending.
     """
     part = np.zeros(len(y), dtype=bool)
-    for label, n_given in enumerate(allocate(np.bincount(y[rows]), size)):
-        part[rng.permutation(rows[y[rows] == label])[:n_given]] = True
+    for label, n_drawn in enumerate(allocate(np.bincount(y[rows]), size)):
+        part[rng.permutation(rows[y[rows] == label])[:n_drawn]] = True
     ordered = np.sort(rows)
     return ordered[~part[ordered]], ordered[part[ordered]]
 
@@ -130,13 +128,13 @@ def holdout(table: Table, test_size: float | None, validation_size: float | None
         test = np.sort(table.test_rows)
         rest = np.setdiff1d(rows, test)
     else:
-        rest, test = stratified_part(table.y, rows, test_size, _stream(seed, _TEST))
-    train, validation = _inner_part(table.y, rest, validation_size, _stream(seed, _VALIDATION))
+        rest, test = stratified_part(table.y, rows, test_size, _generator(seed, Purpose.TEST_ROWS))
+    train, validation = _inner_part(table.y, rest, validation_size, _generator(seed, Purpose.VALIDATION_ROWS))
     return Split(train, validation, test)
 
 
 def folds(table: Table, n_folds: int, validation_size: float | None, seed: int) -> list[Split]:
-    """Stratified cross-validation over the whole table; an archive's own split is pooled.
+    """Split a table for stratified cross-validation; an archive's own training and test rows are pooled.
 
     Parameters
     ----------
@@ -166,27 +164,23 @@ def folds(table: Table, n_folds: int, validation_size: float | None, seed: int) 
             f"protocol.folds={n_folds}: class '{table.class_names[-1]}' of dataset {table.name} has "
             f"{counts[-1]} rows; give at most {counts[-1]}."
         )
-    state = int(_sequence(seed, _FOLDS).generate_state(1)[0])
+    state = int(seed_sequence(seed, Purpose.FOLDS, None).generate_state(1)[0])
     parts = StratifiedKFold(n_folds, shuffle=True, random_state=state).split(table.x, table.y)
     splits = []
     for fold, (rest, test) in enumerate(parts):
-        rng = _stream(seed, _VALIDATION, fold + 1)
+        rng = _generator(seed, Purpose.VALIDATION_ROWS, fold)
         train, validation = _inner_part(table.y, rest.astype(np.int64), validation_size, rng)
         splits.append(Split(train, validation, test.astype(np.int64), fold))
     return splits
 
 
 def _inner_part(
-    y: NDArray[np.int64], rows: Rows, size: float | None, rng: np.random.Generator
-) -> tuple[Rows, Rows]:
+    y: NDArray[np.int64], rows: RowIndices, size: float | None, rng: np.random.Generator
+) -> tuple[RowIndices, RowIndices]:
     if size is None or size == 0:
         return rows, np.empty(0, dtype=np.int64)
     return stratified_part(y, rows, size, rng)
 
 
-def _sequence(seed: int, *purpose: int) -> np.random.SeedSequence:
-    return np.random.SeedSequence([seed, *purpose])
-
-
-def _stream(seed: int, *purpose: int) -> np.random.Generator:
-    return np.random.default_rng(_sequence(seed, *purpose))
+def _generator(seed: int, purpose: Purpose, fold: int | None = None) -> np.random.Generator:
+    return np.random.default_rng(seed_sequence(seed, purpose, fold))

@@ -44,8 +44,8 @@ class BestEpoch:
     def find_diverged(self, epoch: int, values: Iterable[Tensor]) -> None:
         """Mark the replicas that have a NaN or an infinity among some values `[R]` of an epoch."""
         for value in values:
-            lost = ~value.isfinite().cpu() & (self.diverged_at < 0)
-            self.diverged_at[lost] = epoch
+            newly_diverged = ~value.isfinite().cpu() & (self.diverged_at < 0)
+            self.diverged_at[newly_diverged] = epoch
 
     def update(self, epoch: int, score: Tensor, weights: Mapping[str, Tensor]) -> None:
         """Keep the weights of the replicas whose score `[R]` is above their best one so far."""

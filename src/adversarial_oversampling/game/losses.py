@@ -16,7 +16,7 @@ ClassifierTerm = Callable[[Tensor, Tensor], Tensor]
 
 
 def favour(logits: Tensor, classes: Tensor) -> Tensor:
-    """Cross-entropy CE = -log Q_k: the row should be seen as its class k (eqs. 5, 6 and 8).
+    """Compute the cross-entropy CE = -log Q_k, which is low for rows classified as k (eqs. 5, 6 and 8).
 
     Parameters
     ----------
@@ -35,10 +35,11 @@ def favour(logits: Tensor, classes: Tensor) -> Tensor:
 
 
 def fool(logits: Tensor, classes: Tensor) -> Tensor:
-    """Complement cross-entropy CCE = -log(1 - Q_k): the row should not be seen as k (eqs. 3 and 8).
+    """Compute the complement cross-entropy CCE = -log(1 - Q_k), low for rows not classified as k (eqs. 3, 8).
 
-    Computed as -logsigmoid(logsumexp of all but k - logit_k). That is logsumexp of all minus logsumexp of
-    all but k, without the cancellation: never clamped, never infinite.
+    It is evaluated as -logsigmoid(logsumexp_{j != k}(logit_j) - logit_k). This equals
+    logsumexp_j(logit_j) - logsumexp_{j != k}(logit_j) without the cancellation, and stays finite without a
+    clamp.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def fool(logits: Tensor, classes: Tensor) -> Tensor:
 
 
 def favour_squares(logits: Tensor, classes: Tensor) -> Tensor:
-    """Least squares to the class: mean over j of (Q_j - [j = k])^2 (GAMO, Mullick et al. 2019).
+    """Compute the squared error to class k: mean over j of (Q_j - [j = k])^2 (GAMO, Mullick et al. 2019).
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def favour_squares(logits: Tensor, classes: Tensor) -> Tensor:
 
 
 def fool_squares(logits: Tensor, classes: Tensor) -> Tensor:
-    """Least squares to every other class: mean over j of (Q_j - [j != k])^2 (GAMO's generators).
+    """Compute the squared error to all classes but k: mean over j of (Q_j - [j != k])^2 (GAMO's generators).
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ CLASSIFIER_TERMS: dict[str, ClassifierTerm] = {
 
 
 def complement_entropy(logits: Tensor, classes: Tensor) -> Tensor:
-    """Entropy of Q among the wrong classes, divided by their number (COT, Chen et al. 2019).
+    """Compute the entropy of Q over the wrong classes, divided by their number (COT, Chen et al. 2019).
 
     Parameters
     ----------
@@ -124,19 +125,27 @@ def complement_entropy(logits: Tensor, classes: Tensor) -> Tensor:
 
 
 class GanLoss(Protocol):
-    """What D and G make of D's scores: the operator s(.) of eqs. 3, 4, 6 and 7."""
+    """Losses of D and G as functions of D's scores: the operator s(.) of eqs. 3, 4, 6 and 7.
+
+    Attributes
+    ----------
+    gradient_penalty : float
+        Weight of the gradient penalty in D's loss.
+    label_noise : float
+        Largest distance of D's targets from 1 and 0.
+    """
 
     gradient_penalty: float
     label_noise: float
 
     def discriminator_real(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
-        """D on real rows: -s(D(x)), to be minimised. `label_noise` is what each target misses 1 by."""
+        """Return D's loss on each real row, -s(D(x)); `label_noise` is subtracted from targets 1."""
 
     def discriminator_generated(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
-        """D on generated rows: -s(1 - D(G(z|k))), to be minimised."""
+        """Return D's loss on each generated row, -s(1 - D(G(z|k))); `label_noise` is added to targets 0."""
 
     def generator(self, scores: Tensor) -> Tensor:
-        """G against D: s(1 - D(G(z|i))), to be minimised."""
+        """Return G's loss against D on each generated row, s(1 - D(G(z|i)))."""
 
 
 @dataclass(frozen=True)
@@ -153,15 +162,15 @@ class Vanilla:
     label_noise: ClassVar[float] = 0.0
 
     def discriminator_real(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
-        """-log D(x), from the score without a clamp; there is no target to fall short of."""
+        """Return -log D(x), computed from the score without a clamp; `label_noise` has no effect."""
         return -logsigmoid(scores)
 
     def discriminator_generated(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
-        """-log(1 - D(G(z|k)))."""
+        """Return -log(1 - D(G(z|k)))."""
         return -logsigmoid(-scores)
 
     def generator(self, scores: Tensor) -> Tensor:
-        """log(1 - D(G(z|i)))."""
+        """Return log(1 - D(G(z|i)))."""
         return logsigmoid(-scores)
 
 
@@ -182,15 +191,15 @@ class Wasserstein:
     label_noise: ClassVar[float] = 0.0
 
     def discriminator_real(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
-        """-D(x); there is no target to fall short of."""
+        """Return -D(x); `label_noise` has no effect."""
         return -scores
 
     def discriminator_generated(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
-        """D(G(z|k))."""
+        """Return D(G(z|k))."""
         return scores
 
     def generator(self, scores: Tensor) -> Tensor:
-        """-D(G(z|i))."""
+        """Return -D(G(z|i))."""
         return -scores
 
 
@@ -198,13 +207,14 @@ class Wasserstein:
 class LeastSquares:
     """Squared distance of D(x) = sigmoid(score) to its target, as in GAMO (Mullick et al. 2019).
 
-    The sigmoid is computed as exp(log sigmoid), which rounds every element alike; torch's own does
-    not at the end of a buffer, and replicas would feel each other's sizes.
+    The sigmoid is computed as exp(log sigmoid), which rounds every element in the same way. torch.sigmoid
+    rounds the last elements of a buffer differently, so a replica's loss would depend on the number of
+    replicas.
 
     Attributes
     ----------
     label_noise : float
-        D's targets miss 1 and 0 by a uniform number up to this. G aims at 1 itself.
+        Upper end of the uniform noise by which D's targets differ from 1 and 0. G's target is 1.
     gradient_penalty : float
         Weight of the gradient penalty; GAMO has none.
     """
@@ -213,20 +223,20 @@ class LeastSquares:
     gradient_penalty: float = 0.0
 
     def discriminator_real(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
-        """(D(x) - (1 - label_noise))^2."""
+        """Return (D(x) - (1 - label_noise))^2."""
         return (logsigmoid(scores).exp() - (1 - label_noise)) ** 2
 
     def discriminator_generated(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
-        """(D(G(z|k)) - label_noise)^2."""
+        """Return (D(G(z|k)) - label_noise)^2."""
         return (logsigmoid(scores).exp() - label_noise) ** 2
 
     def generator(self, scores: Tensor) -> Tensor:
-        """(D(G(z|i)) - 1)^2."""
+        """Return (D(G(z|i)) - 1)^2."""
         return (logsigmoid(scores).exp() - 1) ** 2
 
 
 def expectation(values: Tensor, law: Tensor) -> Tensor:
-    """E over k ~ law of the mean over the rows of class k: a stratified estimate.
+    """Average one value per row: the mean over the rows of each class, weighted by a class law.
 
     Parameters
     ----------
@@ -245,7 +255,7 @@ def expectation(values: Tensor, law: Tensor) -> Tensor:
 def gradient_penalty(
     score: Callable[[Tensor], Tensor], real: Tensor, generated: Tensor, mix: Tensor
 ) -> Tensor:
-    """One-centred penalty E (|grad D(x')| - 1)^2, Gulrajani et al. 2017, eq. 3.
+    """Compute the one-centred gradient penalty E (|grad D(x')| - 1)^2 (Gulrajani et al. 2017, eq. 3).
 
     x' lies on the line from a real row to a generated row of the same class.
 

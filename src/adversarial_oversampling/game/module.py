@@ -1,8 +1,8 @@
 """The three-player game: the order of play, and the loss of every turn.
 
 A mode is a `Rules` object: the terms that G and Q use against each other, and the laws of the generated rows.
-AO and DO are two cells of the 2 x 2 table {G fools, G favours} x {Q favours, Q fools}; GAMO is the first row
-of it in least squares. A mode without a generator is a classifier alone.
+AO and DO are two cells of the 2 x 2 table {G fools Q, G favours Q} x {Q favours generated rows, Q is fooled
+on them}. GAMO has the terms of AO's cell as least squares. A mode without a generator trains Q alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -134,13 +134,13 @@ class Game(LightningModule):
     generated_rows : int
         m, the rows that G generates of every class in a turn.
     optimizers : mapping of str to callable
-        For each player, parameters to optimizer.
+        For each player, a function that makes an optimizer for a list of parameters.
     schedule : callable
-        Optimizer to learning-rate scheduler, stepped once per epoch.
+        Makes the learning-rate scheduler of an optimizer. It is stepped once per epoch.
     noise : Streams
-        z, interpolation and dropout of each replica. Its shard of the rows is this process's part of every
-        batch. Losses are means over rows, so with equal shards the mean of the processes' gradients is that
-        of the whole batch.
+        Random streams for z, the gradient penalty's interpolation, label noise and dropout of each replica.
+        `noise.rows` is this process's shard of every batch. Losses are means over rows. With shards of equal
+        size, the mean of the processes' gradients is therefore the gradient of the whole batch.
     monitor : str
         Prefix of the metrics on the rows that choose the epoch.
 
@@ -203,13 +203,13 @@ class Game(LightningModule):
             self._optimized["complement"] = self.classifier
 
         replicas, classes = counts.shape
-        self._add_law("class_weights", laws.balanced(counts) / laws.oversampled(counts, fs))
-        self._add_law("log_prior", laws.real(counts).log())
+        self._register_constant("class_weights", laws.balanced(counts) / laws.oversampled(counts, fs))
+        self._register_constant("log_prior", laws.real(counts).log())
         self.register_buffer("shift", torch.zeros(replicas))
         if rules.generated_law is not None:
-            self._add_law("generator_law", laws.LAWS[rules.generator_law](counts, fs))
-            self._add_law("discriminator_law", laws.LAWS[rules.discriminator_law](counts, fs))
-            self._add_law("generated_law", laws.LAWS[rules.generated_law](counts, fs))
+            self._register_constant("generator_law", laws.LAWS[rules.generator_law](counts, fs))
+            self._register_constant("discriminator_law", laws.LAWS[rules.discriminator_law](counts, fs))
+            self._register_constant("generated_law", laws.LAWS[rules.generated_law](counts, fs))
         empty = torch.zeros(replicas, classes, classes, dtype=torch.long)
         self.register_buffer("train_confusion", empty, persistent=False)
         every = torch.arange(classes)[None, :, None].expand(replicas, classes, self.generated_rows)
@@ -224,13 +224,13 @@ class Game(LightningModule):
         self._steps = 0
         self._evaluated: list[tuple[Tensor, Tensor]] = []
 
-    def _add_law(self, name: str, law: Tensor) -> None:
-        self.register_buffer(name, law.float(), persistent=False)
+    def _register_constant(self, name: str, value: Tensor) -> None:
+        self.register_buffer(name, value.float(), persistent=False)
 
     # The order of play.
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """One round: D's turn, G's, then Q's; in COT, Q has two."""
+        """Play one round: D's turn, G's turn, then Q's turn; in COT a complement step follows Q's turn."""
         if "generator" in self.players:
             for _ in range(self.rules.critic_steps):
                 self.discriminator_turn(batch)
@@ -327,7 +327,7 @@ class Game(LightningModule):
         return rows[replica, y, place % rows.shape[2]]
 
     def label_noise(self, scores: Tensor) -> Tensor | float:
-        """Draw what D's targets miss 1 and 0 by: uniform up to the loss's label noise."""
+        """Draw the label noise of D's targets, uniform in [0, `gan.label_noise`); 0.0 if there is none."""
         if not self.gan.label_noise:
             return 0.0
         return self.gan.label_noise * self.noise.uniform(*scores.shape[1:], 1).squeeze(-1)
@@ -425,9 +425,10 @@ class Game(LightningModule):
         return averages
 
     def _take_evaluated(self) -> tuple[Tensor, Tensor]:
-        first, second = zip(*self._evaluated, strict=True)
+        """Return the logits and the classes or row numbers of all evaluated batches, and forget them."""
+        logits, labels = zip(*self._evaluated, strict=True)
         self._evaluated = []
-        return self.gathered(torch.cat(first, dim=1), dim=1), self.gathered(torch.cat(second, dim=1), dim=1)
+        return self.gathered(torch.cat(logits, dim=1), dim=1), self.gathered(torch.cat(labels, dim=1), dim=1)
 
     def load_best(self) -> None:
         """Load every replica's best weights into the networks."""
@@ -446,7 +447,7 @@ class Game(LightningModule):
         self._tested = rows.cpu(), predicted.cpu(), logits.softmax(dim=-1).cpu()
 
     def output(self) -> MethodOutput:
-        """Return the predictions and all that a result needs, after a test."""
+        """Return the predictions, best epochs, curves and weights; call it after `Trainer.test`."""
         rows, predicted, probabilities = self._tested
         epochs = self.best.diverged_at.tolist()
         return MethodOutput(

@@ -22,10 +22,10 @@ def _uniform_init(streams: Streams, fan_in: int, *shape: int) -> nn.Parameter:
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """Batched product `[R, B, n] x [R, n, o]` whose bits do not depend on R.
+    """Compute the batched product `[R, B, n] x [R, n, o]` such that its bits do not depend on R.
 
-    For a matrix with one column the library uses its vector kernel for one replica and its matrix kernel for
-    several, and these round differently. A sum of products rounds alike.
+    If a matrix has one row or column, torch.bmm uses a vector kernel for one replica and a matrix kernel for
+    several, and the two round differently. An explicit sum of products rounds the same way for any R.
     """
     if 1 in b.shape[1:]:
         return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(dim=2)
@@ -122,7 +122,8 @@ class Discriminator(nn.Module):
 class Generator(nn.Module):
     """G(z|k) = g(z|k)^T tau_k (eq. 1): convex combinations of real rows of class k.
 
-    The class weight unit (CWI) maps noise and class to softmax weights g over class k's anchors.
+    The paper's class-specific weight instance (CWI) maps noise and class to softmax weights g over class k's
+    anchors.
     The classes share its trunk, and each has a last layer of its own. A class with fewer anchors than the cap
     has the rest masked out, so that shapes depend on the table and the configuration alone.
 
@@ -165,7 +166,7 @@ class Generator(nn.Module):
         self.register_buffer("mask", mask, persistent=False)
 
     def weights(self, z: Tensor) -> Tensor:
-        """g(z|k): weights `[R, C, m, A]` over each class's anchors, >= 0, summing to 1.
+        """Return the weights g(z|k), `[R, C, m, A]`, of each class's anchors: non-negative, with sum 1.
 
         Parameters
         ----------

@@ -61,7 +61,7 @@ def write_report(paths: Sequence[Path], output: Path) -> Report:
     """
     output = output.resolve()
     if output.exists() and not _is_report(output):
-        raise InputError(f"--output {output}: there is something other than a report; choose another folder.")
+        raise InputError(f"--output {output}: exists and is not a report; choose another folder.")
     runs = load(paths, skip=[output])
     if not runs:
         raise InputError(f"no result.json in {', '.join(map(str, paths))}: give folders of finished runs.")
@@ -85,8 +85,8 @@ def write_report(paths: Sequence[Path], output: Path) -> Report:
     }
     pictures = with_unique_names(figures.pictures(frame, replicas, ranks))
 
-    with _temporary_folder(output) as name:
-        new = Path(name) / "new"
+    with _temporary_folder(output) as temporary:
+        new = Path(temporary) / "new"
         (new / "tables").mkdir(parents=True)
         (new / "figures").mkdir()
         write_tables(new / "tables", all_tables, frame)
@@ -97,7 +97,7 @@ def write_report(paths: Sequence[Path], output: Path) -> Report:
         (new / DOCUMENT).write_text(document(all_tables, pictures))
         page.write(new / PAGE, all_tables, pictures, frame, runs)
         if output.exists():
-            os.replace(output, Path(name) / "old")
+            os.replace(output, Path(temporary) / "old")
         os.replace(new, output)
     return Report(output, all_tables, pictures)
 
@@ -164,14 +164,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "runs", nargs="+", type=Path, metavar="RUNS", help="folders of runs, or their result.json"
     )
     parser.add_argument(
-        "--output", type=Path, default=Path("multirun/report"), metavar="FOLDER", help="default: %(default)s"
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the report; default: RUNS/report for a single folder, else multirun/report",
     )
     parser.add_argument(
-        "--wandb", metavar="PROJECT", help="also log it to Weights & Biases; PROJECT or ENTITY/PROJECT"
+        "--wandb",
+        metavar="PROJECT",
+        help="also log the report to this Weights & Biases project, PROJECT or ENTITY/PROJECT",
     )
     options = parser.parse_args(arguments)
+    single = options.runs[0] if len(options.runs) == 1 and options.runs[0].is_dir() else Path("multirun")
     try:
-        report = write_report(options.runs, options.output)
+        report = write_report(options.runs, options.output or single / "report")
     except InputError as error:
         sys.exit(f"Error: {error}")
     print(f"The report's page: {report.folder / PAGE}")

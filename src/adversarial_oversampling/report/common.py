@@ -147,29 +147,31 @@ def dataset_titles(frame: pd.DataFrame) -> dict[str, str]:
     return dict(zip(datasets["dataset"], datasets["dataset_title"], strict=True))
 
 
-def is_cell(row: Any) -> bool:
-    """Return whether a row of either frame belongs into a table of modes: its variant is empty."""
+def has_default_settings(row: Any) -> bool:
+    """Return whether a row of either frame is of a run with default settings: its variant is empty."""
     return not row.variant
 
 
-def cells(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of either frame that belong into a table of modes.
+def default_runs(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of either frame that are of runs with default settings.
 
     Raises
     ------
     InputError
         If a mode has two runs on a dataset.
     """
-    return unique(frame[[is_cell(row) for row in rows_of(frame)]])
+    runs = frame[[has_default_settings(row) for row in rows_of(frame)]]
+    check_unique(runs)
+    return runs
 
 
-def unique(frame: pd.DataFrame, keys: Sequence[str] = ()) -> pd.DataFrame:
-    """Return a frame in which no two runs agree in setting, dataset, mode and further columns.
+def check_unique(frame: pd.DataFrame, keys: Sequence[str] = ()) -> None:
+    """Raise an error if two runs agree in setting, dataset, mode and further columns.
 
     Raises
     ------
     InputError
-        Naming two runs that do.
+        If two runs agree. The message names them.
     """
     identity = ["setting", "dataset", "mode", *keys]
     runs = frame.drop_duplicates("config_hash")
@@ -180,7 +182,6 @@ def unique(frame: pd.DataFrame, keys: Sequence[str] = ()) -> pd.DataFrame:
             f"{mode} on {dataset}: several runs of the {setting} have the hashes "
             f"{', '.join(same['config_hash'])}; leave all but one out, or give each its own dataset.name."
         )
-    return frame
 
 
 def fs_sweeps(frame: pd.DataFrame) -> pd.DataFrame:
@@ -192,7 +193,8 @@ def fs_sweeps(frame: pd.DataFrame) -> pd.DataFrame:
         If a mode has two runs at one rate.
     """
     only_fs = [all(setting.startswith("fs=") for setting in variant) for variant in frame["variant"]]
-    runs = unique(frame[only_fs], ["fs"])
+    runs = frame[only_fs]
+    check_unique(runs, ["fs"])
     rates = runs.groupby(["setting", "dataset", "mode"])["fs"].transform("nunique")
     return runs[rates >= 2]
 

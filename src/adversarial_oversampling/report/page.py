@@ -165,7 +165,7 @@ def _entry(run: Any) -> Entry:
     facts = [
         ("variant", variant or "none"),
         ("NA", run.na or ""),
-        ("replicas without a result", "" if run.na else "; ".join(run.lost)),
+        ("replicas without a result", "" if run.na else "; ".join(run.reasons_without_value)),
         ("epoch", run.epoch_selection),
         ("game", run.gan_type or ""),
         ("classes, the largest first", ", ".join(run.classes)),
@@ -201,7 +201,7 @@ def inlined(picture: Picture, folder: Path) -> Inlined:
 
 
 def _data_uri(picture: Picture, theme: Theme, folder: Path) -> str:
-    """Return the smaller one of a picture's two files."""
+    """Return the smaller of a picture's PNG and SVG files as a data URI."""
     names = zip(("image/png", "image/svg+xml"), files(picture, theme), strict=True)
     contents = [(kind, (folder / name).read_bytes()) for kind, name in names]
     kind, content = min(contents, key=lambda pair: len(pair[1]))
@@ -257,7 +257,7 @@ def render(
             name,
             heading,
             INTRODUCTIONS.get(name, ""),
-            [entry for entry in pictures if entry.picture.section == name],
+            [picture for picture in pictures if picture.picture.section == name],
             [table for table in tables if table.section == name],
         )
         for name, heading in SECTIONS.items()

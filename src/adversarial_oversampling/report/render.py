@@ -38,7 +38,7 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Return either data frame as it is written to a file: sequences as texts, without display columns."""
     texts: dict[str, Callable[[Any], str]] = {
         "variant": "; ".join,
-        "lost": "; ".join,
+        "reasons_without_value": "; ".join,
         "classes": "; ".join,
         "seeds": seeds_text,
         **dict.fromkeys(("rows_train", "rows_validation", "rows_test"), row_counts),

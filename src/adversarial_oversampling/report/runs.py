@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 
 from adversarial_oversampling.config.catalogue import ModeDescription, datasets
+from adversarial_oversampling.curve_names import monitor
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.display import comparison_setting, dataset_label
-from adversarial_oversampling.results.read import CURVES, RESULT, read_result, read_table
+from adversarial_oversampling.results.files import CURVES, RESULT
+from adversarial_oversampling.results.read import read_result, read_table
 from adversarial_oversampling.results.schema import METRICS, ReplicaResult, Result
 
 PARTS = ("train", "validation", "test")
@@ -23,7 +25,7 @@ PROTOCOLS = ("paper", "holdout", "cv")
 NOT_RUNS = ("previous", ".new")
 """Folders in which a run keeps a replaced result and one that is being written."""
 
-File = tuple[Path, Result]
+ResultFile = tuple[Path, Result]
 """A result.json and its content."""
 
 
@@ -71,11 +73,11 @@ def load(paths: Sequence[Path], skip: Sequence[Path] = ()) -> list[Run]:
     InputError
         If a path does not exist, a file is damaged or of another version, or two tables have one name.
     """
-    newest: dict[str, tuple[float, File]] = {}
+    newest: dict[str, tuple[float, ResultFile]] = {}
     for file in _files(paths, [folder.resolve() for folder in skip]):
-        result, written = read_result(file), file.stat().st_mtime
-        if result.config_hash not in newest or newest[result.config_hash][0] < written:
-            newest[result.config_hash] = (written, (file, result))
+        result, modified = read_result(file), file.stat().st_mtime
+        if result.config_hash not in newest or newest[result.config_hash][0] < modified:
+            newest[result.config_hash] = (modified, (file, result))
     oldest_first = [file for _, file in sorted(newest.values(), key=lambda entry: entry[0])]
     _check_tables(oldest_first)
     return sorted(_described(oldest_first), key=_order)
@@ -91,16 +93,18 @@ def _files(paths: Sequence[Path], skip: Sequence[Path]) -> list[Path]:
             for file in path.rglob(RESULT):
                 folders = file.relative_to(path).parts[:-1]
                 full = file.resolve()
-                if not set(folders) & set(NOT_RUNS) and not any(full.is_relative_to(out) for out in skip):
+                if not set(folders) & set(NOT_RUNS) and not any(
+                    full.is_relative_to(folder) for folder in skip
+                ):
                     files.add(full)
         else:
             raise InputError(f"{path}: no such file or folder; give folders of runs or {RESULT} files.")
     return sorted(files)
 
 
-def _check_tables(results: Sequence[File]) -> None:
+def _check_tables(results: Sequence[ResultFile]) -> None:
     """Raise an InputError if two runs have different tables under one label."""
-    first_of: dict[str, File] = {}
+    first_of: dict[str, ResultFile] = {}
     for file, result in results:
         label = dataset_label(result)
         first_file, first = first_of.setdefault(label, (file, result))
@@ -112,8 +116,8 @@ def _check_tables(results: Sequence[File]) -> None:
             )
 
 
-def _described(results: Sequence[File]) -> list[Run]:
-    """Return runs with one description per mode and one title per dataset; of several the last one counts."""
+def _described(results: Sequence[ResultFile]) -> list[Run]:
+    """Return runs in which every mode has one description and every dataset one title, those of the last."""
     modes = {result.mode: result.mode_description for _, result in results}
     mode_titles = _distinct({name: (mode.title, f"{mode.title} ({name})") for name, mode in modes.items()})
     labels = {dataset_label(result): result for _, result in results}
@@ -182,9 +186,9 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
         Beside the fields of `Result`: `folder`; `dataset` (the label, unique per table) and `dataset_title`;
         `setting` (the comparison setting); `title`, `order`, `origin`, `color` and `linestyle` of the mode;
         `natural_ratio` (smallest to largest class among the training rows of the first replica) and `rate`
-        (the same after oversampling); `n` (replicas with a value) and `lost` (why the others have none);
-        `optimism` (see `_optimism`); `rows_train`, `rows_validation` and `rows_test` (rows per class of the
-        first replica).
+        (the same after oversampling); `n` (replicas with a value) and `reasons_without_value` (why the others
+        have none); `optimism` (see `_optimism`); `rows_train`, `rows_validation` and `rows_test` (rows per
+        class of the first replica).
     """
     rows = []
     for run in runs:
@@ -198,7 +202,7 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
             "folds": result.folds or 0,
             "replicas": len(result.replicas),
             "na": result.na,
-            "lost": tuple(
+            "reasons_without_value": tuple(
                 dict.fromkeys(
                     replica.na or UNDEFINED_METRIC for replica in result.replicas if replica.acsa is None
                 )
@@ -302,28 +306,28 @@ def _optimism(run: Run) -> float:
     """
     result = run.result
     if not result.optimistic:
-        unbiased = {_place(replica): replica.acsa for replica in result.replicas}
+        unbiased = {_seed_and_fold(replica): replica.acsa for replica in result.replicas}
     elif (run.folder / CURVES).is_file():
         unbiased = _last_epoch(run.folder / CURVES)
     else:
         unbiased = {}
-    gaps = np.array(
+    differences = np.array(
         [
-            _number(replica.selection_acsa) - _number(unbiased.get(_place(replica)))
+            _number(replica.selection_acsa) - _number(unbiased.get(_seed_and_fold(replica)))
             for replica in result.replicas
         ]
     )
-    known = gaps[~np.isnan(gaps)]
+    known = differences[~np.isnan(differences)]
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _place(replica: ReplicaResult) -> Hashable:
+def _seed_and_fold(replica: ReplicaResult) -> Hashable:
     return (replica.seed, replica.fold)
 
 
 def _last_epoch(file: Path) -> dict[Hashable, float | None]:
     """Return ACSA on the test rows at the last epoch of every replica, where test rows choose the epoch."""
-    column = "test_optimistic/acsa"
+    column = f"{monitor('test')}/acsa"
     curves = read_table(file)
     if column not in curves:  # a method without epochs
         return {}

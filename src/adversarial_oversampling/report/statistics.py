@@ -28,8 +28,8 @@ from adversarial_oversampling.report.common import (
     Row,
     Table,
     by_setting,
-    cells,
     dataset_titles,
+    default_runs,
     file_name,
     mode_titles,
     no_epoch_remarks,
@@ -101,21 +101,22 @@ def complete_block(
     left_out : tuple of str
     """
     left_out = []
-    while (gaps := values.isna()).to_numpy().any():
-        methods, datasets = gaps.mean(axis=0), gaps.mean(axis=1)
+    while (missing := values.isna()).to_numpy().any():
+        methods, datasets = missing.mean(axis=0), missing.mean(axis=1)
         if datasets.max() <= max(methods.max(), 0.5):
             name = str(methods.idxmax())
-            missing = [str(dataset) for dataset in gaps.index[gaps[name].to_numpy()]]
-            left_out.append(f"{name} ({_gaps(missing, [d for d in missing if na.get((d, name))])})")
+            datasets_without = [str(dataset) for dataset in missing.index[missing[name].to_numpy()]]
+            without_result = [dataset for dataset in datasets_without if na.get((dataset, name))]
+            left_out.append(f"{name} ({_missing_text(datasets_without, without_result)})")
             values = values.drop(columns=name)
         else:
             name = str(datasets.idxmax())
-            left_out.append(f"{name} (no value of {count(int(gaps.T[name].sum()), 'method')})")
+            left_out.append(f"{name} (no value of {count(int(missing.T[name].sum()), 'method')})")
             values = values.drop(index=name)
     return values, tuple(left_out)
 
 
-def _gaps(missing: Sequence[str], na: Sequence[str]) -> str:
+def _missing_text(missing: Sequence[str], na: Sequence[str]) -> str:
     """Return the datasets without a value; those where a method is not applicable are named apart."""
     parts = {"NA on": na, "no value on": [dataset for dataset in missing if dataset not in na]}
     return "; ".join(f"{text} {', '.join(datasets)}" for text, datasets in parts.items() if datasets)
@@ -124,7 +125,7 @@ def _gaps(missing: Sequence[str], na: Sequence[str]) -> str:
 def rankings(frame: pd.DataFrame) -> list[Ranking]:
     """Return mean ranks and Friedman's test of every comparison setting, by ACSA and by GM."""
     ranked = []
-    for setting, group in by_setting(cells(frame)):
+    for setting, group in by_setting(default_runs(frame)):
         modes, datasets = mode_titles(group), dataset_titles(group)
         na = {(row.dataset_title, row.title): row.na is not None for row in rows_of(group)}
         for metric in MAIN_METRICS:
@@ -181,17 +182,17 @@ def pairwise(values: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for first, second in combinations(values.columns, 2):
-        gaps = (values[first] - values[second]).to_numpy()
+        differences = (values[first] - values[second]).to_numpy()
         rows.append(
             {
                 "first": first,
                 "second": second,
-                "difference": gaps.mean(),
-                "wins": int((gaps > 0).sum()),
-                "losses": int((gaps < 0).sum()),
-                "ties": int((gaps == 0).sum()),
-                "p": float(stats.wilcoxon(gaps).pvalue) if gaps.any() else 1.0,
-                "effect": rank_biserial(gaps),
+                "difference": differences.mean(),
+                "wins": int((differences > 0).sum()),
+                "losses": int((differences < 0).sum()),
+                "ties": int((differences == 0).sum()),
+                "p": float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0,
+                "effect": rank_biserial(differences),
             }
         )
     pairs = pd.DataFrame(rows)
@@ -199,13 +200,13 @@ def pairwise(values: pd.DataFrame) -> pd.DataFrame:
     return pairs
 
 
-def rank_biserial(gaps: np.ndarray) -> float:
+def rank_biserial(differences: np.ndarray) -> float:
     """Return the share of the ranks of positive differences minus that of negative ones, without zeros."""
-    gaps = gaps[gaps != 0]
-    if not len(gaps):
+    differences = differences[differences != 0]
+    if not len(differences):
         return 0.0
-    ranks = stats.rankdata(np.abs(gaps))
-    return float((ranks * np.sign(gaps)).sum() / ranks.sum())
+    ranks = stats.rankdata(np.abs(differences))
+    return float((ranks * np.sign(differences)).sum() / ranks.sum())
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -323,7 +324,7 @@ def paired(replicas: pd.DataFrame, metric: str, reference: str) -> pd.DataFrame:
         fixed_split. With fewer than two pairs only `difference` and `n` have values.
     """
     rows = []
-    for (setting, dataset), group in cells(replicas).groupby(["setting", "dataset"], sort=False):
+    for (setting, dataset), group in default_runs(replicas).groupby(["setting", "dataset"], sort=False):
         first = rows_of(group)[0]
         other_rows = sum(first.rows_train) + sum(first.rows_validation)
         ratio = 0.0 if first.fixed_split else sum(first.rows_test) / other_rows
@@ -333,10 +334,10 @@ def paired(replicas: pd.DataFrame, metric: str, reference: str) -> pd.DataFrame:
         if reference not in wide:
             continue
         for mode, title in mode_titles(group).items():
-            gaps = (wide[mode] - wide[reference]).dropna().to_numpy()
-            if mode == reference or not len(gaps):
+            differences = (wide[mode] - wide[reference]).dropna().to_numpy()
+            if mode == reference or not len(differences):
                 continue
-            low, high = corrected_interval(gaps, ratio)
+            low, high = corrected_interval(differences, ratio)
             rows.append(
                 {
                     "setting": setting,
@@ -345,11 +346,11 @@ def paired(replicas: pd.DataFrame, metric: str, reference: str) -> pd.DataFrame:
                     "mode": mode,
                     "title": title,
                     "reference": reference,
-                    "difference": gaps.mean(),
+                    "difference": differences.mean(),
                     "low": low,
                     "high": high,
-                    "effect": effect_size(gaps),
-                    "n": len(gaps),
+                    "effect": effect_size(differences),
+                    "n": len(differences),
                     "test_to_train": ratio,
                     "fixed_split": first.fixed_split,
                 }
@@ -357,30 +358,30 @@ def paired(replicas: pd.DataFrame, metric: str, reference: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def corrected_interval(gaps: np.ndarray, test_to_train: float) -> tuple[float, float]:
+def corrected_interval(differences: np.ndarray, test_to_train: float) -> tuple[float, float]:
     """Return the 95 % confidence interval of a mean difference over splits of one table.
 
     The variance of the mean is (1 / n + test rows / training rows) s^2, after Nadeau and Bengio: without the
     second term it would be far too small, as the splits overlap. A ratio of zero gives the usual interval.
     """
-    n = len(gaps)
+    n = len(differences)
     if n < 2:
         return float("nan"), float("nan")
-    half = stats.t.ppf(1 - ALPHA / 2, n - 1) * gaps.std(ddof=1) * np.sqrt(1 / n + test_to_train)
-    return float(gaps.mean() - half), float(gaps.mean() + half)
+    half = stats.t.ppf(1 - ALPHA / 2, n - 1) * differences.std(ddof=1) * np.sqrt(1 / n + test_to_train)
+    return float(differences.mean() - half), float(differences.mean() + half)
 
 
-def effect_size(gaps: np.ndarray) -> float:
+def effect_size(differences: np.ndarray) -> float:
     """Return Cohen's d of paired differences, mean over standard deviation; NaN if they are all equal."""
-    if len(gaps) < 2 or np.allclose(gaps, gaps[0], rtol=0, atol=1e-12):
+    if len(differences) < 2 or np.allclose(differences, differences[0], rtol=0, atol=1e-12):
         return float("nan")
-    return float(gaps.mean() / gaps.std(ddof=1))
+    return float(differences.mean() / differences.std(ddof=1))
 
 
 def paired_tables(frame: pd.DataFrame, replicas: pd.DataFrame) -> list[Table]:
     """Return paired differences from each reference, a table for every setting and metric."""
     tables = []
-    for setting, runs in by_setting(cells(frame)):
+    for setting, runs in by_setting(default_runs(frame)):
         group = replicas[replicas["setting"] == setting]
         for reference in paper.REFERENCES:
             for metric in MAIN_METRICS:

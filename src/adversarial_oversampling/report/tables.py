@@ -18,15 +18,15 @@ from adversarial_oversampling.report.common import (
     Table,
     by_setting,
     by_setting_and_dataset,
-    cells,
+    check_unique,
     dataset_titles,
+    default_runs,
     file_name,
     fs_sweeps,
     measurement,
     mode_titles,
     no_epoch_remarks,
     rows_of,
-    unique,
 )
 from adversarial_oversampling.report.render import plain, row_counts
 from adversarial_oversampling.results.schema import METRICS
@@ -51,8 +51,9 @@ def _value(run: Any, metric: str, notes: Footnotes) -> Cell:
     if run.na is not None:
         return Cell(NA, marks=(notes.mark(f"NA: {run.na}"),))
     marks: tuple[str, ...] = ()
-    if run.lost:
-        text = f"{run.n} of {run.replicas} replicas have a value; the others: {'; '.join(run.lost)}"
+    if run.reasons_without_value:
+        reasons = "; ".join(run.reasons_without_value)
+        text = f"{run.n} of {run.replicas} replicas have a value; the others: {reasons}"
         marks = (notes.mark(text),)
     return Cell(percent(getattr(run, metric), getattr(run, f"{metric}_std")), marks=marks)
 
@@ -115,7 +116,7 @@ def _plain(runs: Iterable[Any]) -> pd.DataFrame:
 
 
 def _plain_with_paper(runs: Sequence[Any]) -> pd.DataFrame:
-    """Return the same with the paper's two numbers beside runs on a published dataset."""
+    """Return the frame of `_plain` with the paper's ACSA and GM of runs on a published dataset."""
     scores = [paper.TABLE_2.get((run.published, run.mode)) or (None, None) for run in runs]
     names = [f"paper_{metric}_percent" for metric in MAIN_METRICS]
     return pd.concat([_plain(runs), pd.DataFrame(scores, columns=names)], axis=1)
@@ -132,7 +133,7 @@ def table_2(frame: pd.DataFrame) -> list[Table]:
     modes = paper.columns()
     tables = []
     for setting, group in by_setting(frame):
-        runs = cells(group)
+        runs = default_runs(group)
         runs = runs[runs["mode"].isin(list(modes))]
         if runs.empty:
             continue
@@ -177,6 +178,25 @@ def table_2(frame: pd.DataFrame) -> list[Table]:
     return tables
 
 
+def _blocks(
+    heads: Mapping[Any, Cell], columns: Sequence[Any], grid: Mapping[Any, Any], notes: Footnotes
+) -> tuple[list[Row], list[int]]:
+    """Return the lines of ACSA and GM below each head, and the row at which each head stands."""
+    rows: list[Row] = []
+    groups = []
+    for key, head in heads.items():
+        groups.append(len(rows))
+        rows += _two_lines(head, [grid.get((key, column)) for column in columns], notes)
+    return rows, groups
+
+
+def _figure_2_marks(mode: str, notes: Footnotes) -> tuple[str, ...]:
+    """Return the footnotes of a mode beside the one of the paper's Figure 2."""
+    if mode not in paper.columns():
+        return (notes.mark(NOT_IN_PAPER),)
+    return () if mode == paper.FIGURE_2[1] else (notes.mark(NOT_OVERSAMPLED_IN_PAPER),)
+
+
 def _not_run(runs: pd.DataFrame, modes: Sequence[str]) -> list[str]:
     """Return remarks on cells without a run and on datasets of the paper without a line."""
     remarks = _missing_cells(runs, "dataset", "mode", modes)
@@ -197,7 +217,7 @@ def peers(frame: pd.DataFrame) -> list[Table]:
     """Return the methods that are not in the paper, for every setting, beside the paper's references."""
     tables = []
     for setting, group in by_setting(frame):
-        runs = cells(group)
+        runs = default_runs(group)
         others = runs[~runs["mode"].isin(list(paper.columns()))]
         if others.empty:
             continue
@@ -207,11 +227,8 @@ def peers(frame: pd.DataFrame) -> list[Table]:
         runs = runs[runs["mode"].isin(list(modes))]
         notes = Footnotes()
         grid = _grid(runs, "dataset", "mode")
-        rows: list[Row] = []
-        groups = []
-        for dataset, title in dataset_titles(runs).items():
-            groups.append(len(rows))
-            rows += _two_lines(Cell(title), [grid.get((dataset, mode)) for mode in modes], notes)
+        heads = {dataset: Cell(title) for dataset, title in dataset_titles(runs).items()}
+        rows, groups = _blocks(heads, list(modes), grid, notes)
         notes.remarks += _not_run(runs, list(modes))
         notes.remarks += no_epoch_remarks(runs)
         in_paper = f" but {' and '.join(references.values())}" if references else ""
@@ -237,7 +254,8 @@ def selected_columns(frame: pd.DataFrame) -> list[Table]:
         lambda variant: len(variant) == 1 and variant[0].startswith(f"{SELECTED_COLUMNS}=")
     )
     frame = frame.assign(selected=selected, n_selected=frame["n_selected"].fillna(0))
-    frame = unique(frame[selected | (frame["variant"].map(len) == 0)], ["variant"])
+    frame = frame[selected | (frame["variant"].map(len) == 0)]
+    check_unique(frame, ["variant"])
     tables = []
     for setting, dataset, group in by_setting_and_dataset(frame):
         modes = mode_titles(group[group["selected"]])
@@ -250,11 +268,8 @@ def selected_columns(frame: pd.DataFrame) -> list[Table]:
         }
         notes = Footnotes()
         grid = _grid(runs, "mode", "n_selected")
-        rows: list[Row] = []
-        groups = []
-        for mode, title in modes.items():
-            groups.append(len(rows))
-            rows += _two_lines(Cell(title), [grid.get((mode, number)) for number in columns], notes)
+        heads = {mode: Cell(title) for mode, title in modes.items()}
+        rows, groups = _blocks(heads, list(columns), grid, notes)
         notes.remarks += _missing_cells(runs, "mode", "n_selected", list(columns))
         tables.append(
             Table(
@@ -286,19 +301,12 @@ def fs_sweep(frame: pd.DataFrame) -> list[Table]:
         names = {rate.fs: _rate_name(rate.fs, rate.fs_ratio) for rate in rows_of(rates)}
         notes = Footnotes()
         grid = _grid(runs, "mode", "fs")
-        rows: list[Row] = []
-        groups = []
         titles = mode_titles(runs)
-        for mode in sorted(titles, key=lambda mode: mode != figure_2_mode):
-            groups.append(len(rows))
-            marks: tuple[str, ...] = ()
-            if mode not in paper.columns():
-                marks = (notes.mark(NOT_IN_PAPER),)
-            elif mode != figure_2_mode:
-                marks = (notes.mark(NOT_OVERSAMPLED_IN_PAPER),)
-            rows += _two_lines(
-                Cell(titles[mode], marks=marks), [grid.get((mode, name)) for name in names], notes
-            )
+        heads = {
+            mode: Cell(titles[mode], marks=_figure_2_marks(mode, notes))
+            for mode in sorted(titles, key=lambda mode: mode != figure_2_mode)
+        }
+        rows, groups = _blocks(heads, list(names), grid, notes)
         notes.remarks += _missing_cells(runs, "mode", "fs", list(names))
         shown_in_paper = f"{paper.columns()[figure_2_mode]} on {paper.dataset_titles()[figure_2_dataset]}"
         tables.append(
@@ -329,7 +337,7 @@ def _rate_name(fs: str, ratio: float) -> str:
 # ---------------------------------------------------------------------------- every run
 
 
-def _mean(metric: str, run: Any) -> str:
+def _mean_text(metric: str, run: Any) -> str:
     return percent(getattr(run, metric), getattr(run, f"{metric}_std"))
 
 
@@ -339,7 +347,7 @@ LONG_COLUMNS: Mapping[str, Callable[[Any], str]] = {
     "game": lambda run: run.gan_type or "",
     "fs": lambda run: run.fs,
     "variant": lambda run: "; ".join(run.variant),
-    **{label: partial(_mean, metric) for metric, label in METRICS.items()},
+    **{label: partial(_mean_text, metric) for metric, label in METRICS.items()},
     "n": lambda run: f"{run.n}" if run.n == run.replicas else f"{run.n} of {run.replicas}",
     "optimism": lambda run: "" if pd.isna(run.optimism) else f"{100 * run.optimism:+.2f}",
     "training rows": lambda run: row_counts(run.rows_train),

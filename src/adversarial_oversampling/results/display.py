@@ -12,7 +12,7 @@ from adversarial_oversampling.text import percent
 OPTIMISTIC = "OPTIMISTIC"
 
 
-def mean_and_std(result: Result, metric: str) -> str:
+def mean_and_std_text(result: Result, metric: str) -> str:
     """Return a metric's mean ± standard deviation in percent."""
     return percent(getattr(result.mean, metric), getattr(result.std, metric))
 
@@ -61,7 +61,9 @@ def summary(result: Result) -> str:
     if result.na is not None:
         return f"{title}: NA ({result.na})"
     label = f"  {OPTIMISTIC}" if result.optimistic else ""
-    return f"{title}: ACSA {mean_and_std(result, 'acsa')}, GM {mean_and_std(result, 'g_mean')}{label}"
+    return (
+        f"{title}: ACSA {mean_and_std_text(result, 'acsa')}, GM {mean_and_std_text(result, 'g_mean')}{label}"
+    )
 
 
 def show(result: Result, console: Console | None = None) -> None:
@@ -97,7 +99,9 @@ def show(result: Result, console: Console | None = None) -> None:
             lowest,
         )
     table.add_section()
-    means = ["NA", "NA"] if result.na is not None else [mean_and_std(result, m) for m in ("acsa", "g_mean")]
+    means = (
+        ["NA", "NA"] if result.na is not None else [mean_and_std_text(result, m) for m in ("acsa", "g_mean")]
+    )
     table.add_row("mean", *([""] * has_folds), "", *means, "")
     console.print(table)
     for replica in result.replicas:

@@ -1,8 +1,8 @@
-"""Read what finished runs have left."""
+"""Read the files of finished runs, and the names of these files."""
 
 import hashlib
 import json
-import os
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +11,14 @@ from pydantic import ValidationError
 
 from adversarial_oversampling.config.identity import config_hash
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.results.files import RESULT
 from adversarial_oversampling.results.schema import SCHEMA_VERSION, Result
 from adversarial_oversampling.text import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RESULT = "result.json"
-PREDICTIONS = "predictions.parquet"
-CURVES = "curves.parquet"
-SAMPLES = "generated.parquet"
-WEIGHTS = "best.pt"
+log = logging.getLogger(__name__)
 
 
 def read_result(path: Path) -> Result:
@@ -33,7 +30,8 @@ def read_result(path: Path) -> Result:
         If the file is damaged, is of another version, or does not have the fields of a result.
     """
     try:
-        content: Any = json.loads(path.read_text())
+        text = path.read_text()
+        content: Any = json.loads(text)
     except (ValueError, OSError) as error:
         raise InputError(f"{path} is damaged: train it again with rerun=true, or leave it out.") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
@@ -43,7 +41,7 @@ def read_result(path: Path) -> Result:
             "again with rerun=true, or leave it out."
         )
     try:
-        return Result.model_validate_json(json.dumps(content))
+        return Result.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
@@ -74,9 +72,10 @@ def read_table(path: Path) -> "pd.DataFrame":
 
 
 def finished(run_dir: Path, cfg: DictConfig) -> Result | None:
-    """Return the result that already lies in a folder and is to be kept, or None.
+    """Return the result in a folder if the run need not be trained again, and None otherwise.
 
-    With `rerun=true` only a result of the same sweep is kept: a run that is two of its jobs is trained once.
+    With `rerun=true`, only a result of the same sweep is returned, so that a run that several jobs of the
+    sweep share is trained once.
 
     Raises
     ------
@@ -102,14 +101,11 @@ def finished(run_dir: Path, cfg: DictConfig) -> Result | None:
     return result
 
 
+def log_stored(run_dir: Path) -> None:
+    """Log that a stored result is shown, and how to train again."""
+    log.info("Already finished: showing %s. Train again with rerun=true.", run_dir / RESULT)
+
+
 def result_digest(run_dir: Path) -> str:
     """Return the SHA-256 of a run's result.json."""
     return hashlib.sha256((run_dir / RESULT).read_bytes()).hexdigest()
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of the new content, or the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text)
-    os.replace(new, path)

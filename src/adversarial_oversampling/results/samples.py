@@ -49,13 +49,16 @@ def sample(game: Game, data: TableDataModule) -> pd.DataFrame | None:
     return pd.concat(frames, ignore_index=True)
 
 
-def _draw(data: TableDataModule, kept: Callable[[Tensor], Tensor]) -> list[Tensor]:
-    """Draw rows `[n, d]` of each class at random from the first replica's rows that are kept."""
-    random = np.random.default_rng(seed_sequence(data.seeds[0], Purpose.SAMPLES, data.folds[0]))
+def _draw(data: TableDataModule, select: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """Return up to `ROWS` rows `[n, d]` of each class, drawn from the first replica's training rows.
+
+    `select` takes the row numbers of a class and returns those to draw from.
+    """
+    rng = np.random.default_rng(seed_sequence(data.seeds[0], Purpose.SAMPLES, data.folds[0]))
     drawn = []
     for k in range(data.classes):
-        rows = kept(data.draws.of_class(k, 0)).numpy()
-        drawn.append(data.rows.x[0][random.permutation(rows)[:ROWS]])
+        rows = select(data.draws.of_class(k, 0)).numpy()
+        drawn.append(data.rows.x[0][rng.permutation(rows)[:ROWS]])
     return drawn
 
 

@@ -60,7 +60,7 @@ class Counts(Record):
     calibration_error: int = _field("of the calibration error", "replicas", ge=0)
 
 
-class Rows(Record):
+class RowCounts(Record):
     """Rows per class of each part of a split, in the order of `classes`."""
 
     train: list[int] = _field("training rows, before resampling", "rows per class")
@@ -87,8 +87,8 @@ class ReplicaResult(Scores):
         "ACSA of that epoch on the rows that choose it; null for a method without epochs", "fraction"
     )
     diverged_at: int | None = _field("epoch in which its loss became NaN or infinite", "epoch", ge=0)
-    rows: Rows = _field("size of its split")
-    notes: list[str] = _field("what a reader should know of this replica")
+    rows: RowCounts = _field("size of its split")
+    notes: list[str] = _field("remarks on the replica, such as classes without test rows")
 
 
 class TableRecord(Record):
@@ -96,13 +96,13 @@ class TableRecord(Record):
 
     digest: str = _field("SHA-256 of its values, classes and fixed test rows", "hexadecimal")
     published: str | None = _field("the published dataset whose values these are; null for any other table")
-    file: str | None = _field("name of its file, where it is a file of one's own")
+    file: str | None = _field("name of the user's CSV file; null if the table is not read from one")
 
 
 class Result(Record):
     """A finished run."""
 
-    schema_version: Literal[1] = _field("version of this description", default=1)
+    schema_version: Literal[1] = _field("version of the schema", default=1)
     dataset: str = _field("name of the dataset")
     dataset_title: str = _field("its name in tables and figures")
     table: TableRecord = _field("the table that was used")
@@ -111,7 +111,7 @@ class Result(Record):
     gan_type: str | None = _field("game between G and D; null for a mode without a generator")
     fs: str = _field("name of the oversampling rate")
     fs_ratio: Finite | None = _field(
-        "smallest to largest class among Q's real rows after oversampling; null is the table's own ratio",
+        "smallest to largest class in Q's batches of real rows, as set by fs; null where fs changes nothing",
         "ratio",
     )
     protocol: str = _field("name of the protocol")
@@ -124,7 +124,8 @@ class Result(Record):
     optimistic: bool = _field("whether an epoch was chosen on the test rows")
     epoch_selection: str = _field("the choice of the epoch in words")
     variant: list[str] = _field(
-        "settings that are not the default of this mode, dataset and protocol, as key=value"
+        "settings other than epochs, replicas and seed that are not the default of this mode, dataset and "
+        "protocol, as key=value"
     )
     na: str | None = _field("why no replica has a result; null where one has")
     settings_compared: int = _field("settings that were tried to choose the defaults", "settings", ge=0)
@@ -136,7 +137,7 @@ class Result(Record):
     )
     defined: Counts = _field("replicas in which each metric is defined")
     replicas: list[ReplicaResult] = _field("one entry per replica", min_length=1)
-    parameters: dict[str, int] = _field("trainable numbers of each player, for one replica")
+    parameters: dict[str, int] = _field("number of trainable parameters of each player, for one replica")
     device: str = _field("where it was trained")
     threads: int = _field("torch threads", "threads")
     seconds: dict[str, Finite] = _field(

@@ -24,13 +24,14 @@ from adversarial_oversampling.config.variants import variant
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.data.sources import published_name
 from adversarial_oversampling.method_output import MethodOutput
-from adversarial_oversampling.results.read import CURVES, PREDICTIONS, RESULT, SAMPLES, WEIGHTS, read_table
+from adversarial_oversampling.results.files import CURVES, PREDICTIONS, RESULT, SAMPLES, WEIGHTS
+from adversarial_oversampling.results.read import read_table
 from adversarial_oversampling.results.schema import (
     METRICS,
     Counts,
     ReplicaResult,
     Result,
-    Rows,
+    RowCounts,
     Scores,
     TableRecord,
     mean,
@@ -121,7 +122,7 @@ def replica_result(output: MethodOutput, data: TableDataModule, r: int) -> Repli
     """Return the result of replica r: its metrics on the test rows, its best epoch, and what is undefined."""
     names = data.table.class_names
     split = data.splits[r]
-    # A replica whose rows could not be resampled was trained like the others; that is no result.
+    # A replica whose rows could not be resampled was trained on its original rows, which is not reported.
     na = data.not_applicable[r] or output.na[r]
     notes = list(data.notes[r])
     tested: dict[str, Any] = dict.fromkeys((*METRICS, "recall", "confusion", "best_epoch", "selection_acsa"))
@@ -147,7 +148,7 @@ def replica_result(output: MethodOutput, data: TableDataModule, r: int) -> Repli
         na=na,
         **tested,
         diverged_at=None if diverged_at < 0 else diverged_at,
-        rows=Rows(**counts),
+        rows=RowCounts(**counts),
         notes=notes,
     )
 
@@ -268,7 +269,7 @@ def write_run(
         if previous.is_dir():
             shutil.rmtree(previous)
         previous.mkdir()
-        for name in FILES:  # no result.json, no result: it goes first
+        for name in FILES:  # result.json is moved first: a folder without it holds no finished run
             if (run_dir / name).is_file():
                 os.replace(run_dir / name, previous / name)
     for name in reversed(FILES):

@@ -15,8 +15,8 @@ from omegaconf import DictConfig
 
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.display import summary
-from adversarial_oversampling.sweep import launchers
 from adversarial_oversampling.sweep.job import status_folder
+from adversarial_oversampling.sweep.launchers import check_launcher, limit_jobs_at_once
 from adversarial_oversampling.sweep.overrides import check_choices, count_jobs, is_search, parsed
 from adversarial_oversampling.sweep.search import check_search, open_study, show_best, show_search
 from adversarial_oversampling.sweep.status import (
@@ -42,8 +42,6 @@ def exit_on_error() -> Iterator[None]:
         yield
     except InputError as error:
         sys.exit(f"Error: {error}")
-    except OSError as error:
-        sys.exit(f"Error: paths.output_dir: {error}")
     except Exception:
         traceback.print_exc()
         sys.exit(1)
@@ -61,7 +59,8 @@ class SweepCallback(Callback):
         with exit_on_error():
             check_search(config)
             check_choices(config)
-            launchers.prepare(config)
+            check_launcher(config)
+            limit_jobs_at_once(config)
             self._start(config)
 
     def _start(self, config: DictConfig) -> None:
@@ -69,7 +68,10 @@ class SweepCallback(Callback):
         self.config = config
         self.varied = {item.key_or_group for item in parsed(config) if item.is_sweep_override()}
         self.folder = status_folder(config.hydra, config)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"paths.output_dir: {error}; choose another folder.") from error
         if self.search:
             open_study(config)
         self.statuses: dict[int, JobStatus] = {}
@@ -131,11 +133,11 @@ class SweepCallback(Callback):
             output = Path(status.folder) / OUTPUT
             return f"{head} FAILED {job_label(status, self.varied)}: {status.reason} ({output})"
         result = status.result()
-        took = "finished before" if status.status == "skipped" else duration(status.seconds)
+        time_text = "finished before" if status.status == "skipped" else duration(status.seconds)
         if self.search:  # settings are chosen without the test rows, so their metrics are not shown
             score = percent(result.mean_selection_acsa)
-            return f"{head} {job_label(status, self.varied)}: validation ACSA {score}, {took}"
-        return f"{head} {summary(result)}, {took}"
+            return f"{head} {job_label(status, self.varied)}: validation ACSA {score}, {time_text}"
+        return f"{head} {summary(result)}, {time_text}"
 
     def _seconds_per_job(self) -> float | None:
         """Return the seconds per job of this sweep; None before one was run."""

@@ -28,7 +28,7 @@ TRAINING = ("adversarial_oversampling.training.run",)
 def run_job(cfg: DictConfig, hydra: HydraConf) -> Result | None:
     """Run one job of a sweep and write its status; return its result, or None if it failed."""
     if "joblib" in hydra.launcher._target_ and (parent := parent_process()) and parent.pid:
-        processes.exit_with(parent.pid)  # joblib's workers outlive a sweep that is killed
+        processes.exit_with_parent(parent.pid)  # joblib's workers outlive a sweep that is killed
     os.chdir(hydra.runtime.cwd)  # a cluster's workers have a folder of their own
     run_dir = Path(hydra.runtime.output_dir)
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Checks and limits of a launcher before it gets a sweep's jobs."""
+"""Check a launcher before it gets a sweep's jobs, and limit how many it runs at once."""
 
 import shutil
 import socket
@@ -11,18 +11,18 @@ from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.text import one_line
 
 
-def prepare(config: DictConfig) -> None:
-    """Refuse a launcher that cannot run the jobs, and bound one that would start all of them at once.
+def check_launcher(config: DictConfig) -> None:
+    """Refuse a launcher that cannot run the jobs.
 
     Parameters
     ----------
     config : DictConfig
-        Of the multirun, with Hydra's own; a bound is added to its sweeper.
+        The configuration of the multirun, Hydra's own settings included.
 
     Raises
     ------
     InputError
-        Naming the launcher and the way out.
+        If there is no Slurm here, no Ray cluster, or not what a job requests. The message names the launcher.
     """
     launcher = config.hydra.launcher
     if "SlurmLauncher" in launcher._target_ and shutil.which("srun") is None:
@@ -31,37 +31,54 @@ def prepare(config: DictConfig) -> None:
             "or try launcher=submitit."
         )
     if "RayLauncher" in launcher._target_:
-        _connect_to_ray(launcher.ray)
-    # Optuna's sweeper has a bound of its own.
-    sweeper = config.hydra.sweeper
-    if "LocalLauncher" in launcher._target_ and sweeper.get("max_batch_size", 0) is None:
+        settings: Any = OmegaConf.to_container(launcher.ray, resolve=True)
+        _connect_to_ray(settings)
+        if settings["init"]["address"] == "local":  # a cluster may grow
+            _check_ray_resources(settings)
+
+
+def limit_jobs_at_once(config: DictConfig) -> None:
+    """Set the sweeper's batch size for a launcher that would start all jobs of a sweep at once.
+
+    Parameters
+    ----------
+    config : DictConfig
+        The configuration of the multirun; `hydra.sweeper.max_batch_size` is set if it is null.
+    """
+    sweeper = config.hydra.sweeper  # Optuna's has no batch size, but a limit of its own
+    if "LocalLauncher" in config.hydra.launcher._target_ and sweeper.get("max_batch_size", 0) is None:
         sweeper.max_batch_size = jobs_at_once(config)
 
 
-def _connect_to_ray(settings: DictConfig) -> None:
+def _connect_to_ray(settings: Any) -> None:
+    """Connect this process to Ray, or start Ray here; the launcher then uses the connection."""
     import ray  # slow to import, and not needed otherwise
 
-    resolved: Any = OmegaConf.to_container(settings, resolve=True)
-    address = resolved["init"]["address"]
+    address = settings["init"]["address"]
     try:
         if ":" in address:  # Ray itself would try for minutes
             host, port = address.removeprefix("ray://").rsplit(":", 1)
             socket.create_connection((host, int(port)), timeout=10).close()
-        # The launcher then uses this connection.
-        ray.init(**resolved["init"])
+        ray.init(**settings["init"])
     except Exception as error:  # Ray has many, for a cluster that is absent, older or closed
         problem = f"{type(error).__name__}: {one_line(error)}"
+        if address == "local":
+            raise InputError(f"launcher=ray: Ray does not start on this machine: {problem}") from error
         raise InputError(
             f"launcher=ray_cluster: no Ray cluster at {address}: start one with `ray start --head`, set "
             "RAY_ADDRESS, set RAY_AUTH_MODE=token if it asks for a token, or take launcher=ray. "
             f"Ray's error: {problem}"
         ) from error
-    if address != "local":  # a cluster may grow
-        return
+
+
+def _check_ray_resources(settings: Any) -> None:
+    """Refuse a request that this machine cannot meet; Ray would wait for it for ever."""
+    import ray
+
     resources: Any = ray.cluster_resources()  # type: ignore[no-untyped-call]
     for key, resource in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
-        requested, available = resolved["remote"].get(key, 0), resources.get(resource, 0)
-        if requested > available:  # Ray would wait for ever
+        requested, available = settings["remote"].get(key, 0), resources.get(resource, 0)
+        if requested > available:
             raise InputError(
                 f"launcher=ray: hydra.launcher.ray.remote.{key}={requested} for a job, and this machine has "
                 f"{available:g}; it follows trainer.accelerator, trainer.devices and threads."

@@ -23,14 +23,13 @@ def name_sweep(arguments: list[str]) -> None:
 
     `sweep.name` is the same when the same sweep is started again; `sweep.id` differs.
     """
-    multirun = get_args_parser().parse_known_args(arguments[1:])[0].multirun
-    if not multirun and "hydra.mode=MULTIRUN" not in arguments:
+    options = get_args_parser().parse_known_args(arguments[1:])[0]
+    if not options.multirun and "hydra.mode=MULTIRUN" not in options.overrides:
         return
-    # Beside the other overrides: argparse requires them in one piece.
-    places = [i for i, text in enumerate(arguments) if i and "=" in text and not text.startswith("-")]
-    place = places[0] if places else len(arguments)
-    # Where jobs run, and how many at once, makes no other sweep.
-    settings = sorted(arguments[i] for i in places if not PLACEMENT.match(arguments[i]))
+    # Insert them next to the other overrides: argparse requires positional arguments to be contiguous.
+    place = arguments.index(options.overrides[0], 1) if options.overrides else len(arguments)
+    # The name does not depend on where jobs run or how many run at once.
+    settings = sorted(override for override in options.overrides if not PLACEMENT.match(override))
     name = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
     started = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     arguments[place:place] = [f"sweep.name=sweep-{name}", f"sweep.id={started}"]
@@ -66,7 +65,7 @@ def check_choices(config: DictConfig) -> None:
     Raises
     ------
     InputError
-        Naming the choices and the setting.
+        If a choice does not have a setting. The message names both.
     """
     if is_search(config):  # its settings are drawn later
         return

@@ -25,13 +25,13 @@ def check_search(config: DictConfig) -> None:
     Raises
     ------
     InputError
-        Naming the protocol, or the mode and the settings.
+        If it would use test rows, vary settings that the mode does not have, or compare unlike trials.
     """
     if not is_search(config):
         return
     check(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
     if config.protocol.select_on == "test":
-        raise InputError("protocol=paper: a search must not look at test rows; take holdout or cv.")
+        raise InputError("protocol=paper: a search must not use test rows; give protocol=holdout or cv.")
     if "estimator" in config.mode:
         raise InputError(f"mode={config.mode.name} has no epochs to choose, and so no validation ACSA.")
     for item in parsed(config):

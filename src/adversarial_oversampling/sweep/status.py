@@ -14,10 +14,11 @@ from rich.table import Table
 from adversarial_oversampling.results.display import (
     comparison_setting,
     dataset_label,
-    mean_and_std,
+    mean_and_std_text,
     method_label,
 )
-from adversarial_oversampling.results.read import RESULT, read_result, write_atomically
+from adversarial_oversampling.results.files import RESULT, write_atomically
+from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.text import count
 
@@ -94,13 +95,13 @@ def show_comparison(statuses: Mapping[int, JobStatus]) -> None:
     for name in ("ACSA", "GM"):
         table.add_column(name, justify="right", no_wrap=True)
     rows = []
-    # A run that is the result of several jobs is one row: they differ by settings that its mode does not use.
+    # Jobs that differ only in settings that their mode does not use have one folder, and so one row.
     for status in {status.folder: status for _, status in sorted(statuses.items())}.values():
         if status.status != "failed":
             result = status.result()
             scores = ["NA"] * 2
             if result.na is None:
-                scores = [mean_and_std(result, metric) for metric in ("acsa", "g_mean")]
+                scores = [mean_and_std_text(result, metric) for metric in ("acsa", "g_mean")]
             rows.append([dataset_label(result), comparison_setting(result), method_label(result), *scores])
     for row in sorted(rows, key=lambda row: row[:2]):
         table.add_row(*map(escape, row))
@@ -118,7 +119,7 @@ def show_failed(statuses: Mapping[int, JobStatus], varied: Collection[str]) -> N
 
 
 def show_warnings(statuses: Mapping[int, JobStatus]) -> None:
-    """Print the warnings that jobs have logged, each once with the number of jobs."""
-    counts = Counter(warning for status in statuses.values() for warning in status.warnings)
-    for warning, jobs in counts.items():
-        print(f"Warning of {jobs} of {len(statuses)} jobs: {warning}")
+    """Print each warning that jobs have logged once, with the number of jobs."""
+    jobs = Counter(warning for status in statuses.values() for warning in dict.fromkeys(status.warnings))
+    for warning, number in jobs.items():
+        print(f"Warning in {number} of {len(statuses)} jobs: {warning}")

@@ -8,36 +8,16 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from adversarial_oversampling.config.catalogue import datasets
+from adversarial_oversampling.config.catalogue import suite_datasets
 from adversarial_oversampling.config.variants import DEFAULT_SETTINGS_TAG
+from adversarial_oversampling.curve_names import CURVES, monitor
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.schema import METRICS
+from adversarial_oversampling.text import capitalized
 
 if TYPE_CHECKING:
     import wandb_workspaces.workspaces as ws
 
-CURVES = {
-    "Q": (
-        "classifier/loss",
-        "classifier/real",
-        "classifier/generated",
-        "complement/loss",
-        "train/acsa",
-        "train/g_mean",
-    ),
-    "D": (
-        "discriminator/loss",
-        "discriminator/real",
-        "discriminator/generated",
-        "discriminator/gradient_penalty",
-    ),
-    "G": (
-        "generator/loss",
-        "generator/against_discriminator",
-        "generator/against_classifier",
-        "generator/perplexity",
-    ),
-}
 # Runs of a mode are one bar or line: their mean, with the standard deviation over them.
 BY_MODE: dict[str, Any] = {"groupby": "JobType", "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
 
@@ -65,28 +45,29 @@ def view(entity: str, project: str, dataset: str, protocol: str, tags: Sequence[
     except ImportError as error:
         raise InputError('wandb-workspaces is not installed: pip install ".[dashboard]"') from error
     optimistic = protocol == "paper"
-    monitor = "test_optimistic" if optimistic else "validation"
+    scores = monitor("test" if optimistic else "validation")
     # A mode without epochs chooses nothing on test rows, so its numbers are not optimistic.
     kinds = ("final_optimistic", "final") if optimistic else ("final",)
     bars: list[Any] = [
         BarPlot(
-            title=f"{title}{', OPTIMISTIC where a mode has epochs' * optimistic}",
+            title=f"{title}, OPTIMISTIC where a mode has epochs" if optimistic else title,
             metrics=[f"{kind}/{name}" for kind in kinds],
             **BY_MODE,
         )
         for name, title in METRICS.items()
     ]
-    curves = {"Choice of the epoch": (f"{monitor}/acsa", f"{monitor}/g_mean"), **CURVES}
+    curves = {"choice of the epoch": (f"{scores}/acsa", f"{scores}/g_mean"), **CURVES}
     sections = [ws.Section(name="Final numbers", panels=bars, is_open=True)] + [
         ws.Section(
-            name=name, panels=[LinePlot(title=metric, x="epoch", y=[metric], **BY_MODE) for metric in metrics]
+            name=capitalized(name),
+            panels=[LinePlot(title=metric, x="epoch", y=[metric], **BY_MODE) for metric in metrics],
         )
         for name, metrics in curves.items()
     ]
     return ws.Workspace(
         entity=entity,
         project=project,
-        name=f"{dataset}, {protocol}{' (optimistic)' * optimistic}",
+        name=f"{dataset}, {protocol}{' (optimistic)' if optimistic else ''}",
         sections=sections,
         runset_settings=ws.RunsetSettings(
             filters=expr.And(*(expr.Tags().isin([tag]) for tag in (dataset, protocol, *tags))),
@@ -99,23 +80,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m adversarial_oversampling.tracking.dashboard",
-        description="Save a view for each dataset of a Weights & Biases project: mode against mode.",
+        description="Save views of a Weights & Biases project that compare the modes, one for each dataset.",
     )
-    parser.add_argument("project", metavar="ENTITY/PROJECT")
+    parser.add_argument("project", metavar="ENTITY/PROJECT", help="W&B user or team, and project")
     parser.add_argument(
         "--datasets",
         nargs="+",
-        default=[name for name in datasets() if name != "csv"],
+        default=suite_datasets(),
         metavar="NAME",
-        help="default: the suite's",
+        help="datasets to make a view of; default: all datasets of the suite",
     )
     parser.add_argument("--protocol", default="holdout", help="holdout, cv or paper; default: %(default)s")
     parser.add_argument(
         "--tags",
         nargs="*",
-        default=(DEFAULT_SETTINGS_TAG,),
+        default=[DEFAULT_SETTINGS_TAG],
         metavar="TAG",
-        help="only runs that have these too; default: %(default)s, modes with their default settings",
+        help=f"show only runs with all of these tags; default: {DEFAULT_SETTINGS_TAG}",
     )
     options = parser.parse_args(arguments)
     entity, _, project = options.project.rpartition("/")

@@ -1,4 +1,4 @@
-"""Which finished results Weights & Biases still lacks. Importing this module does not import wandb."""
+"""Find out whether a finished result is still to be logged to Weights & Biases, without importing wandb."""
 
 import os
 from pathlib import Path
@@ -19,6 +19,6 @@ def is_pending(run_dir: Path, cfg: DictConfig) -> bool:
     return not logged.is_file() or logged.read_text() != result_digest(run_dir)
 
 
-def sweep_agent_waits() -> bool:
-    """Return whether this run was started by the agent of a W&B sweep, which waits for its metric."""
+def started_by_sweep_agent() -> bool:
+    """Return whether the agent of a W&B sweep has started this run and waits for its metric."""
     return bool(os.environ.get("WANDB_SWEEP_ID"))

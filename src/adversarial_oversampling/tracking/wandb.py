@@ -15,20 +15,16 @@ from typing import Any
 import wandb
 from pytorch_lightning.loggers import Logger, WandbLogger
 
-from adversarial_oversampling.results.read import (
-    PREDICTIONS,
-    RESULT,
-    WEIGHTS,
-    result_digest,
-    write_atomically,
-)
+from adversarial_oversampling.curve_names import monitor
+from adversarial_oversampling.results.files import PREDICTIONS, RESULT, WEIGHTS, write_atomically
+from adversarial_oversampling.results.read import result_digest
 from adversarial_oversampling.results.schema import METRICS, Result, mean
 from adversarial_oversampling.text import one_line, slug
-from adversarial_oversampling.tracking.pending import LOGGED, sweep_agent_waits
+from adversarial_oversampling.tracking.pending import LOGGED, started_by_sweep_agent
 
 log = logging.getLogger(__name__)
 
-Table = tuple[list[str | int], list[Iterable[Any]]]
+TableData = tuple[list[str | int], list[Iterable[Any]]]
 
 
 # What is logged: pure functions of a result.
@@ -43,8 +39,10 @@ def final_metrics(result: Result) -> dict[str, float]:
         for metric in METRICS
     }
     epochs: list[float] = [r.best_epoch for r in result.replicas if r.best_epoch is not None]
-    monitor = "test_optimistic" if result.optimistic else "validation"
-    values |= {f"best/{monitor}_acsa": result.mean_selection_acsa, "best/epoch": mean(epochs)}
+    values |= {
+        f"best/{monitor(result.select_on)}_acsa": result.mean_selection_acsa,
+        "best/epoch": mean(epochs),
+    }
     values |= {f"seconds/{part}": value for part, value in result.seconds.items()}
     return {name: float(value) for name, value in values.items() if value is not None}
 
@@ -65,7 +63,7 @@ def facts(result: Result) -> dict[str, str | bool]:
     }
 
 
-def replica_table(result: Result) -> Table:
+def replica_table(result: Result) -> TableData:
     """Return a row per replica: metrics, the recall of each class, the best epoch, why it has no result."""
     columns: list[str | int] = ["seed", "fold", *METRICS, *(f"recall of {name}" for name in result.classes)]
     columns += ["best_epoch", "selection_acsa", "na", "notes"]
@@ -79,7 +77,7 @@ def replica_table(result: Result) -> Table:
     return columns, rows
 
 
-def confusion_table(result: Result) -> Table:
+def confusion_table(result: Result) -> TableData:
     """Return every replica's confusion matrix: a row per cell."""
     classes = result.classes
     rows: list[Iterable[Any]] = [
@@ -92,7 +90,7 @@ def confusion_table(result: Result) -> Table:
     return ["seed", "fold", "true", "predicted", "rows"], rows
 
 
-def summed_confusion(result: Result) -> Table:
+def summed_confusion(result: Result) -> TableData:
     """Return the confusion matrix over all replicas in the form of W&B's own chart."""
     counts: dict[tuple[str, str], int] = {}
     for _, _, true, predicted, rows in confusion_table(result)[1]:
@@ -119,7 +117,7 @@ def begin(mode: str, *, init_timeout: float = 20, finish_timeout: float = 60, **
     **settings
         For `wandb.init`.
     """
-    limits = wandb.Settings(
+    run_settings = wandb.Settings(
         init_timeout=init_timeout,
         finish_timeout=finish_timeout,
         finish_timeout_raises=True,
@@ -128,21 +126,21 @@ def begin(mode: str, *, init_timeout: float = 20, finish_timeout: float = 60, **
         reinit="create_new",  # beside a run that the caller may have
     )
     if mode not in ("offline", "dryrun", "disabled"):
-        problem = unknown_user()
+        problem = login_problem()
         if problem is None:
             try:
-                return wandb.init(mode=mode, settings=limits, **settings)  # type: ignore[arg-type]
+                return wandb.init(mode=mode, settings=run_settings, **settings)  # type: ignore[arg-type]
             except wandb.errors.UsageError:
-                raise  # a setting that no network would mend
+                raise  # a wrong setting, which an offline run would have too
             except (wandb.Error, OSError) as error:
                 problem = error_text(error)
-                wandb.teardown()  # its service holds on to the run's id
+                wandb.teardown()  # W&B's service still has a run with this id
         log.warning("Weights & Biases is not reached, and this run is kept offline: %s.", problem)
         mode = "offline"
-    return wandb.init(mode=mode, settings=limits, **settings)  # type: ignore[arg-type]
+    return wandb.init(mode=mode, settings=run_settings, **settings)  # type: ignore[arg-type]
 
 
-def unknown_user() -> str | None:
+def login_problem() -> str | None:
     """Return why the server refuses this user; None if it does not."""
     try:
         if wandb.run is not None or wandb.login(prompt=False):
@@ -153,7 +151,7 @@ def unknown_user() -> str | None:
 
 
 def split_project(project: str, entity: str | None = None) -> dict[str, Any]:
-    """Return entity and project of PROJECT or ENTITY/PROJECT."""
+    """Return the arguments `entity` and `project` of `wandb.init`, from PROJECT or ENTITY/PROJECT."""
     prefix, _, name = project.rpartition("/")
     return {"entity": prefix or entity, "project": name}
 
@@ -194,7 +192,7 @@ def staging(folder: str) -> Iterator[None]:
 
 
 class Tracker(WandbLogger):
-    """Lightning's WandbLogger for runs that may be interrupted and resumed, and that W&B must never stop.
+    """A WandbLogger whose errors never stop the run, and that continues the W&B run of a resumed run.
 
     An interrupted attempt leaves the id of its W&B run in the folder `wandb`. The next attempt uses the id,
     logs every epoch from the first on, and so replaces what was there. When the connection is lost, the
@@ -205,9 +203,9 @@ class Tracker(WandbLogger):
     save_dir : str
         Folder of the run; W&B's files are in `wandb` below it.
     name : str
-        Of the run, and of its artifact.
+        Name of the W&B run and of its artifact.
     project, entity : str
-        The project may be given as ENTITY/PROJECT.
+        W&B project and its owner. The project may be given as ENTITY/PROJECT.
     offline : bool
         Keep the run in its folder. The environment variable WANDB_MODE overrides this.
     artifact : bool
@@ -230,69 +228,70 @@ class Tracker(WandbLogger):
         self._folder = Path(save_dir) / "wandb"
         self._id_file = self._folder / f"{slug(name)}.id"
         self._settings = {**settings, "name": name, "dir": save_dir}
-        if not sweep_agent_waits():  # the agent of a W&B sweep has set both
+        if not started_by_sweep_agent():  # the agent of a W&B sweep has set both
             self._settings |= {**split_project(project, entity), "id": self._run_id()}
         self._artifact = artifact
         self._result = ""
         self._logged: list[tuple[dict[str, float], int | None]] = []
         self._configuration: Any = {}
-        self._lost = False
+        self._failed = False
         try:
             run = begin(wanted_mode(offline), **self._settings)
         except Exception as error:
             log.warning("Weights & Biases cannot start, so nothing is logged there: %s.", error_text(error))
             run = wandb.init(mode="disabled")
         super().__init__(name=name, save_dir=save_dir, project=project, experiment=run, id=run.id)
-        with self._harmless():
+        with self._log_errors():
             if not run.disabled:
                 write_atomically(self._id_file, run.id)
 
     def _run_id(self) -> str:
-        if given := os.environ.get("WANDB_RUN_ID"):
-            return given
-        left = self._id_file.read_text() if self._id_file.is_file() else ""
-        return left or secrets.token_hex(4)
+        """Return the id of the W&B run: from the environment, of an interrupted attempt, or a new one."""
+        if environment_id := os.environ.get("WANDB_RUN_ID"):
+            return environment_id
+        previous_id = self._id_file.read_text() if self._id_file.is_file() else ""
+        return previous_id or secrets.token_hex(4)
 
     @contextmanager
-    def _harmless(self, level: int = logging.WARNING) -> Iterator[None]:
+    def _log_errors(self, level: int = logging.WARNING) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            self._lost = True
+            self._failed = True
             log.log(level, "Weights & Biases fails, and the run continues without it: %s.", error_text(error))
 
     def log_hyperparams(self, params: Any) -> None:
         """Log the configuration; keys that a W&B sweep has set stay, with the resolved ones beside them."""
         self._configuration = params
-        if not self._lost:
-            with self._harmless():
-                taken = set(self.experiment.config.keys()) if sweep_agent_waits() else ()
+        if not self._failed:
+            with self._log_errors():
+                taken = set(self.experiment.config.keys()) if started_by_sweep_agent() else ()
                 params = {f"resolved.{key}" if key in taken else key: value for key, value in params.items()}
                 super().log_hyperparams(params)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log numbers; the step is the epoch."""
         self._logged.append((dict(metrics), step))
-        if not self._lost:
-            with self._harmless():
+        if not self._failed:
+            with self._log_errors():
                 self.experiment.log(dict(metrics), step=step)
 
     def log_result(self, result: Result, run_dir: Path) -> None:
         """Log a finished run: facts, tables, confusion matrices and, if configured, its files."""
-        if not self._lost:
-            with self._harmless():
+        if not self._failed:
+            with self._log_errors():
                 self._log_result(result, run_dir)
-        if self._lost:
-            with self._harmless():
+        if self._failed:
+            with self._log_errors():
                 self._begin_again()
                 self._log_result(result, run_dir)
 
     def _begin_again(self) -> None:
         for stop in (lambda: self.experiment.finish(exit_code=1), wandb.teardown):
-            with self._harmless(logging.DEBUG):  # the failure has been logged
+            with self._log_errors(logging.DEBUG):  # the failure has been logged
                 stop()
         self._experiment = begin("offline", **self._settings)
-        self._lost = False
+        self._failed = False
         self.log_hyperparams(self._configuration)
         for metrics, step in self._logged:
             self._experiment.log(metrics, step=step)
@@ -320,10 +319,10 @@ class Tracker(WandbLogger):
 
     def finish(self, exit_code: int) -> None:
         """Finish the W&B run. After a success the files of earlier attempts are deleted."""
-        with self._harmless():
+        with self._log_errors():
             run = self.experiment
             end(run, exit_code)
-            if run.disabled or exit_code or self._lost:
+            if run.disabled or exit_code or self._failed:
                 return
             write_atomically(self._folder / LOGGED.name, self._result)
             self._id_file.unlink()
@@ -346,7 +345,7 @@ def artifact_of(result: Result, run_dir: Path, name: str) -> wandb.Artifact:
     return artifact
 
 
-# What `training.run` calls.
+# Logging of a finished run.
 
 
 def log_result(loggers: Sequence[Logger], result: Result, run_dir: Path) -> None:

@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
 
 from adversarial_oversampling.config.identity import has_generator
+from adversarial_oversampling.curve_names import monitor
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game.module import Game
@@ -95,7 +96,7 @@ def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
         optimizers=optimizers,
         schedule=build("schedule", cfg.schedule),
         noise=Streams(data.seeds, Purpose.GAME, data.folds, rows=data.row_shard),
-        monitor="test_optimistic" if cfg.protocol.select_on == "test" else "validation",
+        monitor=monitor(cfg.protocol.select_on),
     )
 
 
@@ -126,6 +127,11 @@ def build_trainer(
         settings["plugins"] = [AtomicCheckpointIO()]
         on_gpu = settings["accelerator"] != "cpu" and torch.cuda.is_available()
         settings["devices"] = [replicas.rank] if on_gpu and replicas.world_size > 1 else 1
+    if settings["accelerator"] in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise InputError(
+            f"trainer.accelerator={settings['accelerator']}: torch finds no GPU on this machine; take "
+            "trainer=cpu, or install a CUDA build of torch and its driver."
+        )
     trainer: Trainer = build(
         "trainer",
         settings,

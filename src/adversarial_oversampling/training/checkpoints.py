@@ -17,8 +17,8 @@ from adversarial_oversampling.shard import WHOLE, Shard
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Replace a checkpoint atomically: a run that is killed while it saves keeps the previous one.
 
-    Lightning's own save goes through the system's folder for temporary files, from where the file may be
-    copied.
+    Lightning writes to the system's temporary folder first. If that is on another disk, the file is then
+    copied, which is not atomic.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
@@ -40,7 +40,7 @@ def check_readable(checkpoint: Path) -> None:
     Raises
     ------
     InputError
-        Naming the file.
+        If the file is damaged. The message names it.
     """
     try:
         torch.load(checkpoint, map_location="cpu", weights_only=True)

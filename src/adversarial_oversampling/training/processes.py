@@ -46,7 +46,7 @@ def call(functions: Sequence[Callable[[], Any]], preload: Sequence[str] = ()) ->
     _start_server()
     children: dict[Any, BaseProcess] = {}
     values: dict[Any, Any] = {}
-    ready = None  # a process that has failed ends by itself
+    ready = None  # the receiver that is being read; if reading fails, its process need not be killed
     try:
         for function in functions:
             receiver, sender = context.Pipe(duplex=False)
@@ -74,7 +74,8 @@ def _start_server() -> None:
     if threading.current_thread() is not threading.main_thread():
         ensure_running()  # only the main thread may set a signal's handler
         return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the server inherits
+    handler = signal.getsignal(signal.SIGINT) or signal.SIG_DFL
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the server inherits
     try:
         ensure_running()
     finally:
@@ -96,8 +97,8 @@ def _receive(receiver: Any, child: BaseProcess) -> Any:
     except (EOFError, OSError):  # the process ended before it had sent its value, or while it did
         child.join()
         code = child.exitcode or 0
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        raise ProcessDiedError(how) from None
+        reason = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        raise ProcessDiedError(reason) from None
     if isinstance(error, InputError):
         raise error
     if error is not None:
@@ -130,19 +131,19 @@ def _die_with_parent() -> None:
 
 
 @cache
-def exit_with(process: int) -> None:
+def exit_with_parent(parent_pid: int) -> None:
     """Exit, and so end the children, within a second of the end of the process that started this one.
 
     For a joblib worker, which would otherwise continue after its sweep was killed.
 
     Parameters
     ----------
-    process : int
-        The number of the process that started this one.
+    parent_pid : int
+        Process id of the process that started this one.
     """
 
     def follow() -> None:
-        while os.getppid() == process:  # an orphan gets another parent
+        while os.getppid() == parent_pid:  # an orphan gets another parent
             time.sleep(1)
         os._exit(1)
 

@@ -24,11 +24,12 @@ from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.method_output import MethodOutput, join, not_applicable
 from adversarial_oversampling.results import read, write
+from adversarial_oversampling.results.files import RESULT
 from adversarial_oversampling.results.samples import sample
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.shard import WHOLE, Shard, shards
 from adversarial_oversampling.tracking import wandb as tracking
-from adversarial_oversampling.tracking.pending import is_pending, sweep_agent_waits
+from adversarial_oversampling.tracking.pending import is_pending, started_by_sweep_agent
 from adversarial_oversampling.training import processes
 from adversarial_oversampling.training.build import build, build_data, build_game, build_trainer
 from adversarial_oversampling.training.checkpoints import (
@@ -74,7 +75,7 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> Result:
     with locked(run_dir, wait):
         result = read.finished(run_dir, cfg)
         if result is not None:
-            log.info("Already finished: showing %s. Train again with rerun=true.", run_dir / read.RESULT)
+            read.log_stored(run_dir)
             log_finished(cfg, run_dir, result)
             delete_checkpoints(cfg, run_dir)
             return result
@@ -84,9 +85,9 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> Result:
             result = processes.call(parts, PRELOAD)[0]
         else:
             result = run_method(cfg, run_dir)
-        assert result is not None  # None is of a shard that does not write
+        assert result is not None  # only processes with rows.rank > 0 return None
         delete_checkpoints(cfg, run_dir)
-    log.info("Finished: %s", run_dir / read.RESULT)
+    log.info("Finished: %s", run_dir / RESULT)
     return result
 
 
@@ -118,8 +119,8 @@ def locked(run_dir: Path, wait: bool = False) -> Iterator[None]:
 def run_method(cfg: DictConfig, run_dir: Path, rows: Shard = WHOLE) -> Result | None:
     """Train and test the configured method and write the result; resume from a checkpoint if there is one.
 
-    With a shard of the rows this process is one of several that train one game: each has its part of every
-    batch, and only the first one logs, writes and returns the result.
+    If `rows` is a shard, this process is one of several that train one game on parts of every batch. Only the
+    first process logs, writes and returns the result; the others return None.
     """
     prepare_process(cfg)
     started = time.perf_counter()
@@ -197,7 +198,7 @@ def fit(trainer: Trainer, game: Game, data: TableDataModule, checkpoint: Path) -
 def run_row_shard(cfg: DictConfig, run_dir: Path, rows: Shard, port: int) -> Result | None:
     """Train in one of several processes that share every batch."""
     if rows.rank > 0:
-        logging.getLogger().setLevel(logging.ERROR)  # the first process logs the rest
+        logging.getLogger().setLevel(logging.ERROR)  # the first process logs the same messages
     os.environ |= {"LOCAL_RANK": str(rows.rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     return run_method(cfg, run_dir, rows)
 
@@ -205,7 +206,7 @@ def run_row_shard(cfg: DictConfig, run_dir: Path, rows: Shard, port: int) -> Res
 def run_replica_shard(
     cfg: DictConfig, run_dir: Path, replicas: Shard
 ) -> tuple[MethodOutput, pd.DataFrame | None]:
-    """Train the games of some of the replicas."""
+    """Train and test the replicas of a shard; return their output and a sample of rows."""
     prepare_process(cfg)
     data = build_data(cfg, replicas=replicas)
     data.setup()
@@ -213,12 +214,13 @@ def run_replica_shard(
 
 
 def prepare_process(cfg: DictConfig) -> None:
-    """Set up a process that trains."""
-    for name in ("pytorch_lightning", "lightning_fabric"):  # advertisements, and one line per process
+    """Set log levels, warning filters, deterministic matrix products and the number of threads."""
+    # Lightning logs tips, and the same line in every process.
+    for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Between Lightning and torch, once a job; a user could change nothing about it.
+    # Lightning calls a deprecated function of torch; a user cannot avoid the warning.
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec", category=FutureWarning)
-    # Older versions of torch have no other name for it.
+    # `broadcast_buffers` is deprecated, but older versions of torch do not have its replacement.
     warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
     torch.set_num_threads(cfg.threads)
@@ -244,7 +246,7 @@ def begin_logging(cfg: DictConfig, run_dir: Path, only: Collection[str] | None =
 
 def log_finished(cfg: DictConfig, run_dir: Path, result: Result) -> None:
     """Log a finished result to Weights & Biases if no run of it is complete there."""
-    if sweep_agent_waits() or is_pending(run_dir, cfg):
+    if started_by_sweep_agent() or is_pending(run_dir, cfg):
         trackers = begin_logging(cfg, run_dir, only=["wandb"])
         with tracking.finishing(trackers):
             log_history(trackers, *write.read_curves(run_dir, result))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from adversarial_oversampling.report.common import cells
+from adversarial_oversampling.report.common import default_runs
 from adversarial_oversampling.report.figures.curves import curve_pictures
 from adversarial_oversampling.report.figures.fs import fs_pictures
 from adversarial_oversampling.report.figures.modes import mode_pictures
@@ -40,7 +40,7 @@ def pictures(frame: pd.DataFrame, replicas: pd.DataFrame, ranks: Mapping[str, An
     ranks : mapping
         From a comparison setting to autorank's result.
     """
-    runs = cells(frame)
+    runs = default_runs(frame)
     return [
         *mode_pictures(runs, replicas),
         *rank_pictures(ranks),

@@ -13,16 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from adversarial_oversampling.curve_names import monitor
 from adversarial_oversampling.report.common import by_setting_and_dataset, file_name, rows_of
 from adversarial_oversampling.report.figures.picture import Picture
 from adversarial_oversampling.report.figures.theme import Theme
-from adversarial_oversampling.results.read import CURVES, read_table
+from adversarial_oversampling.results.files import CURVES
+from adversarial_oversampling.results.read import read_table
+from adversarial_oversampling.results.schema import METRICS
 from adversarial_oversampling.text import capitalized
 
 COLUMNS = 4
-SCORES = (
-    ("ACSA, %", ("validation/acsa", "test_optimistic/acsa")),
-    ("GM, %", ("validation/g_mean", "test_optimistic/g_mean")),
+SCORES = tuple(
+    (f"{METRICS[metric]}, %", tuple(f"{monitor(rows)}/{metric}" for rows in ("validation", "test")))
+    for metric in ("acsa", "g_mean")
 )
 # Title and columns of each panel, row by row; a panel without values is left out.
 WITH_GENERATOR = (
@@ -160,7 +163,7 @@ def curve_pictures(runs: pd.DataFrame, styles: Mapping[str, tuple[str, str]]) ->
     Parameters
     ----------
     runs : DataFrame
-        The cells of the run frame.
+        The runs with default settings of the run frame.
     styles : mapping
         Color and line style of every mode.
     """

@@ -87,7 +87,7 @@ def mode_pictures(runs: pd.DataFrame, replicas: pd.DataFrame) -> list[Picture]:
     Parameters
     ----------
     runs : DataFrame
-        The cells of the run frame.
+        The runs with default settings of the run frame.
     replicas : DataFrame
         The replica frame.
     """

@@ -18,7 +18,8 @@ from adversarial_oversampling.report import paper
 from adversarial_oversampling.report.common import file_name, rows_of
 from adversarial_oversampling.report.figures.picture import Picture
 from adversarial_oversampling.report.figures.theme import Theme
-from adversarial_oversampling.results.read import SAMPLES, read_table
+from adversarial_oversampling.results.files import SAMPLES
+from adversarial_oversampling.results.read import read_table
 from adversarial_oversampling.text import capitalized
 
 REAL, GENERATED = "real", "generated"
@@ -32,7 +33,7 @@ GUIDE = (
     "the best epoch. If it is an early one, G still combines many anchors, and its rows lie near the mean of "
     "their class."
 )
-AS_THE_FIRST = "Read it as the first picture of this section."
+AS_THE_FIRST = "For the symbols, see the first picture of this section."
 CAUTION = (
     "Each method has its own Q, which shapes the generated rows as much as G does: compare the crosses with "
     "the dots of the same panel before drawing a conclusion."
@@ -40,7 +41,7 @@ CAUTION = (
 
 
 @dataclass(frozen=True)
-class Rows:
+class SampledRows:
     """Real and generated rows of a mode, as its Q sees them.
 
     Attributes
@@ -59,14 +60,14 @@ class Rows:
         """Columns of the table, named `x_...`."""
         return [str(name) for name in self.frame if str(name).startswith("x_")]
 
-    def part(self, kind: str) -> pd.DataFrame:
+    def of_kind(self, kind: str) -> pd.DataFrame:
         """Return the real or the generated rows."""
         return self.frame[self.frame["kind"] == kind]
 
 
-def describe(rows: Rows, classes: Sequence[str]) -> str:
+def describe(rows: SampledRows, classes: Sequence[str]) -> str:
     """Return in one line the mean p_own of generated rows and how many anchors they combine."""
-    generated = rows.part(GENERATED)
+    generated = rows.of_kind(GENERATED)
     own = generated.groupby("class")["p_own"].mean()
     own = own.reindex([name for name in classes if name in own.index]).dropna()
     anchors = generated["anchors_used"].mean()
@@ -92,11 +93,15 @@ def _window(values: np.ndarray) -> tuple[float, float]:
 
 
 def _scatter(
-    ax: Axes, rows: Rows, points: Callable[[pd.DataFrame], np.ndarray], classes: Sequence[str], theme: Theme
+    ax: Axes,
+    rows: SampledRows,
+    points: Callable[[pd.DataFrame], np.ndarray],
+    classes: Sequence[str],
+    theme: Theme,
 ) -> None:
     for name, (color, marker) in class_styles(classes, theme).items():
         for kind in (REAL, GENERATED):
-            part = rows.part(kind)
+            part = rows.of_kind(kind)
             part = part[part["class"] == name]
             if part.empty:
                 continue
@@ -117,11 +122,11 @@ def _scatter(
                 )
 
 
-def _draw_intervals(ax: Axes, rows: Rows, classes: Sequence[str], theme: Theme) -> None:
+def _draw_intervals(ax: Axes, rows: SampledRows, classes: Sequence[str], theme: Theme) -> None:
     """Draw the middle 90 % of p_own and its mean, per class: generated rows above, real rows below."""
     for i, (name, (color, _)) in enumerate(class_styles(classes, theme).items()):
         for kind, y, alpha in ((GENERATED, i - 0.16, 0.95), (REAL, i + 0.2, 0.35)):
-            part = rows.part(kind)
+            part = rows.of_kind(kind)
             own = part.loc[part["class"] == name, "p_own"].dropna()
             if own.empty:
                 continue
@@ -151,11 +156,11 @@ def _draw_legend(figure: Figure, classes: Sequence[str], theme: Theme) -> None:
     figure.legend(handles=[*kinds, *handles], loc="outside upper left", ncols=7, fontsize=8)
 
 
-def _draw_components(modes: Sequence[Rows], classes: Sequence[str], theme: Theme) -> Figure:
+def _draw_components(modes: Sequence[SampledRows], classes: Sequence[str], theme: Theme) -> Figure:
     columns = min(3, len(modes))
     lines = -(-len(modes) // columns)
     strip_height = 0.35 + 0.17 * len(classes)
-    real = pd.concat([rows.part(REAL)[rows.features] for rows in modes]).drop_duplicates()
+    real = pd.concat([rows.of_kind(REAL)[rows.features] for rows in modes]).drop_duplicates()
     components = PCA(n_components=2).fit(real.to_numpy())
 
     def points(part: pd.DataFrame) -> np.ndarray:
@@ -189,9 +194,9 @@ def _draw_components(modes: Sequence[Rows], classes: Sequence[str], theme: Theme
     return figure
 
 
-def _draw_pairs(modes: Sequence[Rows], classes: Sequence[str], theme: Theme) -> Figure:
+def _draw_pairs(modes: Sequence[SampledRows], classes: Sequence[str], theme: Theme) -> Figure:
     pairs = list(combinations(modes[0].features, 2))
-    real = pd.concat([rows.part(REAL) for rows in modes])
+    real = pd.concat([rows.of_kind(REAL) for rows in modes])
     with mpl.rc_context(theme.rc):
         figure = Figure(figsize=(2.9 * len(pairs), 0.6 + 2.5 * len(modes)), layout="constrained")
         grid = figure.subplots(len(modes), len(pairs), squeeze=False)
@@ -217,7 +222,7 @@ def row_pictures(runs: pd.DataFrame) -> list[Picture]:
     Parameters
     ----------
     runs : DataFrame
-        The cells of the run frame.
+        The runs with default settings of the run frame.
     """
     pictures: list[Picture] = []
     for _, group in runs.groupby("dataset", sort=False):
@@ -230,7 +235,7 @@ def row_pictures(runs: pd.DataFrame) -> list[Picture]:
             (run for run in with_rows if run.setting == setting),
             key=lambda run: (not run.has_generator, run.order, run.mode),
         )
-        rows = {run.mode: Rows(run.title, read_table(Path(run.folder) / SAMPLES)) for run in shown}
+        rows = {run.mode: SampledRows(run.title, read_table(Path(run.folder) / SAMPLES)) for run in shown}
         if len(rows[shown[0].mode].features) < 2:  # a single column has no second component
             continue
         pictures.append(
