@@ -155,7 +155,7 @@ def test_filters_hide_lines_and_count_the_rest(opened: "playwright.Page") -> Non
     assert column(opened, "method") == ["ADASYN+Q"]
     opened.get_by_role("button", name="Show all").click()
     # The form's reset sets the count before the rows are shown again.
-    opened.wait_for_function("document.querySelectorAll('#runs-table tbody tr:not([hidden])').length === 11")
+    playwright.expect(opened.locator("#runs-table tbody tr:not([hidden])")).to_have_count(total)
     assert opened.locator("#count").inner_text() == "11 of 11 runs"
     opened.locator("[data-filter=protocol]").select_option("paper")
     opened.locator("[data-filter=method]").select_option("AO")
