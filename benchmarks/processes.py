@@ -38,7 +38,8 @@ def main() -> None:
     overrides = [f"trainer.max_epochs={arguments.epochs}", *arguments.overrides]
     shared = ["trainer=ddp", f"trainer.devices={arguments.processes}"]
 
-    seconds([*overrides, "trainer.max_epochs=1", *shared])  # imports and caches
+    for devices in [], shared:
+        seconds([*overrides, "trainer.max_epochs=1", *devices])  # imports and caches
     ratios = []
     for _ in range(arguments.repeats):
         one, several = seconds(overrides), seconds([*overrides, *shared])

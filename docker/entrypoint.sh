@@ -13,48 +13,51 @@ fail() {
   exit 1
 }
 
-# Return 0 if a folder, or one above it, is mounted into the container.
+# Return 0 if an absolute folder, or one above it, is mounted into the container.
 mounted() {
   while read -r _ _ _ _ point _; do
-    case $1/ in
+    case ${1%/}/ in
       "$point"/*) return 0 ;;
     esac
   done < /proc/self/mountinfo
   return 1
 }
 
-# Exit with an error unless a folder, given as Hydra or the report would take it, is writable and on a mounted volume.
+# Exit with an error unless a folder is on a mounted volume and writable. A relative one is in the working directory.
 require_mounted() {
-  case $1 in
-    /*) folder=$1 ;;
-    *) folder=${PWD%/}/$1 ;;
-  esac
-  if [ "${ADVERSARIAL_OVERSAMPLING_ALLOW_UNMOUNTED:-0}" != 1 ] && ! mounted "$folder"; then
-    fail "nothing is mounted at $folder, so the results would be deleted with the container:" \
+  [ "${ADVERSARIAL_OVERSAMPLING_ALLOW_UNMOUNTED:-0}" != 1 ] || return 0
+  folder=$(realpath --canonicalize-missing -- "$1")
+  mounted "$folder" \
+    || fail "nothing is mounted at $folder, so the results would be deleted with the container:" \
       "add -v \"\$PWD/multirun:$folder\" (or -e ADVERSARIAL_OVERSAMPLING_ALLOW_UNMOUNTED=1)."
-  fi
-  if [ -d "$folder" ] && [ ! -w "$folder" ]; then
-    fail "$folder is not writable for user $(id -u): create the mounted folder before the container starts," \
+  until [ -d "$folder" ]; do
+    folder=$(dirname "$folder")
+  done
+  [ -w "$folder" ] \
+    || fail "$folder is not writable for user $(id -u): create the mounted folder before the container starts," \
       "and add --user \"\$(id -u):\$(id -g)\"."
-  fi
 }
 
 case ${1:-} in
   report)
     shift
-    output=/multirun previous=
+    [ $# != 0 ] || set -- /multirun --output /multirun/report
+    output='' runs='' number=0 previous=''
     for argument; do
-      case $argument in
-        -h | --help) output= && break ;;
-        --output=*) output=${argument#*=} ;;
+      case $previous:$argument in
+        *:-h | *:--help) exec python -m adversarial_oversampling.report "$@" ;;
+        --output:*) output=$argument ;;
+        *:--output=*) output=${argument#*=} ;;
+        --wandb:* | *:-*) ;;
+        *) runs=$argument number=$((number + 1)) ;;
       esac
-      [ "$previous" != --output ] || output=$argument
       previous=$argument
     done
-    [ -z "$output" ] || require_mounted "$output"
-    if [ $# = 0 ]; then
-      set -- /multirun --output /multirun/report
+    # The command's default: RUNS/report for a single folder, else multirun/report.
+    if [ "$number" != 1 ] || [ ! -d "$runs" ]; then
+      runs=multirun
     fi
+    require_mounted "${output:-$runs/report}"
     exec python -m adversarial_oversampling.report "$@"
     ;;
   dashboard)
@@ -63,19 +66,24 @@ case ${1:-} in
     ;;
 esac
 
-# The folder of the runs; empty for commands that only print. Hydra's own settings override paths.output_dir.
-output=/multirun folder='' sweep_folder='' sweep=
+# Hydra's own settings override paths.output_dir: hydra.run.dir for a single run, hydra.sweep.dir for a sweep.
+output=multirun run_folder='' sweep_folder='' sweep=''
 for argument; do
-  case $argument in
+  case ${argument#++} in
     -h | --help | --hydra-help | --version | -c | --cfg | --cfg=* | -i | --info | --info=* | -sc | --shell-completion)
-      exec python -m adversarial_oversampling.train "$@"
+      exec python -m adversarial_oversampling.train "$@" # prints only
       ;;
     -m | --multirun | hydra.mode=MULTIRUN) sweep=1 ;;
     paths.output_dir=*) output=${argument#*=} ;;
-    hydra.run.dir=*) folder=${argument#*=} ;;
+    hydra.run.dir=*) run_folder=${argument#*=} ;;
     hydra.sweep.dir=*) sweep_folder=${argument#*=} ;;
   esac
 done
+folder=$run_folder
 [ -z "$sweep" ] || folder=$sweep_folder
+# shellcheck disable=SC2016   # an interpolation of Hydra, not of the shell
+case $folder in
+  '${paths.output_dir}'*) folder=$output${folder#*\}} ;;
+esac
 require_mounted "${folder:-$output}"
 exec python -m adversarial_oversampling.train "$@"

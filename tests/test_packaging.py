@@ -240,11 +240,20 @@ def test_the_first_argument_chooses_the_command(
         ["-m", "hydra.sweep.dir=/dev-beside", f"paths.output_dir={MOUNTED}"],
         [f"paths.output_dir={MOUNTED}", "hydra.run.dir=never-mounted"],
         ["paths.output_dir=never-mounted"],
+        ["paths.output_dir=."],
+        [f"paths.output_dir={MOUNTED}/../../never-mounted"],
+        [f"paths.output_dir={MOUNTED}", "++hydra.run.dir=/never-mounted"],
+        ["--multirun", f"hydra.run.dir={MOUNTED}", "paths.output_dir=never-mounted"],
+        [f"hydra.sweep.dir={MOUNTED}", "paths.output_dir=never-mounted"],
+        ["hydra.run.dir=${paths.output_dir}/run", "paths.output_dir=never-mounted"],
+        ["report", MOUNTED, "--output", "never-mounted"],
+        ["report", "/etc"],
+        ["report", "--wandb", "me/project", "/etc"],
         ["report", MOUNTED, "--output", f"{UNMOUNTED}/report"],
         ["report", MOUNTED, f"--output={UNMOUNTED}/report"],
     ],
 )
-def test_training_without_a_mounted_folder_is_refused(entrypoint: Entrypoint, arguments: list[str]) -> None:
+def test_output_outside_mounted_folders_is_refused(entrypoint: Entrypoint, arguments: list[str]) -> None:
     refused = entrypoint(*arguments)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert re.fullmatch(r'Error: nothing is mounted at /.*-v "\$PWD/multirun:/.*\n', refused.stderr)
@@ -252,7 +261,9 @@ def test_training_without_a_mounted_folder_is_refused(entrypoint: Entrypoint, ar
 
 
 @pytest.mark.skipif(Path("/multirun").exists(), reason="/multirun exists here")
-@pytest.mark.parametrize("arguments", [[], ["mode=do"], ["report"], ["report", "/data/runs"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["mode=do"], ["report"], ["report", "/data/runs"], ["report", MOUNTED, "/etc"]]
+)
 def test_the_default_folder_is_multirun(entrypoint: Entrypoint, arguments: list[str]) -> None:
     refused = entrypoint(*arguments)
     assert refused.returncode == 1
@@ -264,11 +275,16 @@ def test_the_default_folder_is_multirun(entrypoint: Entrypoint, arguments: list[
     [
         [f"paths.output_dir={MOUNTED}"],
         [f"paths.output_dir={MOUNTED}/runs"],
+        [f"paths.output_dir=..{MOUNTED}/runs"],
+        [f"hydra.run.dir={MOUNTED}/run", "paths.output_dir=never-mounted"],
+        ["hydra.run.dir=${paths.output_dir}/run", f"paths.output_dir={MOUNTED}"],
         ["--help"],
         ["mode=do", "--cfg", "job"],
         ["-m", "--info=searchpath"],
         ["report", "--help"],
         ["report", "/data/runs", "--output", f"{MOUNTED}/report"],
+        ["report", MOUNTED],
+        ["report", "--wandb", "me/project", MOUNTED],
         [f"paths.output_dir={MOUNTED}", "hydra.sweep.dir=/of-sweeps-only"],
         ["-m", f"hydra.sweep.dir={MOUNTED}/runs"],
         ["dashboard", "me/project"],
@@ -281,6 +297,13 @@ def test_mounted_folders_and_commands_that_only_print_are_accepted(
     accepted = entrypoint(*arguments)
     assert (accepted.returncode, accepted.stderr) == (0, "")
     assert accepted.stdout.startswith("-m adversarial_oversampling.")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_the_user_cannot_write_is_refused(entrypoint: Entrypoint) -> None:
+    refused = entrypoint("paths.output_dir=/proc/runs")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert re.fullmatch(r"Error: /proc is not writable for user \d+: .*--user .*\n", refused.stderr)
 
 
 def test_the_image_starts_with_the_entry_point() -> None:

@@ -1,14 +1,15 @@
-"""What is seen to before a launcher gets its jobs; see test_sweep for whole sweeps."""
+"""Checks and limits of launchers; test_sweep runs whole sweeps."""
 
 import pytest
 from hydra import compose, initialize_config_dir
 
 from adversarial_oversampling.config.compose import config_dir
-from adversarial_oversampling.sweep.launchers import prepare
+from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.sweep.launchers import check_launcher, limit_jobs_at_once
 
 
 @pytest.mark.parametrize(
-    ("overrides", "bound"),
+    ("overrides", "limit"),
     [
         (["launcher=submitit"], 8),
         (["launcher=submitit", "threads=2", "trainer=ddp", "trainer.accelerator=cpu"], 2),
@@ -19,22 +20,44 @@ from adversarial_oversampling.sweep.launchers import prepare
     ],
 )
 def test_no_launcher_starts_all_jobs_of_a_sweep_at_once(
-    monkeypatch: pytest.MonkeyPatch, overrides: list[str], bound: int | None
+    monkeypatch: pytest.MonkeyPatch, overrides: list[str], limit: int | None
 ) -> None:
     monkeypatch.setattr("joblib.cpu_count", lambda: 8)
     with initialize_config_dir(config_dir(), version_base="1.3"):
         config = compose("train", overrides=overrides, return_hydra_config=True)
-    prepare(config)
-    assert config.hydra.sweeper.max_batch_size == bound
+    limit_jobs_at_once(config)
+    assert config.hydra.sweeper.max_batch_size == limit
     if "joblib" in overrides[0]:
         assert config.hydra.launcher.n_jobs == 8
 
 
-def test_a_search_has_a_bound_of_its_own() -> None:
+def test_a_search_has_a_limit_of_its_own() -> None:
     with initialize_config_dir(config_dir(), version_base="1.3"):
         config = compose(
             "train", overrides=["launcher=submitit", "hparams_search=q"], return_hydra_config=True
         )
-    prepare(config)
+    limit_jobs_at_once(config)
     assert "max_batch_size" not in config.hydra.sweeper
     assert config.hydra.sweeper.n_jobs == 1
+
+
+@pytest.mark.parametrize(
+    ("launcher", "address", "message"),
+    [
+        ("ray", "local", r"^launcher=ray: Ray does not start on this machine: RuntimeError: no room$"),
+        ("ray_cluster", "auto", r"^launcher=ray_cluster: no Ray cluster at auto: .*RuntimeError: no room$"),
+    ],
+)
+def test_a_failing_ray_is_reported_as_what_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, launcher: str, address: str, message: str
+) -> None:
+    def fail(**_: object) -> None:
+        raise RuntimeError("no room")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("ray.init", fail)
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        config = compose("train", overrides=[f"launcher={launcher}"], return_hydra_config=True)
+    assert config.hydra.launcher.ray.init.address == address
+    with pytest.raises(InputError, match=message):
+        check_launcher(config)

@@ -386,7 +386,7 @@ def test_a_sweep_stopped_by_hand_says_so(tmp_path: Path, launcher: str) -> None:
 def test_a_search_does_not_look_at_test_rows(tmp_path: Path) -> None:
     done = swept(tmp_path, "hparams_search=q", "protocol=paper", "mode=q", *QUICK)
     assert done.returncode == 1
-    assert "protocol=paper: a search must not look at test rows" in done.stderr
+    assert "protocol=paper: a search must not use test rows" in done.stderr
     assert not list(tmp_path.glob("*/*/result.json"))
 
 

@@ -607,7 +607,7 @@ def test_a_warning_of_a_job_is_told_at_the_end_of_the_sweep(tmp_path: Path) -> N
     arguments = [sys.executable, "-m", "adversarial_oversampling.train", "-m", "mode=q,ro", "replicas=1"]
     arguments += ["trainer.max_epochs=1", "logger=wandb", *ONLINE, f"paths.output_dir={tmp_path}/runs"]
     ended = subprocess.run(arguments, capture_output=True, text=True, check=True)
-    assert "Warning of 2 of 2 jobs: Weights & Biases is not reached" in ended.stdout
+    assert "Warning in 2 of 2 jobs: Weights & Biases is not reached" in ended.stdout
     assert f"wandb sync {tmp_path}/runs/*/*/wandb/offline-run-*" in ended.stdout
 
 

@@ -98,7 +98,7 @@ def test_a_fold_among_others_equals_that_fold_alone(compose_config: Compose) -> 
 @every_peer
 def test_there_is_nothing_to_oversample(compose_config: Compose, mode: str) -> None:
     check(compose_config(f"mode={mode}"))
-    with pytest.raises(InputError, match=rf"^fs\.ratio=0\.5: mode={mode} "):
+    with pytest.raises(InputError, match=rf"^fs\.ratio=0\.5: the rows of mode={mode} are not"):
         check(compose_config(f"mode={mode}", "fs=half"))
 
 
