@@ -12,6 +12,7 @@ import pytest
 
 from adversarial_oversampling.config.catalogue import ModeDescription, datasets, modes
 from adversarial_oversampling.config.variants import SELECTED_COLUMNS
+from adversarial_oversampling.curve_names import CURVES, monitor
 from adversarial_oversampling.report import paper
 from adversarial_oversampling.results.schema import (
     METRICS,
@@ -211,7 +212,7 @@ def _replica(
 def _curves(replica: ReplicaResult, mode: str, protocol: str, epochs: int) -> pd.DataFrame:
     """Return a replica's curves: the best epoch is the last but one, and the last is 0.01 worse."""
     assert replica.selection_acsa is not None
-    scored = "test_optimistic" if protocol == "paper" else "validation"
+    scored = monitor("test" if protocol == "paper" else "validation")
     scores = [replica.selection_acsa - 0.01] * epochs
     scores[-2] = replica.selection_acsa
     frame = pd.DataFrame(
@@ -223,9 +224,7 @@ def _curves(replica: ReplicaResult, mode: str, protocol: str, epochs: int) -> pd
     )
     names = ["classifier/real", "classifier/loss"]
     if mode in WITH_GENERATOR:
-        names += ["classifier/generated", "generator/loss", "generator/against_discriminator"]
-        names += ["generator/against_classifier", "generator/perplexity", "discriminator/loss"]
-        names += ["discriminator/real", "discriminator/generated", "discriminator/gradient_penalty"]
+        names += ["classifier/generated", *CURVES["generator"], *CURVES["discriminator"]]
     if mode == "cot":
         names += ["complement/loss"]
     offset = (MODES[mode].order if mode in MODES else 95) / 500  # so that no two modes have one curve

@@ -10,11 +10,18 @@ import pytest
 from autorank import autorank
 from matplotlib.figure import Figure
 
+from adversarial_oversampling.curve_names import CURVES, monitor
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.report import figures
 from adversarial_oversampling.report.common import default_runs
 from adversarial_oversampling.report.figures import DARK, LIGHT, THEMES, Theme
-from adversarial_oversampling.report.figures.curves import curve, curve_pictures
+from adversarial_oversampling.report.figures.curves import (
+    LOGARITHMIC,
+    PANELS_WITH_GENERATOR,
+    PANELS_WITHOUT_GENERATOR,
+    curve,
+    curve_pictures,
+)
 from adversarial_oversampling.report.figures.fs import fs_pictures
 from adversarial_oversampling.report.figures.modes import COMPARED, OTHERS, PROPOSED, group_of, mode_pictures
 from adversarial_oversampling.report.figures.ranks import rank_pictures
@@ -35,7 +42,9 @@ def texts(figure: Figure) -> list[str]:
 # ---------------------------------------------------------------------------- oversampling rates
 
 
-def test_figure_2_draws_the_means_and_bands_that_were_measured(write_run: WriteRun, tmp_path: Path) -> None:
+def test_the_picture_of_rates_shows_means_and_standard_deviations(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     write_run(mode="do", fs="half", acsa=[0.6, 0.7, 0.8])
     write_run(mode="do", fs="balanced", acsa=[0.7, 0.7, 0.7])
     (picture,) = fs_pictures(frame_of(tmp_path))
@@ -47,7 +56,7 @@ def test_figure_2_draws_the_means_and_bands_that_were_measured(write_run: WriteR
     assert "not run" in texts(right.figure)
 
 
-def test_figure_2_has_every_mode_with_two_rates_and_no_other_variant(
+def test_the_picture_of_rates_has_every_mode_with_two_rates_and_no_other_variant(
     write_run: WriteRun, tmp_path: Path
 ) -> None:
     for fs in ("natural", "half"):
@@ -65,7 +74,9 @@ def test_figure_2_has_every_mode_with_two_rates_and_no_other_variant(
     assert left.lines[1].get_xdata().tolist() == pytest.approx([24 / 68, 0.5])
 
 
-def test_modes_of_one_color_have_different_markers_in_figure_2(write_run: WriteRun, tmp_path: Path) -> None:
+def test_modes_of_one_color_have_different_markers_in_the_picture_of_rates(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     for fs in ("natural", "half"):
         for mode in ("smote", "bsmote"):  # both are drawn in one color
             write_run(mode=mode, fs=fs)
@@ -74,7 +85,7 @@ def test_modes_of_one_color_have_different_markers_in_figure_2(write_run: WriteR
     assert len({(line.get_color(), line.get_marker()) for line in lines}) == 4
 
 
-def test_a_single_rate_gives_no_figure_2(write_run: WriteRun, tmp_path: Path) -> None:
+def test_a_single_rate_gives_no_picture_of_rates(write_run: WriteRun, tmp_path: Path) -> None:
     write_run(mode="do", fs="balanced")
     write_run(mode="q", fs="balanced")
     assert fs_pictures(frame_of(tmp_path)) == []
@@ -137,13 +148,32 @@ def test_a_curve_is_the_mean_and_deviation_over_replicas() -> None:
     assert curve(data, ("empty", "absent")) is None
 
 
+def test_every_curve_that_is_drawn_is_one_that_is_logged() -> None:
+    logged = {name for names in CURVES.values() for name in names}
+    logged |= {
+        f"{monitor(rows)}/{metric}" for rows in ("validation", "test") for metric in ("acsa", "g_mean")
+    }
+
+    drawn = {
+        column
+        for layout in (PANELS_WITH_GENERATOR, PANELS_WITHOUT_GENERATOR)
+        for panels in layout
+        for _, columns in panels
+        for column in columns
+    }
+
+    assert set(LOGARITHMIC) <= drawn <= logged
+
+
 def test_a_single_replica_has_no_band() -> None:
     line = curve(pd.DataFrame({"epoch": [0, 1], "x": [1.0, 2.0]}), ("x",))
     assert line is not None
     assert line["std"].tolist() == [0.0, 0.0]
 
 
-def test_modes_with_a_generator_have_rows_of_their_own(write_run: WriteRun, tmp_path: Path) -> None:
+def test_curves_of_modes_with_and_without_a_generator_are_in_separate_rows(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     for mode in ("do", "q", "lightgbm"):
         write_run(mode=mode, protocol="paper")
     frame = frame_of(tmp_path)
@@ -160,7 +190,7 @@ def test_modes_with_a_generator_have_rows_of_their_own(write_run: WriteRun, tmp_
     ]
 
 
-def test_a_mode_of_ones_own_has_curves_under_its_title_in_a_style_of_its_own(
+def test_curves_of_a_users_mode_have_its_title_and_a_style_that_no_other_mode_has(
     write_run: WriteRun, tmp_path: Path
 ) -> None:
     for mode in ("both_favour", "my_do", "do"):
@@ -174,7 +204,7 @@ def test_a_mode_of_ones_own_has_curves_under_its_title_in_a_style_of_its_own(
     assert (my_do.get_color(), my_do.get_linestyle()) == (LIGHT.blue, "--")
 
 
-def test_a_style_that_is_taken_is_replaced_by_a_free_one_of_its_color(
+def test_a_mode_with_the_style_of_another_gets_a_free_line_style_of_its_color(
     write_run: WriteRun, tmp_path: Path
 ) -> None:
     for mode, order, linestyle in (("a", 1, "solid"), ("b", 2, "solid"), ("c", 3, "dashed")):
@@ -217,7 +247,9 @@ def test_generated_rows_of_many_classes_are_described_by_their_range() -> None:
     assert describe(rows, list("abcd")) == "p_own 0.10 to 0.80, mean 0.35"
 
 
-def test_rows_come_from_the_first_setting_with_generators_first(write_run: WriteRun, tmp_path: Path) -> None:
+def test_the_picture_of_rows_shows_the_first_setting_and_begins_with_generators(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     for mode in ("smote", "gamo", "my_do", "do", "ao", "lightgbm"):
         write_run(mode=mode, protocol="paper", description=MY_DO if mode == "my_do" else None)
     write_run(mode="both_fool", protocol="holdout")
@@ -230,7 +262,7 @@ def test_rows_come_from_the_first_setting_with_generators_first(write_run: Write
     assert len(pairs.draw(LIGHT).axes) == 4 * 6
 
 
-def test_the_guide_has_the_expectation_of_the_papers_methods_that_were_run(
+def test_the_caption_of_rows_describes_only_those_methods_of_the_paper_that_were_run(
     write_run: WriteRun, tmp_path: Path
 ) -> None:
     write_run("pima", "do")
@@ -247,7 +279,7 @@ def test_a_table_of_a_single_column_has_no_picture_of_rows(write_run: WriteRun, 
     assert row_pictures(default_runs(frame_of(tmp_path))) == []
 
 
-def test_a_damaged_file_is_named(write_run: WriteRun, tmp_path: Path) -> None:
+def test_a_damaged_file_of_rows_is_an_error_that_names_it(write_run: WriteRun, tmp_path: Path) -> None:
     damaged = write_run(mode="do") / SAMPLES
     damaged.write_bytes(b"no parquet")
     with pytest.raises(InputError, match=f"{SAMPLES} is damaged"):
@@ -309,7 +341,7 @@ def test_ten_classes_have_different_styles() -> None:
     assert len(set(styles.values())) == 10
 
 
-def test_files_are_reproducible_and_differ_by_theme(write_run: WriteRun, tmp_path: Path) -> None:
+def test_files_of_pictures_are_reproducible_and_differ_by_theme(write_run: WriteRun, tmp_path: Path) -> None:
     write_run(mode="do", fs="half", acsa=[0.6, 0.7, 0.8])
     write_run(mode="do", fs="balanced", acsa=[0.7, 0.7, 0.7])
     runs = load([tmp_path])

@@ -109,7 +109,7 @@ def test_versions_that_differ_are_all_listed(write_run: WriteRun, tmp_path: Path
     assert page.versions(load([tmp_path])) == {"torch": "2.8, 2.9", "numpy": "2.0"}
 
 
-def test_everything_is_escaped(write_run: WriteRun, render: Render) -> None:
+def test_all_texts_of_a_result_are_escaped(write_run: WriteRun, render: Render) -> None:
     markup = "<script>alert('\"&')</script>"
     write_run(markup, mode=markup, variant=[markup], na=markup, folder="markup")
     write_run(markup, mode="do", folder="do")
@@ -120,13 +120,15 @@ def test_everything_is_escaped(write_run: WriteRun, render: Render) -> None:
     assert read(text).tags["script"] == 1
 
 
-def test_optimistic_stands_out_and_stays_escaped() -> None:
+def test_the_word_optimistic_becomes_a_badge_and_other_text_is_escaped() -> None:
     badge = '<strong class="badge">OPTIMISTIC</strong>'
     assert page.flag("a < b (OPTIMISTIC), 3 epochs") == f"a &lt; b {badge}, 3 epochs"
     assert page.flag("holdout") == "holdout"
 
 
-def test_table_of_results_has_our_numbers_and_the_paper(write_run: WriteRun, render: Render) -> None:
+def test_the_table_of_results_has_measured_numbers_and_those_of_the_paper(
+    write_run: WriteRun, render: Render
+) -> None:
     write_run("credit", "ao", "paper", acsa=[0.6, 0.7, 0.8])
     text = render()
     assert re.search(r'<td class="num">(<b>)?70\.00 ± 10\.00', text)
@@ -167,10 +169,20 @@ def test_runs_are_sorted_by_numbers_and_not_by_texts(write_run: WriteRun, tmp_pa
 def table_of(*rows: tuple[str, ...], groups: tuple[int, ...] = ()) -> Table:
     cells = tuple(tuple(map(Cell, row)) for row in rows)
     columns = tuple("abcdefgh"[: len(rows[0])])
-    return Table("name", "results", "title", "caption", columns, cells, (), pd.DataFrame(), groups)
+    return Table(
+        name="name",
+        section="results",
+        title="title",
+        caption="caption",
+        columns=columns,
+        rows=cells,
+        footnotes=(),
+        data=pd.DataFrame(),
+        groups=groups,
+    )
 
 
-def test_a_head_spans_the_following_rows_without_one() -> None:
+def test_the_first_cell_spans_the_following_rows_without_a_first_cell() -> None:
     lines = page.lines(table_of(("x", "1"), ("", "2"), ("", "3"), ("y", "4"), groups=(0, 3)))
     assert [(line.head.text if line.head else None, line.span) for line in lines] == [
         ("x", 3),
@@ -189,7 +201,7 @@ def test_columns_of_numbers_are_recognized() -> None:
     assert is_numeric == [False, True, True, True, False]
 
 
-def test_a_picture_is_its_smaller_file_in_both_themes(tmp_path: Path) -> None:
+def test_the_smaller_of_png_and_svg_is_inlined_for_both_themes(tmp_path: Path) -> None:
     figures.save(PICTURE, tmp_path)
     shown = page.inlined(PICTURE, tmp_path)
     for theme, address in zip(figures.THEMES, (shown.light, shown.dark), strict=True):
@@ -200,7 +212,9 @@ def test_a_picture_is_its_smaller_file_in_both_themes(tmp_path: Path) -> None:
     assert (shown.width, shown.height) == (192, 96)  # 2 x 1 inches
 
 
-def test_write_takes_pictures_from_the_folder_beside(write_run: WriteRun, tmp_path: Path) -> None:
+def test_write_reads_pictures_from_the_folder_figures_beside_the_page(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     write_run()
     runs = load([tmp_path / "runs"])
     (tmp_path / "figures").mkdir()

@@ -77,7 +77,7 @@ def column(tab: "playwright.Page", name: str) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_page_logs_nothing_fits_and_has_the_colors_of_its_theme(
+def test_the_page_has_no_console_messages_fits_the_width_and_has_the_colors_of_its_theme(
     browser: "playwright.Browser", file: Path, width: str, scheme: str
 ) -> None:
     tab = browser.new_page(
@@ -104,7 +104,9 @@ def test_the_page_logs_nothing_fits_and_has_the_colors_of_its_theme(
     tab.close()
 
 
-def test_a_wide_table_scrolls_under_its_first_column(browser: "playwright.Browser", file: Path) -> None:
+def test_the_first_column_of_a_wide_table_stays_in_place_when_scrolled(
+    browser: "playwright.Browser", file: Path
+) -> None:
     tab = browser.new_page(viewport={"width": 390, "height": 844})
     tab.goto(file.as_uri())
     box = tab.locator("#results .scroll").first

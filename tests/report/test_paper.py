@@ -4,7 +4,7 @@ from adversarial_oversampling.report import paper
 from tests.report.conftest import MODES
 
 
-def test_table_2_has_every_cell() -> None:
+def test_table_2_has_all_54_cells_and_one_na() -> None:
     assert len(paper.TABLE_2) == 6 * 9
     assert [key for key, cell in paper.TABLE_2.items() if cell is None] == [("yeast", "adasyn")]
 
@@ -27,7 +27,7 @@ def test_cells_are_as_printed(dataset: str, mode: str, scores: tuple[float, floa
     assert paper.TABLE_2[dataset, mode] == scores
 
 
-def test_means_over_datasets_are_those_of_the_printed_table() -> None:
+def test_sums_over_datasets_are_those_of_the_printed_table() -> None:
     # Sums of the printed columns, added up by hand: they differ if any cell is wrong.
     acsa = {
         "q": 410.05,

@@ -24,7 +24,7 @@ def table_of(rows: Sequence[Sequence[Cell]], columns: Sequence[str] = ("a", "b")
     return Table(**(parts | changes))  # type: ignore[arg-type]
 
 
-def test_markdown() -> None:
+def test_markdown_has_title_caption_table_and_footnotes() -> None:
     table = table_of(
         [[Cell("x_1|y"), Cell("1.00", bold=True, marks=("a",))], [Cell("z"), Cell("-")]],
         footnotes=(("a", "why *not*"), ("", "remark")),
@@ -37,7 +37,7 @@ def test_markdown() -> None:
     )
 
 
-def test_a_table_without_rows_is_its_caption() -> None:
+def test_a_table_without_rows_is_rendered_as_title_and_caption() -> None:
     assert render.markdown(table_of([])) == "### Title\n\nCaption.\n"
     assert "tabular" not in render.latex(table_of([]))
     assert "Caption." in render.latex(table_of([]))
@@ -55,11 +55,11 @@ def test_a_table_without_rows_is_its_caption() -> None:
         ('p < "0"', r"p \textless{} \textquotedbl{}0\textquotedbl{}"),
     ],
 )
-def test_latex_text(text: str, expected: str) -> None:
+def test_latex_text_escapes_special_characters(text: str, expected: str) -> None:
     assert render.latex_text(text) == expected
 
 
-def test_latex() -> None:
+def test_latex_has_cells_footnotes_and_a_rule_between_groups() -> None:
     rows = [
         [Cell("secom"), Cell("1", bold=True)],
         [Cell(""), Cell("2", marks=("a", "b"))],
@@ -77,7 +77,7 @@ def test_latex() -> None:
     assert "landscape" not in text
 
 
-def test_wide_latex_tables_are_turned_and_long_ones_go_on() -> None:
+def test_wide_latex_tables_are_in_landscape_and_long_ones_continue_on_the_next_page() -> None:
     columns = [f"c{i}" for i in range(9)]
 
     text = render.latex(table_of([[Cell("1")] * 9] * 41, columns))
@@ -88,7 +88,7 @@ def test_wide_latex_tables_are_turned_and_long_ones_go_on() -> None:
     assert text.count(r"\label") == 1
 
 
-def test_latex_of_real_tables_is_balanced(suite: Path) -> None:
+def test_latex_of_all_tables_has_balanced_braces_and_environments(suite: Path) -> None:
     frame = run_frame(load([suite]))
     all_tables = [
         *tables.table_2(frame),

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from adversarial_oversampling.report.__main__ import main, with_unique_names
 from adversarial_oversampling.report.common import Table
 from adversarial_oversampling.report.per_split import COLUMNS
+from adversarial_oversampling.report.runs import UNDEFINED_METRIC
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.results.schema import METRICS
 from tests.report.conftest import MY_DO, WriteRun, selected_columns
@@ -27,7 +29,7 @@ def refusal(*arguments: Path | str) -> str:
     return stopped.value.code
 
 
-def test_a_report_of_a_single_run(
+def test_a_report_of_a_single_run_has_a_page_a_document_and_pictures(
     write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, output = write_run("haberman", "q"), tmp_path / "report"
@@ -45,11 +47,12 @@ def test_a_report_of_a_single_run(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "runs"]  # no temporary folder
 
 
-def test_a_report_of_many_runs(
+def test_a_report_of_several_runs_has_all_sections_and_table_files(
     write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for mode, fs in (("q", None), ("do", None), ("do", "half"), ("lightgbm", None)):
+    for mode, fs in (("q", None), ("do", None), ("do", "half")):
         write_run("haberman", mode, fs=fs)
+    write_run("haberman", "lightgbm", acsa=[0.6, 0.7, None])
 
     report(capsys, tmp_path / "runs", "--output", tmp_path / "report")
 
@@ -59,6 +62,7 @@ def test_a_report_of_many_runs(
     runs = pd.read_csv(folder / "runs.csv")
     assert runs["title"].tolist() == ["Q", "DO", "DO", "class-weighted LightGBM"]
     assert set(runs["rows_test"]) == {"68/24"}
+    assert runs["lost"].fillna("").tolist() == ["", "", "", UNDEFINED_METRIC]
     assert len(pd.read_csv(tmp_path / "report" / "results_per_split.csv")) == 4 * 3
     headings = re.findall(r"^## (.*)$", (tmp_path / "report" / "report.md").read_text(), re.MULTILINE)
     assert headings == [
@@ -85,7 +89,7 @@ def test_a_second_report_replaces_the_first(
     assert "Pima" in (output / "report.md").read_text()
 
 
-def test_an_output_inside_the_folder_of_runs_is_skipped(
+def test_an_output_inside_the_folder_of_runs_is_not_searched_for_runs(
     write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_run("haberman", "lightgbm")
@@ -96,7 +100,7 @@ def test_an_output_inside_the_folder_of_runs_is_skipped(
     assert "1 run." in printed
 
 
-def test_another_folder_at_the_output_is_not_deleted(write_run: WriteRun, tmp_path: Path) -> None:
+def test_an_output_that_is_not_a_report_is_not_deleted(write_run: WriteRun, tmp_path: Path) -> None:
     run, output = write_run(), tmp_path / "precious"
     output.mkdir()
     (output / "thesis.tex").write_text("years of work")
@@ -107,7 +111,7 @@ def test_another_folder_at_the_output_is_not_deleted(write_run: WriteRun, tmp_pa
     assert "cannot be written" in refusal(run, "--output", output / "thesis.tex" / "report")
 
 
-def test_a_failure_leaves_the_old_report(
+def test_an_interrupted_report_leaves_the_old_report(
     write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, output = write_run("haberman", "lightgbm"), tmp_path / "report"
@@ -125,7 +129,7 @@ def test_a_failure_leaves_the_old_report(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "runs"]
 
 
-def test_no_runs_is_one_error(tmp_path: Path) -> None:
+def test_a_folder_without_runs_is_an_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
     assert refusal(tmp_path / "empty") == (
@@ -142,7 +146,7 @@ def test_no_runs_is_one_error(tmp_path: Path) -> None:
         ('{"dataset": "iris"}', "schema_version=None"),
     ],
 )
-def test_a_file_that_is_no_result_is_one_error(tmp_path: Path, content: str, problem: str) -> None:
+def test_a_file_that_is_no_result_is_an_error_of_one_line(tmp_path: Path, content: str, problem: str) -> None:
     file = tmp_path / "result.json"
     file.write_text(content, encoding="latin-1")
 
@@ -154,7 +158,7 @@ def test_a_file_that_is_no_result_is_one_error(tmp_path: Path, content: str, pro
 
 
 @pytest.mark.parametrize("version", [0, 2, None, "1"])
-def test_a_result_of_another_version_is_one_error(
+def test_a_result_of_another_version_is_an_error_of_one_line(
     write_run: WriteRun, tmp_path: Path, version: object
 ) -> None:
     write_run("pima", "q")
@@ -168,7 +172,7 @@ def test_a_result_of_another_version_is_one_error(
     assert not (tmp_path / "report").exists()
 
 
-def test_a_result_without_a_field_is_one_error(write_run: WriteRun) -> None:
+def test_a_result_without_a_field_is_an_error_of_one_line(write_run: WriteRun) -> None:
     file = write_run("pima", "q") / "result.json"
     content = json.loads(file.read_text())
     del content["replicas"][0]["selection_acsa"]
@@ -180,7 +184,9 @@ def test_a_result_without_a_field_is_one_error(write_run: WriteRun) -> None:
     assert "\n" not in message
 
 
-def test_two_tables_with_one_label_are_one_error(write_run: WriteRun, tmp_path: Path) -> None:
+def test_two_tables_with_one_label_are_an_error_that_names_both_files(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     first = write_run("mine", "q")
     table = read_result(first / "result.json").table
     second = write_run("mine", "do", table=table.model_copy(update={"digest": "0" * 64}))
@@ -247,7 +253,7 @@ def test_results_per_split_are_those_of_the_runs(
 # ---------------------------------------------------------------------------- a mode and a table of one's own
 
 
-def test_a_report_has_modes_and_tables_of_ones_own_under_their_titles(
+def test_a_report_has_a_users_mode_and_table_under_their_titles(
     write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for mode in ("q", "do", "my_do"):
@@ -265,8 +271,16 @@ def test_a_report_has_modes_and_tables_of_ones_own_under_their_titles(
 
 
 def test_repeated_file_names_get_a_number() -> None:
-    tables = [
-        Table(name, "results", "", "", (), (), (), pd.DataFrame()) for name in ("a", "b", "a", "a-2", "a")
-    ]
+    table = Table(
+        name="a",
+        section="results",
+        title="",
+        caption="",
+        columns=(),
+        rows=(),
+        footnotes=(),
+        data=pd.DataFrame(),
+    )
+    tables = [replace(table, name=name) for name in ("a", "b", "a", "a-2", "a")]
 
     assert [table.name for table in with_unique_names(tables)] == ["a", "b", "a-2", "a-2-2", "a-3"]

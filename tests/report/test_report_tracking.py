@@ -32,7 +32,9 @@ def inspected(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
-def test_a_report_is_a_run(write_run: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_is_logged_as_one_run_with_tables_pictures_and_page(
+    write_run: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for mode in ("q", "do", "lightgbm"):
         write_run("haberman", mode)
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -72,7 +74,7 @@ def test_a_report_is_a_run(write_run: WriteRun, tmp_path: Path, monkeypatch: pyt
     assert paths["page"].read_text() == (output / "index.html").read_text()
 
 
-def test_a_failure_of_wandb_comes_after_the_report(
+def test_a_failure_of_wandb_is_an_error_after_the_report_is_written(
     write_run: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "nonsense")

@@ -30,7 +30,9 @@ def test_two_result_files_of_one_folder_are_two_runs(write_run: WriteRun, tmp_pa
     assert [run.result.mode for run in load(files)] == ["q", "do"]
 
 
-def test_replaced_and_skipped_results_are_left_out(write_run: WriteRun, tmp_path: Path) -> None:
+def test_results_in_folders_to_skip_and_replaced_results_are_not_read(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     kept = write_run("pima", "q")
     write_run("pima", "ro", folder="pima/x/previous")
     write_run("pima", "cot", folder="pima/x/.new")
@@ -41,7 +43,7 @@ def test_replaced_and_skipped_results_are_left_out(write_run: WriteRun, tmp_path
     assert [run.folder for run in runs] == [kept]
 
 
-def test_of_one_configuration_the_newest_file_counts(write_run: WriteRun, tmp_path: Path) -> None:
+def test_the_newest_of_two_files_with_one_hash_is_read(write_run: WriteRun, tmp_path: Path) -> None:
     new = write_run("pima", "q", folder="a", config_hash="0123456789")
     old = write_run("pima", "q", folder="b", config_hash="0123456789")
     os.utime(old / "result.json", (1000, 1000))
@@ -49,7 +51,7 @@ def test_of_one_configuration_the_newest_file_counts(write_run: WriteRun, tmp_pa
     assert [run.folder for run in load([tmp_path])] == [new]
 
 
-def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
+def test_a_path_that_does_not_exist_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere"):
         load([tmp_path / "nowhere"])
 
@@ -84,7 +86,7 @@ def test_runs_are_in_the_order_of_the_tables(write_run: WriteRun, tmp_path: Path
 # ---------------------------------------------------------------------------- the frames
 
 
-def test_run_frame(write_run: WriteRun) -> None:
+def test_the_run_frame_has_the_values_of_the_result(write_run: WriteRun) -> None:
     folder = write_run("haberman", "do", acsa=[0.5, 0.7, None])
 
     (row,) = rows_of(run_frame(load([folder])))
@@ -105,7 +107,7 @@ def test_run_frame(write_run: WriteRun) -> None:
     assert row.settings_compared == 4
 
 
-def test_absent_texts_are_none_and_absent_numbers_nan(write_run: WriteRun) -> None:
+def test_in_the_run_frame_absent_texts_are_none_and_absent_numbers_nan(write_run: WriteRun) -> None:
     run = load([write_run("yeast", "adasyn", na="no neighbors")])
 
     (row,) = rows_of(run_frame(run))
@@ -117,7 +119,7 @@ def test_absent_texts_are_none_and_absent_numbers_nan(write_run: WriteRun) -> No
     assert run_frame(load([write_run("mine", "q")]))["published"].tolist() == [None]
 
 
-def test_replica_frame(write_run: WriteRun) -> None:
+def test_the_replica_frame_has_a_row_per_seed_and_fold(write_run: WriteRun) -> None:
     runs = load([write_run("haberman", "q", "cv", folds=2, seeds=[3, 4], acsa=[0.5, 0.6, 0.7, None])])
 
     frame = replica_frame(runs)
@@ -131,7 +133,7 @@ def test_replica_frame(write_run: WriteRun) -> None:
     assert set(frame["setting"]) == {"cv protocol, 2 folds, 4 epochs, seeds 3-4"}
 
 
-def test_setting_of_each_protocol(write_run: WriteRun, tmp_path: Path) -> None:
+def test_the_comparison_setting_is_protocol_epochs_and_seeds(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("pima", "q", "paper", seeds=[0, 1, 2])
     write_run("pima", "lightgbm", "paper", seeds=[0, 1, 2])  # without epochs, but in the same table
     write_run("pima", "q", "holdout", seeds=[0, 2])
@@ -145,19 +147,19 @@ def test_setting_of_each_protocol(write_run: WriteRun, tmp_path: Path) -> None:
     ]
 
 
-def test_a_single_fold_is_another_setting(write_run: WriteRun) -> None:
+def test_a_run_of_a_single_fold_has_the_fold_in_its_comparison_setting(write_run: WriteRun) -> None:
     run = write_run("pima", "q", "cv", folds=2, fold=1)
 
     assert run_frame(load([run]))["setting"][0] == "cv protocol, fold 1 of 2, 4 epochs, seeds 0-2"
 
 
-def test_optimism_of_validation_rows_is_their_acsa_minus_that_of_test_rows(write_run: WriteRun) -> None:
+def test_optimism_under_holdout_is_validation_acsa_minus_test_acsa(write_run: WriteRun) -> None:
     frame = run_frame(load([write_run("pima", "q", "holdout")]))
 
     assert frame["optimism"][0] == pytest.approx(0.03)
 
 
-def test_optimism_of_test_rows_is_the_best_epoch_minus_the_last(write_run: WriteRun) -> None:
+def test_optimism_under_paper_is_acsa_of_the_best_epoch_minus_that_of_the_last(write_run: WriteRun) -> None:
     folder = write_run("pima", "q", "paper")
 
     assert run_frame(load([folder]))["optimism"][0] == pytest.approx(0.01)
@@ -166,7 +168,7 @@ def test_optimism_of_test_rows_is_the_best_epoch_minus_the_last(write_run: Write
     assert pd.isna(run_frame(load([folder]))["optimism"][0])
 
 
-def test_optimism_of_folds_pairs_each_with_its_own_last_epoch(write_run: WriteRun) -> None:
+def test_optimism_compares_each_fold_with_its_own_last_epoch(write_run: WriteRun) -> None:
     folder = write_run("pima", "q", "paper", folds=2, seeds=[0, 1], acsa=[0.5, 0.6, 0.7, 0.8])
 
     assert run_frame(load([folder]))["optimism"][0] == pytest.approx(0.01)
@@ -177,7 +179,7 @@ def test_methods_without_epochs_have_no_optimism(write_run: WriteRun) -> None:
     assert pd.isna(run_frame(load([write_run("pima", "lightgbm", "holdout")]))["optimism"][0])
 
 
-def test_damaged_curves_are_named(write_run: WriteRun) -> None:
+def test_a_damaged_file_of_curves_is_an_error_that_names_it(write_run: WriteRun) -> None:
     folder = write_run("pima", "q", "paper")
     (folder / "curves.parquet").write_text("no parquet")
 
@@ -185,7 +187,9 @@ def test_damaged_curves_are_named(write_run: WriteRun) -> None:
         run_frame(load([folder]))
 
 
-def test_only_the_archives_own_split_is_fixed(write_run: WriteRun, tmp_path: Path) -> None:
+def test_the_split_is_fixed_only_where_the_archives_test_rows_are_used(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     write_run("wafer", "q", "holdout")
     write_run("wafer", "q", "cv", folds=2)
     write_run("pima", "q", "holdout")
@@ -199,7 +203,7 @@ def test_only_the_archives_own_split_is_fixed(write_run: WriteRun, tmp_path: Pat
     }
 
 
-# ---------------------------------------------------------------------------- cells of a table of modes
+# ---------------------------------------------------------------------------- runs with default settings
 
 
 @pytest.mark.parametrize(
@@ -216,7 +220,7 @@ def test_only_the_archives_own_split_is_fixed(write_run: WriteRun, tmp_path: Pat
         ("do", "balanced", [selected_columns(20)], False),
     ],
 )
-def test_a_cell_has_an_empty_variant(
+def test_a_run_has_default_settings_if_its_variant_is_empty(
     write_run: WriteRun, mode: str, fs: str, variant: list[str], expected: bool
 ) -> None:
     runs = load([write_run("secom", mode, fs=fs, variant=variant)])
@@ -225,7 +229,7 @@ def test_a_cell_has_an_empty_variant(
     assert len(default_runs(replica_frame(runs))) == 3 * expected
 
 
-def test_two_runs_of_one_cell_are_an_error(write_run: WriteRun, tmp_path: Path) -> None:
+def test_two_default_runs_of_a_mode_on_a_dataset_are_an_error(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("mine", "q", folder="a", config_hash="aaaaaaaaaa")
     write_run("mine", "q", folder="b", config_hash="bbbbbbbbbb")
 
@@ -275,7 +279,7 @@ def test_runs_of_a_mode_share_the_newest_description(write_run: WriteRun, tmp_pa
     assert set(replica_frame(load([tmp_path]))["order"]) == {95}
 
 
-def test_two_modes_or_datasets_with_one_title_are_told_apart_by_their_names(
+def test_modes_or_datasets_with_one_title_have_their_names_in_the_titles(
     write_run: WriteRun, tmp_path: Path
 ) -> None:
     write_run("pima", "my_do", description=MY_DO.model_copy(update={"title": "DO"}))
@@ -289,7 +293,7 @@ def test_two_modes_or_datasets_with_one_title_are_told_apart_by_their_names(
     assert set(frame["dataset_title"]) == {"Pima", "a (t.csv)", "b (t.csv)"}
 
 
-def test_every_mode_of_the_suite_has_its_title_and_place(write_run: WriteRun, tmp_path: Path) -> None:
+def test_every_mode_of_the_suite_has_its_title_and_order(write_run: WriteRun, tmp_path: Path) -> None:
     for mode in reversed(MODES):
         write_run("pima", mode)
 

@@ -19,7 +19,7 @@ def frames(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 @pytest.fixture
-def five(write_run: WriteRun, tmp_path: Path) -> Path:
+def five_datasets(write_run: WriteRun, tmp_path: Path) -> Path:
     """Write runs on five datasets: DO is above RO+Q by 10 points, and RO+Q above Q by 5."""
     for i, dataset in enumerate(DATASETS):
         for mode, gain in (("q", 0.0), ("ro", 0.05), ("do", 0.15)):
@@ -30,8 +30,8 @@ def five(write_run: WriteRun, tmp_path: Path) -> Path:
 # ---------------------------------------------------------------------------- over datasets
 
 
-def test_ranks_and_friedman_of_a_steady_order(five: Path) -> None:
-    by_acsa, by_gm = statistics.rankings(frames(five)[0])
+def test_ranks_friedman_and_nemenyi_where_three_methods_keep_their_order(five_datasets: Path) -> None:
+    by_acsa, by_gm = statistics.rankings(frames(five_datasets)[0])
 
     assert (by_acsa.metric, by_gm.metric) == ("acsa", "g_mean")
     assert by_acsa.left_out == ()
@@ -43,8 +43,8 @@ def test_ranks_and_friedman_of_a_steady_order(five: Path) -> None:
     assert by_acsa.result.cd == pytest.approx(2.343 * np.sqrt(0.4), abs=2e-3)
 
 
-def test_ranking_table(five: Path) -> None:
-    table = statistics.ranking_table(statistics.rankings(frames(five)[0])[0])
+def test_the_ranking_table_has_mean_ranks_and_friedmans_p(five_datasets: Path) -> None:
+    table = statistics.ranking_table(statistics.rankings(frames(five_datasets)[0])[0])
 
     assert table.columns == ("method", "mean rank", "mean ACSA", *TITLES)
     assert [[cell.text for cell in row] for row in table.rows] == [
@@ -67,20 +67,22 @@ def test_equal_means_share_a_rank(write_run: WriteRun, tmp_path: Path) -> None:
     assert [row[1].text for row in table.rows] == ["1.00", "2.50", "2.50"]
 
 
-def test_autorank_prints_nothing(five: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    statistics.rankings(frames(five)[0])
+def test_autorank_prints_nothing(five_datasets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    statistics.rankings(frames(five_datasets)[0])
 
     assert capsys.readouterr().out == ""
 
 
-def test_methods_and_datasets_with_gaps_are_left_out_and_named(five: Path, write_run: WriteRun) -> None:
+def test_methods_and_datasets_with_missing_values_are_left_out_and_named(
+    five_datasets: Path, write_run: WriteRun
+) -> None:
     write_run("secom", "adasyn", na="no neighbors")
     for dataset in DATASETS[1:]:
         write_run(dataset, "adasyn")
     write_run("yeast", "do")  # no other method on this dataset
     write_run("pima", "lightgbm")
 
-    ranking = statistics.rankings(frames(five)[0])[0]
+    ranking = statistics.rankings(frames(five_datasets)[0])[0]
 
     assert list(ranking.values.columns) == ["Q", "RO+Q", "DO"]
     assert list(ranking.values.index) == list(TITLES)
@@ -93,7 +95,9 @@ def test_methods_and_datasets_with_gaps_are_left_out_and_named(five: Path, write
 
 
 @pytest.mark.parametrize("datasets", [1, 4])
-def test_too_few_datasets_give_one_sentence(write_run: WriteRun, tmp_path: Path, datasets: int) -> None:
+def test_with_too_few_datasets_the_ranking_table_is_one_sentence(
+    write_run: WriteRun, tmp_path: Path, datasets: int
+) -> None:
     for dataset in DATASETS[:datasets]:
         for mode in ("q", "ro", "do"):
             write_run(dataset, mode)
@@ -113,7 +117,7 @@ def test_too_few_datasets_give_one_sentence(write_run: WriteRun, tmp_path: Path,
     assert not any(name.startswith("pairs") for name in names)
 
 
-def test_no_value_at_all_is_too_few(write_run: WriteRun, tmp_path: Path) -> None:
+def test_without_any_value_nothing_is_ranked(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("yeast", "adasyn", na="no neighbors")
 
     ranking = statistics.rankings(frames(tmp_path)[0])[0]
@@ -122,7 +126,7 @@ def test_no_value_at_all_is_too_few(write_run: WriteRun, tmp_path: Path) -> None
     assert ranking.left_out == ("ADASYN+Q (NA on Yeast)",)
 
 
-def test_methods_that_gain_nothing_from_an_optimistic_choice_are_named(
+def test_methods_without_epochs_are_named_where_test_rows_choose_the_epoch(
     write_run: WriteRun, tmp_path: Path
 ) -> None:
     for dataset in DATASETS:
@@ -136,7 +140,7 @@ def test_methods_that_gain_nothing_from_an_optimistic_choice_are_named(
         assert remark.startswith("class-weighted LightGBM: no epoch to choose"), table.name
 
 
-def test_pairwise_by_hand() -> None:
+def test_pairwise_equals_hand_computed_values() -> None:
     values = pd.DataFrame(
         {"a": [5.0, 6.0, 7.0, 8.0, 9.0], "b": [4.0, 4.0, 4.0, 4.0, 4.0], "c": [5.0, 5.0, 9.0, 4.0, 4.0]}
     )
@@ -153,20 +157,20 @@ def test_pairwise_by_hand() -> None:
     assert pairs["p_holm"].tolist() == statistics.holm(pairs["p"].to_numpy()).tolist()
 
 
-def test_equal_columns_have_p_1() -> None:
+def test_two_methods_with_equal_values_have_p_1() -> None:
     pairs = statistics.pairwise(pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]}))
 
     assert (pairs["p"][0], pairs["effect"][0], pairs["ties"][0]) == (1.0, 0.0, 2)
 
 
-def test_holm_by_hand() -> None:
+def test_holm_equals_hand_computed_values() -> None:
     # Sorted 0.01, 0.03, 0.04: times 3, 2, 1 gives 0.03, 0.06, 0.04, and the last may not be below 0.06.
     assert statistics.holm(np.array([0.04, 0.01, 0.03])).tolist() == pytest.approx([0.06, 0.03, 0.06])
     assert statistics.holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
 
 
-def test_pairs_are_a_method_minus_q_or_do_minus_a_method(five: Path) -> None:
-    table = statistics.pairwise_table(statistics.rankings(frames(five)[0])[0])
+def test_pairs_are_shown_as_a_method_minus_q_or_as_do_minus_a_method(five_datasets: Path) -> None:
+    table = statistics.pairwise_table(statistics.rankings(frames(five_datasets)[0])[0])
 
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["RO+Q - Q", "+5.00", "5/0/0", "0.0625", "0.1875", "+1.00"],
@@ -179,7 +183,7 @@ def test_pairs_are_a_method_minus_q_or_do_minus_a_method(five: Path) -> None:
 # ---------------------------------------------------------------------------- over seeds
 
 
-def test_corrected_interval_by_hand() -> None:
+def test_corrected_interval_equals_hand_computed_values() -> None:
     # Mean 2, variance 1, n = 3, t(0.975, 2) = 4.302653; the factor is 1/3 + 3/7.
     half = 4.302653 * np.sqrt(1 / 3 + 3 / 7)
 
@@ -188,25 +192,25 @@ def test_corrected_interval_by_hand() -> None:
     )
 
 
-def test_without_a_correction_it_is_the_usual_interval() -> None:
-    gaps = np.array([0.1, 0.4, 0.2, 0.5])
+def test_the_interval_with_a_ratio_of_zero_is_that_of_the_t_test() -> None:
+    differences = np.array([0.1, 0.4, 0.2, 0.5])
 
-    usual = stats.ttest_1samp(gaps, 0).confidence_interval(0.95)
+    usual = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
 
-    assert statistics.corrected_interval(gaps, 0.0) == pytest.approx((usual.low, usual.high))
+    assert statistics.corrected_interval(differences, 0.0) == pytest.approx((usual.low, usual.high))
 
 
-def test_one_pair_has_no_interval() -> None:
+def test_a_single_difference_has_no_interval_and_no_effect_size() -> None:
     assert np.isnan(statistics.corrected_interval(np.array([0.1]), 0.4)).all()
     assert np.isnan(statistics.effect_size(np.array([0.1])))
 
 
-def test_effect_size_by_hand() -> None:
+def test_effect_size_equals_hand_computed_values() -> None:
     assert statistics.effect_size(np.array([1.0, 2.0, 3.0])) == pytest.approx(2.0)
     assert np.isnan(statistics.effect_size(np.array([0.3, 0.1 + 0.2])))  # the same but for rounding
 
 
-def test_paired_differences(write_run: WriteRun, tmp_path: Path) -> None:
+def test_paired_differences_equal_hand_computed_values(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("haberman", "q", acsa=[0.5, 0.6, 0.7])
     write_run("haberman", "do", acsa=[0.51, 0.62, 0.73])
     write_run("haberman", "do", fs="half", acsa=[0.9, 0.9, 0.9])  # its variant is not empty
@@ -246,7 +250,7 @@ def test_a_fixed_split_is_not_corrected_and_has_a_footnote(write_run: WriteRun, 
     assert table.footnotes[0] == ("a", statistics.FIXED_SPLIT)
 
 
-def test_paired_tables(write_run: WriteRun, tmp_path: Path) -> None:
+def test_paired_tables_have_one_table_per_reference_and_metric(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("pima", "q", acsa=[0.5, 0.5, 0.5])
     write_run("pima", "ro", acsa=[0.6, 0.6, 0.6])
     write_run("pima", "do", acsa=[0.70, 0.71, 0.72])
@@ -277,7 +281,7 @@ def test_paired_tables(write_run: WriteRun, tmp_path: Path) -> None:
     assert "(n = 3)" in against_q.caption
 
 
-def test_na_differs_from_a_missing_run(write_run: WriteRun, tmp_path: Path) -> None:
+def test_paired_tables_distinguish_na_from_a_missing_run(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("yeast", "q")
     write_run("yeast", "adasyn", na="no neighbors")
     write_run("pima", "q")
@@ -293,7 +297,7 @@ def test_na_differs_from_a_missing_run(write_run: WriteRun, tmp_path: Path) -> N
     assert cells["RO+Q"][1] == "-"
 
 
-def test_a_single_run_gives_no_comparison(write_run: WriteRun) -> None:
+def test_tables_of_a_single_run_have_no_rows(write_run: WriteRun) -> None:
     frame, replicas = frames(write_run("haberman", "do"))
 
     tables = statistics.tables(frame, replicas, statistics.rankings(frame))
@@ -301,10 +305,12 @@ def test_a_single_run_gives_no_comparison(write_run: WriteRun) -> None:
     assert [table.rows for table in tables] == [(), ()]
 
 
-def test_a_mode_of_ones_own_is_ranked_and_compared_under_its_title(five: Path, write_run: WriteRun) -> None:
+def test_a_users_mode_is_ranked_and_compared_under_its_title(
+    five_datasets: Path, write_run: WriteRun
+) -> None:
     for dataset in DATASETS:
         write_run(dataset, "my_do", acsa=[0.5] * 3, description=MY_DO)
-    frame, replicas = frames(five)
+    frame, replicas = frames(five_datasets)
 
     ranking = statistics.rankings(frame)[0]
     against_q = statistics.paired_tables(frame, replicas)[0]
@@ -316,12 +322,12 @@ def test_a_mode_of_ones_own_is_ranked_and_compared_under_its_title(five: Path, w
     assert [row[0].text for row in against_q.rows] == ["RO+Q", "DO", "My DO"]
 
 
-def test_a_csv_file_named_as_a_published_dataset_is_a_dataset_of_its_own(
-    five: Path, write_run: WriteRun
+def test_a_csv_file_named_as_a_published_dataset_is_ranked_as_another_dataset(
+    five_datasets: Path, write_run: WriteRun
 ) -> None:
     for mode in ("q", "ro", "do"):
         write_run("pima", mode, file="pima.csv", acsa=[0.3] * 3)
-    frame, replicas = frames(five)
+    frame, replicas = frames(five_datasets)
 
     ranking = statistics.rankings(frame)[0]
 

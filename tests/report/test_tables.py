@@ -33,7 +33,7 @@ def bold(table: Table) -> list[str]:
 # ---------------------------------------------------------------------------- the paper's table
 
 
-def test_table_2_has_ours_and_the_papers_lines(write_run: WriteRun, tmp_path: Path) -> None:
+def test_table_2_has_measured_lines_and_the_papers_lines(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("credit", "q", "paper", acsa=[0.5, 0.6, 0.7])
     write_run("credit", "ao", "paper", acsa=[0.61, 0.61, 0.61])
 
@@ -52,7 +52,7 @@ def test_table_2_has_ours_and_the_papers_lines(write_run: WriteRun, tmp_path: Pa
     assert ("", "No run on SECOM, Pima, Haberman, Wafer, Yeast in this setting.") in table.footnotes
 
 
-def test_the_papers_impossible_cell_is_flagged(write_run: WriteRun, tmp_path: Path) -> None:
+def test_the_papers_impossible_cell_has_a_footnote(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("credit", "q", "paper")
     write_run("wafer", "q", "paper")
 
@@ -63,9 +63,7 @@ def test_the_papers_impossible_cell_is_flagged(write_run: WriteRun, tmp_path: Pa
     assert table.footnotes[0] == ("a", tables.IMPOSSIBLE)
 
 
-def test_in_an_honest_protocol_the_papers_line_is_called_optimistic(
-    write_run: WriteRun, tmp_path: Path
-) -> None:
+def test_under_holdout_the_papers_line_is_labeled_optimistic(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("pima", "do", "holdout")
 
     (table,) = tables.table_2(frame_of(tmp_path))
@@ -75,7 +73,7 @@ def test_in_an_honest_protocol_the_papers_line_is_called_optimistic(
     assert "OPTIMISTIC" not in table.title
 
 
-def test_settings_never_share_a_table(write_run: WriteRun, tmp_path: Path) -> None:
+def test_each_comparison_setting_has_its_own_table(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("pima", "q", "paper")
     write_run("pima", "q", "holdout")
     write_run("pima", "do", "holdout", epochs=5)
@@ -86,7 +84,9 @@ def test_settings_never_share_a_table(write_run: WriteRun, tmp_path: Path) -> No
     assert [table.data["mode"].tolist() for table in all_tables] == [["q"], ["do"], ["q"], ["ao"]]
 
 
-def test_na_undefined_lost_and_not_run_differ(write_run: WriteRun, tmp_path: Path) -> None:
+def test_cells_distinguish_na_undefined_replicas_without_a_value_and_not_run(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     write_run("yeast", "adasyn", na="no neighbors")
     write_run("yeast", "q", acsa=[None, None, None])
     write_run("yeast", "ro", acsa=[0.5, None, 0.6])
@@ -110,7 +110,7 @@ def test_na_undefined_lost_and_not_run_differ(write_run: WriteRun, tmp_path: Pat
     assert notes["b"].startswith("2 of 3 replicas have a value; the others: undefined")
 
 
-def test_variants_and_other_rates_stay_out_of_table_2(write_run: WriteRun, tmp_path: Path) -> None:
+def test_runs_with_other_settings_are_not_in_table_2(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("secom", "do", fs="half")
     write_run("secom", "do", variant=[selected_columns(20)])
     write_run("secom", "q", variant=["players.classifier.width=64"])
@@ -118,7 +118,9 @@ def test_variants_and_other_rates_stay_out_of_table_2(write_run: WriteRun, tmp_p
     assert tables.table_2(frame_of(tmp_path)) == []
 
 
-def test_tables_of_ones_own_have_no_line_of_the_paper(write_run: WriteRun, tmp_path: Path) -> None:
+def test_a_dataset_that_is_not_in_the_paper_has_no_line_of_the_paper(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     write_run("mine", "q", seeds=[4])
 
     (table,) = tables.table_2(frame_of(tmp_path))
@@ -128,7 +130,7 @@ def test_tables_of_ones_own_have_no_line_of_the_paper(write_run: WriteRun, tmp_p
     assert "a single replica, so no spread" in table.caption
 
 
-def test_caption_says_which_rows_test(write_run: WriteRun, tmp_path: Path) -> None:
+def test_the_caption_gives_the_share_of_test_rows(write_run: WriteRun, tmp_path: Path) -> None:
     for dataset in ("haberman", "wafer"):
         write_run(dataset, "q")
 
@@ -137,7 +139,7 @@ def test_caption_says_which_rows_test(write_run: WriteRun, tmp_path: Path) -> No
     assert "Test rows: 29% (Haberman); the archive's own, the same for every seed (Wafer)." in table.caption
 
 
-def test_csv_has_plain_numbers(write_run: WriteRun, tmp_path: Path) -> None:
+def test_the_csv_file_of_table_2_has_plain_numbers_in_percent(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("secom", "q", "paper", acsa=[0.5, 0.6, 0.7])
 
     (table,) = tables.table_2(frame_of(tmp_path))
@@ -151,7 +153,9 @@ def test_csv_has_plain_numbers(write_run: WriteRun, tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------- the other tables
 
 
-def test_peers_stand_beside_q_and_do(write_run: WriteRun, tmp_path: Path) -> None:
+def test_methods_that_are_not_in_the_paper_are_shown_beside_q_and_do(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     for mode in ("q", "ro", "do", "lightgbm", "mystery"):
         write_run("pima", mode, "paper", acsa=[0.7] * 3)
     write_run("haberman", "do", "paper")  # no peer there
@@ -168,7 +172,9 @@ def test_peers_stand_beside_q_and_do(write_run: WriteRun, tmp_path: Path) -> Non
     )
 
 
-def test_the_other_two_games_are_not_in_the_paper(write_run: WriteRun, tmp_path: Path) -> None:
+def test_combinations_are_shown_as_methods_that_are_not_in_the_paper(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     write_run("pima", "both_fool")
 
     (table,) = tables.peers(frame_of(tmp_path))
@@ -177,7 +183,9 @@ def test_the_other_two_games_are_not_in_the_paper(write_run: WriteRun, tmp_path:
     assert "None of these methods is in the paper." in table.caption
 
 
-def test_selected_columns_beside_all(write_run: WriteRun, tmp_path: Path) -> None:
+def test_runs_on_selected_columns_are_shown_beside_runs_on_all_columns(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     write_run("secom", "do", acsa=[0.5, 0.5, 0.5])
     write_run("secom", "do", variant=[selected_columns(20)], acsa=[0.6, 0.6, 0.6])
     write_run("secom", "do", fs="half", variant=[selected_columns(20)])
@@ -192,7 +200,7 @@ def test_selected_columns_beside_all(write_run: WriteRun, tmp_path: Path) -> Non
     assert len(table.rows) == 4
 
 
-def test_fs_sweep_has_every_mode_with_two_rates(write_run: WriteRun, tmp_path: Path) -> None:
+def test_the_table_of_rates_has_every_mode_with_two_rates(write_run: WriteRun, tmp_path: Path) -> None:
     for fs, score in (("natural", 0.5), ("0.3", 0.55), ("balanced", 0.6)):
         write_run("secom", "do", fs=fs, acsa=[score] * 3)
     for fs, score in (("natural", 0.4), ("half", 0.45)):
@@ -218,7 +226,7 @@ def test_fs_sweep_has_every_mode_with_two_rates(write_run: WriteRun, tmp_path: P
     assert "DO on SECOM, in its Figure 2" in table.caption
 
 
-def test_two_runs_at_one_rate_are_an_error(write_run: WriteRun, tmp_path: Path) -> None:
+def test_two_runs_of_a_mode_at_one_rate_are_an_error(write_run: WriteRun, tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_run("mine", "do", fs="half", folder=name, config_hash=name * 10)
 
@@ -226,7 +234,7 @@ def test_two_runs_at_one_rate_are_an_error(write_run: WriteRun, tmp_path: Path) 
         tables.fs_sweep(frame_of(tmp_path))
 
 
-def test_long_table_has_every_run_with_all_its_numbers(write_run: WriteRun, tmp_path: Path) -> None:
+def test_the_table_of_runs_has_every_run_with_all_its_numbers(write_run: WriteRun, tmp_path: Path) -> None:
     write_run("secom", "do", variant=[selected_columns(20)], acsa=[0.5, 0.6, None])
     write_run("yeast", "adasyn", na="no neighbors")
     write_run("yeast", "lightgbm")
@@ -253,7 +261,7 @@ def test_long_table_has_every_run_with_all_its_numbers(write_run: WriteRun, tmp_
 
 @pytest.mark.parametrize("beside_yeast", [False, True])
 @pytest.mark.parametrize("protocol", ["paper", "holdout"])
-def test_a_csv_file_named_yeast_never_stands_above_the_papers_numbers(
+def test_a_csv_file_named_yeast_has_no_line_of_the_paper(
     write_run: WriteRun, tmp_path: Path, beside_yeast: bool, protocol: str
 ) -> None:
     write_run("yeast", "q", protocol, file="yeast.csv", acsa=[0.9] * 3)
@@ -292,7 +300,9 @@ def test_the_published_table_under_another_name_has_the_papers_line(
     assert line(table_2, "renamed (own table)", "ACSA", "paper")[0] == "76.89"
 
 
-def test_a_mode_of_ones_own_stands_under_its_title_in_its_place(write_run: WriteRun, tmp_path: Path) -> None:
+def test_a_users_mode_is_in_the_tables_under_its_title_and_in_its_order(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
     for mode in ("q", "do", "my_do", "both_fool", "lightgbm"):
         write_run("pima", mode, description=MY_DO if mode == "my_do" else None)
     for mode in ("do", "my_do"):
@@ -313,7 +323,7 @@ def test_a_mode_of_ones_own_stands_under_its_title_in_its_place(write_run: Write
 # ---------------------------------------------------------------------------- footnotes, bold
 
 
-def test_footnotes_keep_their_letters() -> None:
+def test_a_footnote_that_is_used_again_keeps_its_letter() -> None:
     notes = Footnotes()
 
     letters = [notes.mark(f"text {i}") for i in (*range(28), 0)]

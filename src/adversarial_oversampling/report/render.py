@@ -15,6 +15,8 @@ MOST_COLUMNS = 7
 """A LaTeX table with more columns is printed in landscape."""
 NOT_IN_FILES = ("order", "dataset_order", "color", "linestyle")
 """Columns of the data frames that only tables and pictures need."""
+NAMES_IN_FILES = {"reasons_without_value": "lost"}
+"""Columns that have another name in files, which programs may read."""
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -44,7 +46,8 @@ def plain(frame: pd.DataFrame) -> pd.DataFrame:
         **dict.fromkeys(("rows_train", "rows_validation", "rows_test"), row_counts),
     }
     frame = frame.drop(columns=[name for name in NOT_IN_FILES if name in frame])
-    return frame.assign(**{name: frame[name].map(text) for name, text in texts.items() if name in frame})
+    frame = frame.assign(**{name: frame[name].map(text) for name, text in texts.items() if name in frame})
+    return frame.rename(columns=NAMES_IN_FILES)
 
 
 def csv(table: Table) -> str:

@@ -55,9 +55,9 @@ class Ranking:
     ----------
     setting, metric : str
     values : DataFrame
-        Mean of each method (columns: titles) on each dataset (rows: titles), in percent, without gaps.
+        Mean of each method (columns: titles) on each dataset (rows: titles), in percent; no value is missing.
     left_out : tuple of str
-        Methods and datasets that would have left gaps, and why.
+        Methods and datasets with missing values, which are not ranked, and why.
     remarks : tuple of str
         Further remarks for the reader.
     result : RankResult or None
@@ -84,7 +84,7 @@ class Ranking:
 def complete_block(
     values: pd.DataFrame, na: Mapping[tuple[str, str], bool]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Leave out methods and datasets until no value is missing, the one with the most gaps first.
+    """Leave out methods and datasets until no value is missing, the one that lacks the most values first.
 
     A dataset is left out only if most methods lack it: the tests have few datasets as it is.
 
@@ -116,9 +116,10 @@ def complete_block(
     return values, tuple(left_out)
 
 
-def _missing_text(missing: Sequence[str], na: Sequence[str]) -> str:
-    """Return the datasets without a value; those where a method is not applicable are named apart."""
-    parts = {"NA on": na, "no value on": [dataset for dataset in missing if dataset not in na]}
+def _missing_text(datasets_without: Sequence[str], without_result: Sequence[str]) -> str:
+    """Return the datasets on which a method lacks a value; those on which it has no result are separate."""
+    others = [dataset for dataset in datasets_without if dataset not in without_result]
+    parts = {"NA on": without_result, "no value on": others}
     return "; ".join(f"{text} {', '.join(datasets)}" for text, datasets in parts.items() if datasets)
 
 
@@ -231,7 +232,16 @@ def ranking_table(ranking: Ranking) -> Table:
     if ranking.result is None:
         reason = ranking.reason or ""
         data = pd.DataFrame({"setting": [ranking.setting], "metric": [ranking.metric], "reason": [reason]})
-        return Table(name, "statistics", heading, reason, (), (), notes.all(), data)
+        return Table(
+            name=name,
+            section="statistics",
+            title=heading,
+            caption=reason,
+            columns=(),
+            rows=(),
+            footnotes=notes.all(),
+            data=data,
+        )
     notes.remarks += ranking.remarks
     ranks = ranking.values.rank(axis=1, ascending=False)
     mean = ranks.mean().sort_values(kind="stable")
@@ -256,8 +266,16 @@ def ranking_table(ranking: Ranking) -> Table:
     data = data.assign(
         setting=ranking.setting, metric=ranking.metric, p=result.pvalue, cd=result.cd, datasets=datasets
     )
-    columns = ("method", "mean rank", f"mean {label}", *map(str, ranks.index))
-    return Table(name, "statistics", heading, caption, columns, tuple(rows), notes.all(), data)
+    return Table(
+        name=name,
+        section="statistics",
+        title=heading,
+        caption=caption,
+        columns=("method", "mean rank", f"mean {label}", *map(str, ranks.index)),
+        rows=tuple(rows),
+        footnotes=notes.all(),
+        data=data,
+    )
 
 
 def pairwise_table(ranking: Ranking) -> Table:
@@ -275,14 +293,14 @@ def pairwise_table(ranking: Ranking) -> Table:
         "alike."
     )
     return Table(
-        file_name(f"pairs {ranking.metric} {ranking.setting}"),
-        "statistics",
-        f"Pairs of methods by {METRICS[ranking.metric]}, {ranking.setting}",
-        caption,
-        ("pair", "difference", "better/equal/worse", "p", "p after Holm", "effect"),
-        tuple(_pair(row, ranking.references) for row in rows_of(shown)),
-        tuple(("", remark) for remark in ranking.remarks),
-        pairs.assign(setting=ranking.setting, metric=ranking.metric),
+        name=file_name(f"pairs {ranking.metric} {ranking.setting}"),
+        section="statistics",
+        title=f"Pairs of methods by {METRICS[ranking.metric]}, {ranking.setting}",
+        caption=caption,
+        columns=("pair", "difference", "better/equal/worse", "p", "p after Holm", "effect"),
+        rows=tuple(_pair(row, ranking.references) for row in rows_of(shown)),
+        footnotes=tuple(("", remark) for remark in ranking.remarks),
+        data=pairs.assign(setting=ranking.setting, metric=ranking.metric),
     )
 
 
@@ -427,14 +445,14 @@ def _paired_table(
         "differences and are not corrected for their number."
     )
     return Table(
-        file_name(f"differences {reference} {metric} {setting}"),
-        "statistics",
-        f"{label} against {title}, {setting}",
-        caption,
-        ("method", *heads),
-        tuple(rows),
-        notes.all(),
-        differences,
+        name=file_name(f"differences {reference} {metric} {setting}"),
+        section="statistics",
+        title=f"{label} against {title}, {setting}",
+        caption=caption,
+        columns=("method", *heads),
+        rows=tuple(rows),
+        footnotes=notes.all(),
+        data=differences,
     )
 
 

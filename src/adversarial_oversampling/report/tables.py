@@ -38,6 +38,8 @@ NOT_OVERSAMPLED_IN_PAPER = (
     "Any fs but natural is a variant of ours: the paper does not oversample for this method."
 )
 NOT_IN_PAPER = "This method is not in the paper."
+HEADINGS = {"dataset": "dataset", "mode": "method"}
+"""Heading of the first column of a table, by the column of the run frame."""
 BOLD = "Bold marks the highest mean of a line; it does not mean that the difference is significant."
 
 
@@ -125,12 +127,88 @@ def _plain_with_paper(runs: Sequence[Any]) -> pd.DataFrame:
 # ---------------------------------------------------------------------------- the tables
 
 
+def _stacked(blocks: Iterable[Sequence[Row]]) -> tuple[tuple[Row, ...], tuple[int, ...]]:
+    """Return the rows of all blocks, and the row at which each block begins."""
+    rows: list[Row] = []
+    groups = []
+    for block in blocks:
+        groups.append(len(rows))
+        rows += block
+    return tuple(rows), tuple(groups)
+
+
+def _comparison_table(
+    runs: pd.DataFrame,
+    heads: Mapping[Any, Cell],
+    columns: Mapping[Any, str],
+    *,
+    keys: tuple[str, str],
+    notes: Footnotes,
+    remarks: Sequence[str] = (),
+    name: str,
+    section: str,
+    title: str,
+    caption: str,
+) -> Table:
+    """Return a table with a line of ACSA and one of GM below each head.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Rows of the run frame, at most one for each head and column.
+    heads : mapping
+        From a value of the first key to the head of its lines.
+    columns : mapping
+        From a value of the second key to the name of its column.
+    keys : tuple of str
+        The columns of the run frame that select the lines and the column of a run.
+    notes : Footnotes
+        Footnotes of the heads; those of the cells are added.
+    remarks : sequence of str
+        Remarks beside the one on cells without a run.
+    name, section, title, caption : str
+        See `Table`.
+    """
+    grid = _grid(runs, *keys)
+    rows, groups = _stacked(
+        _two_lines(head, [grid.get((key, column)) for column in columns], notes)
+        for key, head in heads.items()
+    )
+    notes.remarks += [*_empty_cell_remarks(runs, keys, columns), *remarks]
+    return Table(
+        name=name,
+        section=section,
+        title=title,
+        caption=caption,
+        columns=(HEADINGS[keys[0]], "metric", *columns.values()),
+        rows=rows,
+        footnotes=notes.all(),
+        data=_plain(rows_of(runs)),
+        groups=groups,
+    )
+
+
+def _empty_cell_remarks(runs: pd.DataFrame, keys: tuple[str, str], columns: Iterable[Any]) -> list[str]:
+    """Return a remark if a line of the table has a cell without a run."""
+    pairs = set(_grid(runs, *keys))
+    complete = all((head, column) in pairs for head in set(runs[keys[0]]) for column in columns)
+    return [] if complete else [NOT_RUN_HERE]
+
+
+def _absent_dataset_remarks(runs: pd.DataFrame) -> list[str]:
+    """Return a remark on the datasets of the paper without a run."""
+    published = set(runs["published"])
+    absent = [title for name, title in paper.dataset_titles().items() if name not in published]
+    return [f"No run on {', '.join(absent)} in this setting."] if absent else []
+
+
 def table_2(frame: pd.DataFrame) -> list[Table]:
     """Return the paper's Table 2 for every setting, with the paper's numbers below ours.
 
     The paper's numbers stand only below runs on the published table.
     """
     modes = paper.columns()
+    keys = ("dataset", "mode")
     tables = []
     for setting, group in by_setting(frame):
         runs = default_runs(group)
@@ -139,22 +217,19 @@ def table_2(frame: pd.DataFrame) -> list[Table]:
             continue
         notes = Footnotes()
         optimistic = runs["select_on"].iloc[0] == "test"
-        label = "paper" if optimistic else "paper (optimistic)"
-        grid = _grid(runs, "dataset", "mode")
+        grid = _grid(runs, *keys)
         published = dict(zip(runs["dataset"], runs["published"], strict=True))
-        rows: list[Row] = []
-        groups = []
-        for dataset, title in dataset_titles(runs).items():
-            groups.append(len(rows))
-            line = [grid.get((dataset, mode)) for mode in modes]
-            for metric, (head, name, *ours) in zip(
-                MAIN_METRICS, _two_lines(Cell(title), line, notes), strict=True
-            ):
-                rows.append((head, name, Cell("ours"), *ours))
-                if published[dataset] in paper.DATASETS:
-                    papers = _paper_line(published[dataset], metric, notes)
-                    rows.append((Cell(""), name, Cell(label), *papers))
-        notes.remarks += _not_run(runs, list(modes))
+        rows, groups = _stacked(
+            _block_with_paper(
+                Cell(title),
+                [grid.get((dataset, mode)) for mode in modes],
+                published[dataset],
+                "paper" if optimistic else "paper (optimistic)",
+                notes,
+            )
+            for dataset, title in dataset_titles(runs).items()
+        )
+        notes.remarks += [*_empty_cell_remarks(runs, keys, modes), *_absent_dataset_remarks(runs)]
         comparison = (
             "The paper's line is from one split, 100 epochs and the same optimistic choice of the epoch."
             if optimistic
@@ -163,54 +238,44 @@ def table_2(frame: pd.DataFrame) -> list[Table]:
         )
         tables.append(
             Table(
-                file_name(f"table 2 {setting}"),
-                "results",
-                f"Table 2, {setting}",
-                f"{measurement(runs)} {comparison} {paper.FS_REMARK} {BOLD} In the paper's lines bold is as "
-                "in the paper.",
-                ("dataset", "metric", "from", *modes.values()),
-                tuple(rows),
-                notes.all(),
-                _plain_with_paper(rows_of(runs)),
-                tuple(groups),
+                name=file_name(f"table 2 {setting}"),
+                section="results",
+                title=f"Table 2, {setting}",
+                caption=f"{measurement(runs)} {comparison} {paper.FS_REMARK} {BOLD} In the paper's lines "
+                "bold is as in the paper.",
+                columns=("dataset", "metric", "from", *modes.values()),
+                rows=rows,
+                footnotes=notes.all(),
+                data=_plain_with_paper(rows_of(runs)),
+                groups=groups,
             )
         )
     return tables
 
 
-def _blocks(
-    heads: Mapping[Any, Cell], columns: Sequence[Any], grid: Mapping[Any, Any], notes: Footnotes
-) -> tuple[list[Row], list[int]]:
-    """Return the lines of ACSA and GM below each head, and the row at which each head stands."""
+def _block_with_paper(
+    head: Cell, runs: Sequence[Any], published: str | None, label: str, notes: Footnotes
+) -> list[Row]:
+    """Return the lines of ACSA and GM of a dataset, with the paper's lines if the dataset is published.
+
+    Parameters
+    ----------
+    head : Cell
+    runs : sequence
+        A run or None for each mode of the paper.
+    published : str or None
+        Name of the published dataset.
+    label : str
+        Name of the paper's lines.
+    notes : Footnotes
+    """
     rows: list[Row] = []
-    groups = []
-    for key, head in heads.items():
-        groups.append(len(rows))
-        rows += _two_lines(head, [grid.get((key, column)) for column in columns], notes)
-    return rows, groups
-
-
-def _figure_2_marks(mode: str, notes: Footnotes) -> tuple[str, ...]:
-    """Return the footnotes of a mode beside the one of the paper's Figure 2."""
-    if mode not in paper.columns():
-        return (notes.mark(NOT_IN_PAPER),)
-    return () if mode == paper.FIGURE_2[1] else (notes.mark(NOT_OVERSAMPLED_IN_PAPER),)
-
-
-def _not_run(runs: pd.DataFrame, modes: Sequence[str]) -> list[str]:
-    """Return remarks on cells without a run and on datasets of the paper without a line."""
-    remarks = _missing_cells(runs, "dataset", "mode", modes)
-    datasets = set(runs["published"])
-    if missing := [title for name, title in paper.dataset_titles().items() if name not in datasets]:
-        remarks.append(f"No run on {', '.join(missing)} in this setting.")
-    return remarks
-
-
-def _missing_cells(runs: pd.DataFrame, row: str, column: str, columns: Sequence[Any]) -> list[str]:
-    """Return a remark if a line of the table has a cell without a run."""
-    pairs = set(zip(runs[row], runs[column], strict=True))
-    complete = all((head, name) in pairs for head in set(runs[row]) for name in columns)
-    return [] if complete else [NOT_RUN_HERE]
+    lines = _two_lines(head, runs, notes)
+    for metric, (first, name, *ours) in zip(MAIN_METRICS, lines, strict=True):
+        rows.append((first, name, Cell("ours"), *ours))
+        if published in paper.DATASETS:
+            rows.append((Cell(""), name, Cell(label), *_paper_line(published, metric, notes)))
+    return rows
 
 
 def peers(frame: pd.DataFrame) -> list[Table]:
@@ -225,24 +290,19 @@ def peers(frame: pd.DataFrame) -> list[Table]:
         references = mode_titles(runs[runs["mode"].isin(paper.REFERENCES)])
         modes = {**references, **mode_titles(others)}
         runs = runs[runs["mode"].isin(list(modes))]
-        notes = Footnotes()
-        grid = _grid(runs, "dataset", "mode")
-        heads = {dataset: Cell(title) for dataset, title in dataset_titles(runs).items()}
-        rows, groups = _blocks(heads, list(modes), grid, notes)
-        notes.remarks += _not_run(runs, list(modes))
-        notes.remarks += no_epoch_remarks(runs)
         in_paper = f" but {' and '.join(references.values())}" if references else ""
         tables.append(
-            Table(
-                file_name(f"peers {setting}"),
-                "results",
-                f"Methods that are not in the paper, {setting}",
-                f"{measurement(runs)} None of these methods{in_paper} is in the paper. {BOLD}",
-                ("dataset", "metric", *modes.values()),
-                tuple(rows),
-                notes.all(),
-                _plain(rows_of(runs)),
-                tuple(groups),
+            _comparison_table(
+                runs,
+                heads={dataset: Cell(title) for dataset, title in dataset_titles(runs).items()},
+                columns=modes,
+                keys=("dataset", "mode"),
+                notes=Footnotes(),
+                remarks=[*_absent_dataset_remarks(runs), *no_epoch_remarks(runs)],
+                name=file_name(f"peers {setting}"),
+                section="results",
+                title=f"Methods that are not in the paper, {setting}",
+                caption=f"{measurement(runs)} None of these methods{in_paper} is in the paper. {BOLD}",
             )
         )
     return tables
@@ -262,28 +322,22 @@ def selected_columns(frame: pd.DataFrame) -> list[Table]:
         if not modes:
             continue
         runs = group[group["mode"].isin(list(modes))]
-        columns = {
-            number: f"{number} selected columns" if number else "all columns"
-            for number in sorted(set(runs["n_selected"]))
-        }
-        notes = Footnotes()
-        grid = _grid(runs, "mode", "n_selected")
-        heads = {mode: Cell(title) for mode, title in modes.items()}
-        rows, groups = _blocks(heads, list(columns), grid, notes)
-        notes.remarks += _missing_cells(runs, "mode", "n_selected", list(columns))
         tables.append(
-            Table(
-                file_name(f"columns {dataset} {setting}"),
-                "results",
-                f"{dataset} with and without column selection, {setting}",
-                f"{measurement(runs)} Selected are the columns with the highest F score on the training "
-                "rows of each replica. This is a variant of ours: the paper keeps all columns. Each method "
-                f"is at its usual fs. {BOLD}",
-                ("method", "metric", *columns.values()),
-                tuple(rows),
-                notes.all(),
-                _plain(rows_of(runs)),
-                tuple(groups),
+            _comparison_table(
+                runs,
+                heads={mode: Cell(title) for mode, title in modes.items()},
+                columns={
+                    number: f"{number} selected columns" if number else "all columns"
+                    for number in sorted(set(runs["n_selected"]))
+                },
+                keys=("mode", "n_selected"),
+                notes=Footnotes(),
+                name=file_name(f"columns {dataset} {setting}"),
+                section="results",
+                title=f"{dataset} with and without column selection, {setting}",
+                caption=f"{measurement(runs)} Selected are the columns with the highest F score on the "
+                "training rows of each replica. This is a variant of ours: the paper keeps all columns. Each "
+                f"method is at its usual fs. {BOLD}",
             )
         )
     return tables
@@ -295,37 +349,39 @@ def fs_sweep(frame: pd.DataFrame) -> list[Table]:
     The table has every mode that was run at two or more rates.
     """
     figure_2_dataset, figure_2_mode = paper.FIGURE_2
+    shown_in_paper = f"{paper.columns()[figure_2_mode]} on {paper.dataset_titles()[figure_2_dataset]}"
     tables = []
     for setting, dataset, runs in by_setting_and_dataset(fs_sweeps(frame)):
         rates = runs.drop_duplicates("fs").sort_values("fs_ratio", na_position="first")
-        names = {rate.fs: _rate_name(rate.fs, rate.fs_ratio) for rate in rows_of(rates)}
-        notes = Footnotes()
-        grid = _grid(runs, "mode", "fs")
         titles = mode_titles(runs)
-        heads = {
-            mode: Cell(titles[mode], marks=_figure_2_marks(mode, notes))
-            for mode in sorted(titles, key=lambda mode: mode != figure_2_mode)
-        }
-        rows, groups = _blocks(heads, list(names), grid, notes)
-        notes.remarks += _missing_cells(runs, "mode", "fs", list(names))
-        shown_in_paper = f"{paper.columns()[figure_2_mode]} on {paper.dataset_titles()[figure_2_dataset]}"
+        notes = Footnotes()
         tables.append(
-            Table(
-                file_name(f"fs {dataset} {setting}"),
-                "fs",
-                f"{dataset} at several oversampling rates, {setting}",
-                f"{measurement(runs)} fs is the ratio of the smallest to the largest class after "
+            _comparison_table(
+                runs,
+                heads={
+                    mode: Cell(titles[mode], marks=_figure_2_marks(mode, notes))
+                    for mode in sorted(titles, key=lambda mode: mode != figure_2_mode)
+                },
+                columns={rate.fs: _rate_name(rate.fs, rate.fs_ratio) for rate in rows_of(rates)},
+                keys=("mode", "fs"),
+                notes=notes,
+                name=file_name(f"fs {dataset} {setting}"),
+                section="fs",
+                title=f"{dataset} at several oversampling rates, {setting}",
+                caption=f"{measurement(runs)} fs is the ratio of the smallest to the largest class after "
                 "oversampling. natural is the ratio of the training rows as they are, here "
                 f"{runs['natural_ratio'].iloc[0]:.3f}; a rate below it changes nothing. The paper shows "
                 f"this for {shown_in_paper}, in its Figure 2. {BOLD}",
-                ("method", "metric", *names.values()),
-                tuple(rows),
-                notes.all(),
-                _plain(rows_of(runs)),
-                tuple(groups),
             )
         )
     return tables
+
+
+def _figure_2_marks(mode: str, notes: Footnotes) -> tuple[str, ...]:
+    """Return the footnotes of a mode beside the one of the paper's Figure 2."""
+    if mode not in paper.columns():
+        return (notes.mark(NOT_IN_PAPER),)
+    return () if mode == paper.FIGURE_2[1] else (notes.mark(NOT_OVERSAMPLED_IN_PAPER),)
 
 
 def _rate_name(fs: str, ratio: float) -> str:
@@ -365,11 +421,10 @@ def long_table(frame: pd.DataFrame) -> list[Table]:
     tables = []
     for setting, group in by_setting(frame):
         notes = Footnotes()
-        rows: list[Row] = []
-        groups = []
-        for _, runs in group.groupby("dataset", sort=False):
-            groups.append(len(rows))
-            rows += [_long_row(run, notes) for run in rows_of(runs)]
+        rows, groups = _stacked(
+            [_long_row(run, notes) for run in rows_of(runs)]
+            for _, runs in group.groupby("dataset", sort=False)
+        )
         optimism = (
             "the best epoch's ACSA on the test rows minus the last epoch's"
             if group["select_on"].iloc[0] == "test"
@@ -377,20 +432,20 @@ def long_table(frame: pd.DataFrame) -> list[Table]:
         )
         tables.append(
             Table(
-                file_name(f"runs {setting}"),
-                "runs",
-                f"Every run, {setting}",
-                f"{measurement(group)} Variant: the settings that are not the default of the run's mode, "
-                "dataset and protocol. n: replicas with a value. Optimism: by how many points the choice of "
-                f"the epoch raises ACSA, {optimism}. Rows: of each class, the largest first, in the first "
-                "replica. Settings compared: the tuning budget, the number of settings that were tried on "
-                "validation rows to choose the defaults. Seconds: wall time of all replicas together; it "
-                "depends on the machine. The CSV file has fractions.",
-                tuple(LONG_COLUMNS),
-                tuple(rows),
-                notes.all(),
-                plain(group),
-                tuple(groups),
+                name=file_name(f"runs {setting}"),
+                section="runs",
+                title=f"Every run, {setting}",
+                caption=f"{measurement(group)} Variant: the settings that are not the default of the run's "
+                "mode, dataset and protocol. n: replicas with a value. Optimism: by how many points the "
+                f"choice of the epoch raises ACSA, {optimism}. Rows: of each class, the largest first, in "
+                "the first replica. Settings compared: the tuning budget, the number of settings that were "
+                "tried on validation rows to choose the defaults. Seconds: wall time of all replicas "
+                "together; it depends on the machine. The CSV file has fractions.",
+                columns=tuple(LONG_COLUMNS),
+                rows=rows,
+                footnotes=notes.all(),
+                data=plain(group),
+                groups=groups,
             )
         )
     return tables

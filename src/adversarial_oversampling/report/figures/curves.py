@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from adversarial_oversampling.curve_names import monitor
-from adversarial_oversampling.report.common import by_setting_and_dataset, file_name, rows_of
+from adversarial_oversampling.report.common import MAIN_METRICS, by_setting_and_dataset, file_name, rows_of
 from adversarial_oversampling.report.figures.picture import Picture
 from adversarial_oversampling.report.figures.theme import Theme
 from adversarial_oversampling.results.files import CURVES
@@ -25,10 +25,10 @@ from adversarial_oversampling.text import capitalized
 COLUMNS = 4
 SCORES = tuple(
     (f"{METRICS[metric]}, %", tuple(f"{monitor(rows)}/{metric}" for rows in ("validation", "test")))
-    for metric in ("acsa", "g_mean")
+    for metric in MAIN_METRICS
 )
 # Title and columns of each panel, row by row; a panel without values is left out.
-WITH_GENERATOR = (
+PANELS_WITH_GENERATOR = (
     (
         ("G against D", ("generator/against_discriminator",)),
         ("G against Q", ("generator/against_classifier",)),
@@ -47,7 +47,7 @@ WITH_GENERATOR = (
         *SCORES,
     ),
 )
-WITHOUT_GENERATOR = (
+PANELS_WITHOUT_GENERATOR = (
     (
         ("Q on real rows", ("classifier/real", "classifier/loss")),
         ("Complement step", ("complement/loss",)),
@@ -91,7 +91,8 @@ def curve(curves: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame | None:
     for column in columns:
         if column in curves and curves[column].notna().any():
             values = curves.groupby("epoch")[column].agg(["mean", "std"])
-            return values.fillna({"std": 0.0}) * (100 if "/acsa" in column or "/g_mean" in column else 1)
+            is_metric = column.rpartition("/")[2] in MAIN_METRICS
+            return values.fillna({"std": 0.0}) * (100 if is_metric else 1)
     return None
 
 
@@ -106,7 +107,7 @@ def _limits(lines: Iterable[pd.DataFrame]) -> tuple[float, float]:
 def _panels(modes: Sequence[ModeCurves]) -> list[list[Panel]]:
     """Return the panels that have values, row by row."""
     rows = []
-    for layout, has_generator in ((WITH_GENERATOR, True), (WITHOUT_GENERATOR, False)):
+    for layout, has_generator in ((PANELS_WITH_GENERATOR, True), (PANELS_WITHOUT_GENERATOR, False)):
         shown = [mode for mode in modes if mode.has_generator == has_generator]
         for panels in layout:
             row = []
