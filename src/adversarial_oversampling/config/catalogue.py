@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adversarial_oversampling.config.compose import config_files
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.text import one_line
 
 ORIGINS = {
     "paper": "compared in the paper",
@@ -161,7 +162,7 @@ def _read(file: Path, group: str, folders: Sequence[str]) -> dict[str, Any]:
         text = file.read_text()
         content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
     except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{file}: cannot be read: {' '.join(str(error).split())}.") from error
+        raise InputError(f"{file}: cannot be read: {one_line(error)}.") from error
     if not isinstance(content, Mapping):
         raise InputError(f"{file}: give keys and values, as in the other files of {group}.")
     files = config_files(group, folders)

@@ -24,12 +24,15 @@ def variant(cfg: DictConfig) -> list[str]:
     """
     folders = tuple(cfg.paths.config_dirs)
     choices = {group: str(cfg[group].name) for group in ("dataset", "mode", "protocol")}
-    if not _is_dataset_choice(cfg, choices["dataset"], folders):
-        choices["dataset"] = "csv"  # a user's CSV file may have any name, also that of a published table
     for group in ("mode", "protocol"):
         if choices[group] not in config_files(group, folders):
             return [f"{group}={choices[group]}"]
+    if choices["dataset"] not in config_files("dataset", folders):
+        choices["dataset"] = "csv"
     usual = _defaults(choices, folders)
+    if usual.dataset.source._target_ != cfg.dataset.source._target_:
+        choices["dataset"] = "csv"  # a user's CSV file may have any name, also that of a published table
+        usual = _defaults(choices, folders)
     listed = []
     if cfg.fs.name != usual.fs.name:
         listed.append(f"fs={cfg.fs.name}")
@@ -39,14 +42,6 @@ def variant(cfg: DictConfig) -> list[str]:
             return listed
         usual = _defaults({**choices, "gan_type": cfg.gan_type.name}, folders)
     return listed + _differences(cfg, usual)
-
-
-def _is_dataset_choice(cfg: DictConfig, name: str, folders: tuple[str, ...]) -> bool:
-    """Return whether the dataset was composed from the file of its name."""
-    if name not in config_files("dataset", folders):
-        return False
-    source = default_config((f"dataset={name}",), folders).dataset.source
-    return bool(source._target_ == cfg.dataset.source._target_)
 
 
 def _defaults(choices: Mapping[str, str], folders: tuple[str, ...]) -> DictConfig:

@@ -210,7 +210,7 @@ def _data_uri(picture: Picture, theme: Theme, folder: Path) -> str:
 
 def flag(text: str) -> Markup:
     """Return a text in which the word OPTIMISTIC stands out."""
-    badge = Markup('<strong class="badge">OPTIMISTIC</strong>')
+    badge = Markup(f'<strong class="badge">{OPTIMISTIC}</strong>')
     return escape(text).replace(f"({OPTIMISTIC})", badge).replace(f"{OPTIMISTIC}:", badge + ":")
 
 

@@ -12,9 +12,11 @@ from adversarial_oversampling.text import percent
 OPTIMISTIC = "OPTIMISTIC"
 
 
-def mean_and_std_text(result: Result, metric: str) -> str:
-    """Return a metric's mean ± standard deviation in percent."""
-    return percent(getattr(result.mean, metric), getattr(result.std, metric))
+def scores_text(result: Result) -> list[str]:
+    """Return ACSA and GM as mean ± standard deviation in percent, or "NA" where there is no result."""
+    if result.na is not None:
+        return ["NA", "NA"]
+    return [percent(getattr(result.mean, name), getattr(result.std, name)) for name in ("acsa", "g_mean")]
 
 
 def dataset_label(result: Result) -> str:
@@ -61,9 +63,8 @@ def summary(result: Result) -> str:
     if result.na is not None:
         return f"{title}: NA ({result.na})"
     label = f"  {OPTIMISTIC}" if result.optimistic else ""
-    return (
-        f"{title}: ACSA {mean_and_std_text(result, 'acsa')}, GM {mean_and_std_text(result, 'g_mean')}{label}"
-    )
+    acsa, g_mean = scores_text(result)
+    return f"{title}: ACSA {acsa}, GM {g_mean}{label}"
 
 
 def show(result: Result, console: Console | None = None) -> None:
@@ -99,10 +100,7 @@ def show(result: Result, console: Console | None = None) -> None:
             lowest,
         )
     table.add_section()
-    means = (
-        ["NA", "NA"] if result.na is not None else [mean_and_std_text(result, m) for m in ("acsa", "g_mean")]
-    )
-    table.add_row("mean", *([""] * has_folds), "", *means, "")
+    table.add_row("mean", *([""] * has_folds), "", *scores_text(result), "")
     console.print(table)
     for replica in result.replicas:
         for note in replica.notes:

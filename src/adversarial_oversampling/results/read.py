@@ -1,4 +1,4 @@
-"""Read the files of finished runs, and the names of these files."""
+"""Read the files of finished runs."""
 
 import hashlib
 import json

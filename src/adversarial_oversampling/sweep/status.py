@@ -14,8 +14,8 @@ from rich.table import Table
 from adversarial_oversampling.results.display import (
     comparison_setting,
     dataset_label,
-    mean_and_std_text,
     method_label,
+    scores_text,
 )
 from adversarial_oversampling.results.files import RESULT, write_atomically
 from adversarial_oversampling.results.read import read_result
@@ -99,10 +99,8 @@ def show_comparison(statuses: Mapping[int, JobStatus]) -> None:
     for status in {status.folder: status for _, status in sorted(statuses.items())}.values():
         if status.status != "failed":
             result = status.result()
-            scores = ["NA"] * 2
-            if result.na is None:
-                scores = [mean_and_std_text(result, metric) for metric in ("acsa", "g_mean")]
-            rows.append([dataset_label(result), comparison_setting(result), method_label(result), *scores])
+            labels = [dataset_label(result), comparison_setting(result), method_label(result)]
+            rows.append([*labels, *scores_text(result)])
     for row in sorted(rows, key=lambda row: row[:2]):
         table.add_row(*map(escape, row))
     if rows:
