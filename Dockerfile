@@ -20,18 +20,19 @@ RUN apt-get update \
 WORKDIR /build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore
+ARG PIP_CACHE_DIR=/var/cache/pip
 
 # torch is most of the image and changes least. The files in docker/torch choose its build.
 ARG TORCH=cu130
 COPY docker/torch/${TORCH}.txt torch.txt
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     pip install --requirement torch.txt
 
 # The dependencies and extras without those for developers: names from pyproject.toml, versions from
 # requirements.txt. The build fails where torch.txt and requirements.txt name different versions of torch.
 # SQLAlchemy has no wheel for this Python; without a compiler it installs as pure Python.
 COPY pyproject.toml requirements.txt ./
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb")); \
 wanted = project["project"]["dependencies"] + project["build-system"]["requires"]; \
 extras = project["project"]["optional-dependencies"]; extras.pop("dev"); \
