@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 JOBS = ["dataset=haberman,pima", "mode=q,ao,do,smote,gamo,weighted_q", "seed=0,100", "replicas=3"]
-SETTINGS = ["trainer.checkpoint_every=1", "logger=none"]
+SETTINGS = ["trainer.checkpoint_seconds=0", "logger=none"]
 
 
 def command(folder: Path, overrides: list[str]) -> list[str]:

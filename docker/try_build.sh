@@ -167,7 +167,7 @@ enter 4711:4711 "${entrypoint[@]}" -m hparams_search=q debug=fast dataset=haberm
 rm --recursive "$volumes/multirun/search"
 
 say "Stopped and started again"
-train=("${entrypoint[@]}" dataset=haberman mode=do trainer.max_epochs=400 trainer.checkpoint_every=1)
+train=("${entrypoint[@]}" dataset=haberman mode=do trainer.max_epochs=400 trainer.checkpoint_seconds=0)
 enter 4711:4711 "${train[@]}" > "$work/stopped.log" 2>&1 &
 outer=$!
 until find "$volumes/multirun" -name '*.ckpt' | grep --quiet .; do

@@ -438,7 +438,7 @@ def test_a_failed_rerun_leaves_the_old_result(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stopped_run_says_so(tmp_path: Path, sent: signal.Signals, code: int) -> None:
-    settings = ["mode=q", "trainer.max_epochs=5000", "trainer.checkpoint_every=1"]
+    settings = ["mode=q", "trainer.max_epochs=5000", "trainer.checkpoint_seconds=0"]
     arguments = [sys.executable, "-m", "adversarial_oversampling.train", *settings]
     process = subprocess.Popen(
         [*arguments, f"hydra.run.dir={tmp_path}"],
@@ -536,7 +536,7 @@ def test_debug_presets(tmp_path: Path, debug: str) -> None:
 
 @pytest.mark.parametrize("mode", ["do", "q"])
 def test_a_killed_run_resumes_to_the_same_numbers(tmp_path: Path, mode: str) -> None:
-    settings = [f"mode={mode}", "replicas=3", "trainer.max_epochs=60", "trainer.checkpoint_every=1"]
+    settings = [f"mode={mode}", "replicas=3", "trainer.max_epochs=60", "trainer.checkpoint_seconds=0"]
     settings += ["players.classifier.dropout=0.2"]
     whole = command(*settings, f"hydra.run.dir={tmp_path}/whole")
     assert whole.returncode == 0, whole.stderr
@@ -574,7 +574,7 @@ def test_a_killed_run_resumes_to_the_same_numbers(tmp_path: Path, mode: str) -> 
 def test_an_interrupted_run_resumes_to_the_same_numbers(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
 ) -> None:
-    settings = [*overrides, "trainer.max_epochs=4", "trainer.checkpoint_every=1"]
+    settings = [*overrides, "trainer.max_epochs=4", "trainer.checkpoint_seconds=0"]
     settings += ["dataset.training.dropout=0.2"]
     whole = run(*settings, name="whole")
     step = Game.training_step

@@ -115,7 +115,7 @@ LIMITS: dict[str, Limit] = {
     "dataset.training.batch_size": Number(int, minimum=1),
     "dataset.training.settings_compared": Number(int, minimum=0),
     "trainer.max_epochs": Number(int, minimum=1),
-    "trainer.checkpoint_every": Number(int, minimum=1),
+    "trainer.checkpoint_seconds": Number(float, minimum=0),
     "trainer.devices": Number(int, minimum=1),
     "gan_type.loss.gradient_penalty": Number(float, minimum=0),
     "gan_type.loss.label_noise": Number(float, minimum=0, maximum=1),

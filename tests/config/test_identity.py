@@ -54,7 +54,7 @@ def test_the_hash_changes_with_what_a_result_depends_on(compose_config: Compose,
         "threads=2",
         "rerun=true",
         "trainer.accelerator=gpu",
-        "trainer.checkpoint_every=3",
+        "trainer.checkpoint_seconds=3",
         "dataset=secom dataset.source.url=http://mirror/secom.zip",
     ],
 )

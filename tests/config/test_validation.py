@@ -19,7 +19,7 @@ from tests.conftest import Compose
         ("players.generator.layers", ["1"]),
         ("players.classifier.dropout", ["-0.1", "1", "nan"]),
         ("players.generator.temperature", ["0", "-1", "nan"]),
-        ("trainer.checkpoint_every", ["0", "null"]),
+        ("trainer.checkpoint_seconds", ["-1", "null"]),
         ("seed", ["-1", "99999999999999999999999"]),
         ("replicas", ["true", "null"]),
         ("dataset.training.settings_compared", ["-1", "null"]),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 from torch import Tensor
 
+from adversarial_oversampling.data import datamodule
 from adversarial_oversampling.data.datamodule import Batch, ClassDraws, ReplicaRows, TableDataModule, pad
 from adversarial_oversampling.data.preprocessing import Preprocessing
 from adversarial_oversampling.data.sources import Table, load_haberman, load_yeast, make_table
@@ -35,9 +36,14 @@ def module_of(table: Table, preprocessing: Preprocessing = PLAIN, **options: Any
     return data
 
 
+def batches_of(data: TableDataModule) -> list[Batch]:
+    """All batches of one epoch."""
+    return [batch for block in data.train_dataloader() for batch in block]
+
+
 def epoch(data: TableDataModule) -> Batch:
     """All batches of one epoch, side by side."""
-    return joined(list(data.train_dataloader()))
+    return joined(batches_of(data))
 
 
 def joined(batches: list[Batch]) -> Batch:
@@ -121,9 +127,8 @@ class TestTrainingBatches:
     def test_shapes(self) -> None:
         # 40 rows: 12 test, 6 validation, 22 training rows make ceil(22 / 8) = 3 batches.
         data = module_of(table_of(30, 10), replicas=2, batch_size=8)
-        loader = data.train_dataloader()
-        batches = list(loader)
-        assert len(loader) == len(batches) == 3
+        batches = batches_of(data)
+        assert len(batches) == 3
         for batch in batches:
             assert batch.x.shape == (2, 8, 2)
             assert batch.x.dtype == torch.float32
@@ -156,7 +161,7 @@ class TestTrainingBatches:
         data = module_of(table_of(120, 40, 10), replicas=2, fs=fs, batch_size=4000, seed=3)
         assert data.counts.tolist() == [[67, 22, 6]] * 2
         targets = np.array([max(n, (fs or 0) * 67) for n in (67, 22, 6)])
-        batch = joined([next(iter(data.train_dataloader())) for _ in range(5)])
+        batch = joined([batches_of(data)[0] for _ in range(5)])
         for y in batch.y:
             self.check_frequencies(np.bincount(y, minlength=3), targets)
 
@@ -180,6 +185,14 @@ class TestTrainingBatches:
         assert equal(epoch(below), wanted)
         assert not equal(epoch(above), wanted)
 
+    def test_blocks_do_not_change_the_numbers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        one, other = (module_of(table_of(30, 10), replicas=2, batch_size=3) for _ in range(2))
+        wanted = epoch(one)
+        assert len(one.train_dataloader()) == 1
+        monkeypatch.setattr(datamodule, "BLOCK_NUMBERS", 2 * 2 * 3 * 2)  # two batches of 3 rows of 2 columns
+        assert len(other.train_dataloader()) == 4  # 8 batches
+        assert equal(epoch(other), wanted)
+
     def test_epochs_differ(self) -> None:
         data = module_of(table_of(30, 10))
         assert not torch.equal(epoch(data).row, epoch(data).row)
@@ -188,7 +201,7 @@ class TestTrainingBatches:
         # One loader over two epochs draws as two loaders do.
         one, other = module_of(table_of(30, 10)), module_of(table_of(30, 10))
         loader = one.train_dataloader()
-        wanted = joined(list(loader) + list(loader))
+        wanted = joined([batch for _ in range(2) for block in loader for batch in block])
         assert equal(joined([epoch(other), epoch(other)]), wanted)
 
     def test_evaluation_and_anchors_leave_the_batches_alone(self) -> None:
@@ -260,8 +273,8 @@ class TestState:
 
 
 class TestEvaluation:
-    def check_part(self, data: TableDataModule, chunks: list[Batch], part: str) -> None:
-        assert {chunk.row.shape for chunk in chunks} == {(len(data.splits), 512)}
+    def check_part(self, data: TableDataModule, chunks: list[Batch], part: str, rows: int) -> None:
+        assert {chunk.row.shape for chunk in chunks} == {(len(data.splits), rows)}
         whole = joined(chunks)
         assert torch.equal(whole.row < 0, whole.y < 0)
         assert set(whole.row[whole.row < 0].tolist()) <= {-1}
@@ -274,24 +287,44 @@ class TestEvaluation:
             assert torch.equal(whole.x[r][real], data.rows.x[r][row])
 
     def test_two_chunks(self, yeast: Table) -> None:
-        # ceil(0.5 * 1484) = 742 test rows: 512 and 230
+        # ceil(0.5 * 1484) = 742 test rows are more than 512: two chunks of 371.
+        # ceil(0.2 * 742) = 149 validation rows
         data = module_of(yeast, replicas=2, test_size=0.5)
         chunks = list(data.test_dataloader())
         assert len(data.test_dataloader()) == len(chunks) == 2
-        assert [int((chunk.row[0] >= 0).sum()) for chunk in chunks] == [512, 230]
-        self.check_part(data, chunks, "test")
-        self.check_part(data, list(data.val_dataloader()), "validation")
+        assert [int((chunk.row[0] >= 0).sum()) for chunk in chunks] == [371, 371]
+        self.check_part(data, chunks, "test", 371)
+        self.check_part(data, list(data.val_dataloader()), "validation", 149)
 
     def test_folds_of_different_sizes(self) -> None:
-        # 11 rows in 3 folds
+        # 11 rows of 2 classes in 3 folds: at most ceil(11 / 3) + 2 = 6 test rows. At least 11 / 3 - 2 rows
+        # are tested, so at most ceil(0.2 * (11 - 6 + 4)) + 2 = 4 rows validate.
         data = module_of(table_of(7, 4), n_folds=3)
         assert len({len(split.test) for split in data.splits}) == 2
-        self.check_part(data, list(data.test_dataloader()), "test")
-        self.check_part(data, list(data.val_dataloader()), "validation")
+        self.check_part(data, list(data.test_dataloader()), "test", 6)
+        self.check_part(data, list(data.val_dataloader()), "validation", 4)
+
+    @settings(deadline=None, max_examples=30)
+    @given(
+        counts=st.lists(st.integers(6, 40), min_size=2, max_size=5).map(lambda ns: sorted(ns, reverse=True)),
+        n_folds=st.integers(2, 6),
+        validation_size=st.floats(0.05, 0.9),
+    )
+    def test_a_fold_alone_has_the_shapes_of_all(
+        self, counts: list[int], n_folds: int, validation_size: float
+    ) -> None:
+        options: dict[str, Any] = {"n_folds": n_folds, "validation_size": validation_size}
+        together = module_of(table_of(*counts), **options)
+        for fold in (0, n_folds - 1):
+            alone = module_of(table_of(*counts), fold=fold, **options)
+            for part in ("val_dataloader", "test_dataloader"):
+                whole, own = (list(getattr(data, part)()) for data in (together, alone))
+                assert [chunk.row.shape[1] for chunk in own] == [chunk.row.shape[1] for chunk in whole]
+                assert equal(joined(own), replica(joined(whole), fold))
 
     def test_rows_that_choose_the_epoch(self) -> None:
         data = module_of(table_of(30, 10), select_on="test", validation_size=None)
-        self.check_part(data, list(data.val_dataloader()), "test")
+        self.check_part(data, list(data.val_dataloader()), "test", 12)
         assert data.counts.sum() + len(data.splits[0].test) == 40
 
     def test_is_repeatable(self) -> None:
@@ -305,7 +338,7 @@ class TestStepsPerEpoch:
     def test_holdout_by_hand(self, haberman: Table, batch_size: int, steps: int) -> None:
         # 306 rows: 92 test, 43 validation, 171 training rows
         data = module_of(haberman, batch_size=batch_size)
-        assert data.steps_per_epoch == len(data.train_dataloader()) == steps
+        assert data.steps_per_epoch == len(batches_of(data)) == steps
 
     def test_holdout_does_not_depend_on_the_replicas(self, yeast: Table) -> None:
         found = {
@@ -416,14 +449,14 @@ class TestClassDraws:
 
     def test_a_class_of_probability_zero_is_never_drawn(self) -> None:
         law = torch.tensor([[0.0, 0.5, 0.5], [1.0, 0.0, 0.0]], dtype=torch.float64)
-        row = self.draws().draw(law, 500, Streams([0, 1], Purpose.BATCHES))
+        row = self.draws().draw(law, 1, 500, Streams([0, 1], Purpose.BATCHES))[:, 0]
         assert set(row[0].tolist()) == {1, 2, 3}
         assert set(row[1].tolist()) == {4}
 
     def test_draws_above_the_cumulated_law_fall_on_its_last_class(self) -> None:
         # A law that sums to 0.5 leaves half of the draws above it.
         law = torch.tensor([[0.25, 0.25, 0.0], [0.25, 0.25, 0.0]], dtype=torch.float64)
-        row = self.draws().draw(law, 2000, Streams([0, 1], Purpose.BATCHES))
+        row = self.draws().draw(law, 4, 500, Streams([0, 1], Purpose.BATCHES)).flatten(1)
         assert set(row[0].tolist()) == {0, 4, 1, 2}
         assert set(row[1].tolist()) == {4, 2}
         # 0.75 of 2000 draws, standard error 19

@@ -152,12 +152,13 @@ def test_replicas_with_different_numbers_of_new_rows_equal_their_solo_runs() -> 
     together = TableDataModule(table, Preprocessing(), seed=5, replicas=3, **options)
     together.setup()
     assert len(set(together.counts[:, 1].tolist())) > 1
-    batches = list(together.train_dataloader())
+    (batches,) = together.train_dataloader()
     for r in range(3):
         solo = TableDataModule(table, Preprocessing(), seed=5 + r, **options)
         solo.setup()
         assert torch.equal(solo.counts[0], together.counts[r])
-        for mine, ours in zip(solo.train_dataloader(), batches, strict=True):
+        (own,) = solo.train_dataloader()
+        for mine, ours in zip(own, batches, strict=True):
             assert all(torch.equal(a[0], b[r]) for a, b in zip(mine, ours, strict=True))
 
 

@@ -1,6 +1,6 @@
 """Every loss term by hand, at extreme scores, and by its gradient's sign."""
 
-from math import log, sqrt
+from math import log
 
 import pytest
 import torch
@@ -21,6 +21,7 @@ from adversarial_oversampling.game.losses import (
     fool,
     fool_squares,
     gradient_penalty,
+    interpolate,
 )
 
 # softmax of these logits is (0.7, 0.2, 0.1)
@@ -451,78 +452,41 @@ def drawn(*shape: int) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
 
 
-def half_square(x: Tensor) -> Tensor:
-    """A score whose gradient at x is x."""
-    return (x**2).sum(dim=-1) / 2
+class TestInterpolate:
+    def test_mix_is_the_share_of_the_real_row(self) -> None:
+        # Between (3, 4) and (0, 2): a quarter of the real row gives (0.75, 2.5).
+        real, generated = torch.tensor([[[3.0, 4.0]]]), torch.tensor([[[0.0, 2.0]]])
+        for share, wanted in ((1.0, [3.0, 4.0]), (0.0, [0.0, 2.0]), (0.5, [1.5, 3.0]), (0.25, [0.75, 2.5])):
+            assert interpolate(real, generated, torch.full((1, 1, 1), share)).tolist() == [[wanted]]
+
+    def test_every_row_has_its_own_mix(self) -> None:
+        real, generated = torch.tensor([[[3.0], [9.0]]]), torch.tensor([[[7.0], [2.0]]])
+        mix = torch.tensor([[[1.0], [0.0]]])
+        assert interpolate(real, generated, mix).tolist() == [[[3.0], [2.0]]]
 
 
 class TestGradientPenalty:
-    def test_linear_score(self) -> None:
-        # The gradient of w.x is w everywhere: (|w| - 1)^2 with |w| = 5, 1 and 0.5 is 16, 0 and 0.25.
-        w = torch.tensor([[3.0, 4.0], [0.6, 0.8], [0.3, -0.4]], dtype=torch.float64)
-        real, generated, mix = drawn(3, 6, 2), drawn(3, 6, 2) + 1, torch.rand(3, 6, 1, dtype=torch.float64)
-        penalty = gradient_penalty(lambda x: (x * w[:, None]).sum(dim=-1), real, generated, mix)
-        assert penalty.shape == (3,)
-        close(penalty, [16.0, 0.0, 0.25])
+    def test_by_hand(self) -> None:
+        # Norms 5 and 1: (16 + 0) / 2 = 8. Norms 0.5 and 2: (0.25 + 1) / 2 = 0.625.
+        gradient = torch.tensor([[[3.0, 4.0], [0.6, 0.8]], [[0.3, -0.4], [0.0, 2.0]]], dtype=torch.float64)
+        penalty = gradient_penalty(gradient)
+        assert penalty.shape == (2,)
+        close(penalty, [8.0, 0.625])
 
     def test_gradient_reaches_the_weights(self) -> None:
+        # A linear score w.x has the gradient w everywhere.
         # d (|w| - 1)^2 / dw = 2 (|w| - 1) w / |w|: for w = (3, 4) 2 * 4 * (0.6, 0.8) = (4.8, 6.4),
         # for w = (0.3, -0.4) 2 * (-0.5) * (0.6, -0.8) = (-0.6, 0.8)
         w = torch.tensor([[3.0, 4.0], [0.3, -0.4]], dtype=torch.float64, requires_grad=True)
-        mix = torch.full((2, 5, 1), 0.25, dtype=torch.float64)
-        penalty = gradient_penalty(
-            lambda x: (x * w[:, None]).sum(dim=-1), drawn(2, 5, 2), drawn(2, 5, 2), mix
-        )
-        penalty.sum().backward()
+        gradient_penalty(w[:, None].expand(2, 5, 2)).sum().backward()
         assert w.grad is not None
         close(w.grad, [[4.8, 6.4], [-0.6, 0.8]])
 
     def test_flat_score_has_a_finite_gradient(self) -> None:
         # |w| = 0: the penalty is (0 - 1)^2 = 1
         w = torch.zeros(1, 2, requires_grad=True)
-        penalty = gradient_penalty(
-            lambda x: (x * w[:, None]).sum(dim=-1),
-            torch.ones(1, 3, 2),
-            torch.zeros(1, 3, 2),
-            torch.ones(1, 3, 1),
-        )
+        penalty = gradient_penalty(w[:, None].expand(1, 3, 2))
         penalty.sum().backward()
         assert penalty.tolist() == [1.0]
         assert w.grad is not None
         assert w.grad.isfinite().all()
-
-    def test_mix_is_the_share_of_the_real_row(self) -> None:
-        # Gradient norm is |x'|. Real (3, 4): (5 - 1)^2 = 16. Generated (0, 2): (2 - 1)^2 = 1.
-        # Halfway (1.5, 3): (sqrt(11.25) - 1)^2. A quarter of the real row (0.75, 2.5): (sqrt(6.8125) - 1)^2.
-        real = torch.tensor([[[3.0, 4.0]]], dtype=torch.float64)
-        generated = torch.tensor([[[0.0, 2.0]]], dtype=torch.float64)
-        for share, wanted in (
-            (1.0, 16.0),
-            (0.0, 1.0),
-            (0.5, (sqrt(11.25) - 1) ** 2),
-            (0.25, (sqrt(6.8125) - 1) ** 2),
-        ):
-            mix = torch.full((1, 1, 1), share, dtype=torch.float64)
-            close(gradient_penalty(half_square, real, generated, mix), [wanted])
-
-    def test_mean_over_rows_of_each_replica(self) -> None:
-        # Norms 3 and 1 in the first replica: (4 + 0) / 2 = 2. Norms 2 and 0.5: (1 + 0.25) / 2 = 0.625.
-        rows = torch.tensor([[[3.0], [-1.0]], [[2.0], [0.5]]], dtype=torch.float64)
-        mix = torch.ones(2, 2, 1, dtype=torch.float64)
-        close(gradient_penalty(half_square, rows, torch.zeros_like(rows), mix), [2.0, 0.625])
-
-    def test_every_row_has_its_own_mix(self) -> None:
-        # Row 0 is taken from the real side (norm 3), row 1 from the generated one (norm 2): (4 + 1) / 2
-        real = torch.tensor([[[3.0], [9.0]]], dtype=torch.float64)
-        generated = torch.tensor([[[7.0], [2.0]]], dtype=torch.float64)
-        mix = torch.tensor([[[1.0], [0.0]]], dtype=torch.float64)
-        close(gradient_penalty(half_square, real, generated, mix), [2.5])
-
-    def test_rows_get_no_gradient(self) -> None:
-        w = torch.tensor([[2.0]], requires_grad=True)
-        generated = torch.ones(1, 3, 1, requires_grad=True)
-        gradient_penalty(
-            lambda x: (x * w[:, None]).sum(dim=-1) ** 2, torch.zeros(1, 3, 1), generated, torch.zeros(1, 3, 1)
-        ).sum().backward()
-        assert w.grad is not None
-        assert generated.grad is None

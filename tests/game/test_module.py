@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from adversarial_oversampling.curve_names import CURVES, monitor
+from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game import losses
 from adversarial_oversampling.game.module import Game, Rules
@@ -21,16 +22,14 @@ from tests.conftest import Compose, Run
 class Recorded(Game):
     """A game that records the losses of every step instead of taking it."""
 
+    fixed: Tensor
+
     def start(self) -> "Recorded":
         self.steps: list[tuple[str, Tensor]] = []
-        self.fixed: Tensor | None = None
         return self
 
     def step(self, player: str, loss: Tensor) -> None:
         self.steps.append((player, loss.detach()))
-
-    def generate(self) -> Tensor:
-        return self.fixed if self.fixed is not None else super().generate()
 
 
 def recorded(compose_config: Compose, *overrides: str) -> tuple[Recorded, Any]:
@@ -41,6 +40,12 @@ def recorded(compose_config: Compose, *overrides: str) -> tuple[Recorded, Any]:
     game.__class__ = Recorded
     assert isinstance(game, Recorded)
     return game.start(), data
+
+
+def first(data: Any) -> Batch:
+    """The first batch of real rows."""
+    batch: Batch = next(iter(data.train_dataloader()))[0]
+    return batch
 
 
 def log_q(game: Game, rows: Tensor) -> Tensor:
@@ -55,14 +60,14 @@ def own(values: Tensor, k: int) -> Tensor:
 @pytest.mark.parametrize("steps", [1, 3])
 def test_order_of_play(compose_config: Compose, steps: int) -> None:
     game, data = recorded(compose_config, "mode=do", f"mode.rules.critic_steps={steps}")
-    game.training_step(next(iter(data.train_dataloader())), 0)
+    game.training_step([first(data)], 0)
     assert [player for player, _ in game.steps] == ["discriminator"] * steps + ["generator", "classifier"]
 
 
 def test_baseline_is_the_classifier_alone(compose_config: Compose) -> None:
     game, data = recorded(compose_config, "mode=q")
-    batch = next(iter(data.train_dataloader()))
-    game.training_step(batch, 0)
+    batch = first(data)
+    game.training_step([batch], 0)
     ((player, loss),) = game.steps
     expected = -log_q(game, batch.x).gather(-1, batch.y[..., None]).squeeze(-1).mean(dim=-1)
     assert player == "classifier"
@@ -82,9 +87,9 @@ def test_classifier_loss_is_eq_5_or_8(
     compose_config: Compose, mode: str, law: str, weight: float, fooled: bool
 ) -> None:
     game, data = recorded(compose_config, f"mode={mode}")
-    batch = next(iter(data.train_dataloader()))
+    batch = first(data)
     game.fixed = game.generate()
-    game.classifier_turn(batch)
+    game.classifier_turn(batch, game.fixed)
 
     n = data.counts.double()
     # fs is balanced in the modes that draw by the oversampled law.
@@ -106,10 +111,8 @@ def test_generator_loss_is_eq_3_or_6(compose_config: Compose, mode: str, fools: 
     game, _ = recorded(
         compose_config, f"mode={mode}", f"gan_type={gan_type}", "mode.rules.generator_weight=0.7"
     )
-    state = game.noise.state()
-    game.generator_turn()
-    game.noise.restore(state)
-    rows, _ = game.generator(game.latent())
+    rows, weights = game.generator(game.latent())
+    game.generator_turn(rows, weights)
     expected = torch.zeros(2)
     for i in range(2):
         score = game.discriminator(rows[:, i], torch.full(rows.shape[:1] + rows.shape[2:3], i))
@@ -120,14 +123,29 @@ def test_generator_loss_is_eq_3_or_6(compose_config: Compose, mode: str, fools: 
     torch.testing.assert_close(game.steps[-1][1], expected.detach())
 
 
+def test_g_plays_on_the_rows_of_ds_last_turn(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=do", "mode.rules.critic_steps=2")
+    of_d, of_g, of_q = [], [], []
+    d, g, q = game.discriminator_turn, game.generator_turn, game.classifier_turn
+    game.discriminator_turn = lambda batch, rows: (of_d.append(rows), d(batch, rows))[1]  # type: ignore
+    game.generator_turn = lambda rows, weights: (of_g.append(rows), g(rows, weights))[1]  # type: ignore
+    game.classifier_turn = lambda batch, rows: (of_q.append(rows), q(batch, rows))[1]  # type: ignore
+    game.play(first(data))
+    assert torch.equal(of_d[1], of_g[0])
+    assert of_g[0].requires_grad
+    assert not of_d[1].requires_grad
+    assert not torch.equal(of_d[0], of_d[1])
+    assert not torch.equal(of_q[0], of_g[0])
+
+
 @pytest.mark.parametrize("gan_type", ["wgan_gp", "vanilla"])
 @pytest.mark.parametrize("fs", ["natural", "balanced"])
 def test_discriminator_loss_is_eq_4_and_7(compose_config: Compose, gan_type: str, fs: str) -> None:
     game, data = recorded(compose_config, "mode=do", f"gan_type={gan_type}", f"fs={fs}")
-    batch = next(iter(data.train_dataloader()))
+    batch = first(data)
     game.fixed = game.generate()
     state = game.noise.state()
-    game.discriminator_turn(batch)
+    game.discriminator_turn(batch, game.fixed)
 
     n = data.counts.float()
     law = n / n.sum(dim=1, keepdim=True) if fs == "natural" else torch.full_like(n, 0.5)
@@ -153,7 +171,7 @@ def test_discriminator_loss_is_eq_4_and_7(compose_config: Compose, gan_type: str
 
 def test_class_weights_make_every_class_count_the_same(compose_config: Compose) -> None:
     game, data = recorded(compose_config, "mode=weighted_q", "dataset=yeast")
-    batch = next(iter(data.train_dataloader()))
+    batch = first(data)
     game.classifier_turn(batch)
     n = data.counts.double()
     weight = n.sum(dim=1, keepdim=True) / (10 * n)  # N / (C n_k)
@@ -177,8 +195,8 @@ def test_class_weights_give_the_balanced_expectation(compose_config: Compose, fs
 
 def test_cot_moves_q_twice(compose_config: Compose) -> None:
     game, data = recorded(compose_config, "mode=cot", "dataset=yeast", "dataset.training.dropout=0.5")
-    batch = next(iter(data.train_dataloader()))
-    game.training_step(batch, 0)
+    batch = first(data)
+    game.training_step([batch], 0)
     assert [player for player, _ in game.steps] == ["classifier", "complement"]
     p = game.classifier(batch.x).softmax(dim=-1)
     expected = torch.zeros(2)
@@ -242,14 +260,14 @@ def test_gamo_generates_only_what_lacks_to_the_largest(compose_config: Compose) 
         torch.testing.assert_close(getattr(game, name), law)
     assert (law[:, 0] == 0).all()
     assert (law[:, 1:] > 0).all()
-    batch = next(iter(data.train_dataloader()))
+    batch = first(data)
     game.fixed = game.generate()
     state = game.noise.state()
     for largest in (0.0, 100.0):  # its generated rows change nothing
         game.fixed[:, 0] = largest
         game.noise.restore(state)
-        game.discriminator_turn(batch)
-        game.classifier_turn(batch)
+        game.discriminator_turn(batch, game.fixed)
+        game.classifier_turn(batch, game.fixed)
     (_, d), (_, q), (_, other_d), (_, other_q) = game.steps
     assert torch.equal(d, other_d)
     assert torch.equal(q, other_q)
@@ -257,13 +275,13 @@ def test_gamo_generates_only_what_lacks_to_the_largest(compose_config: Compose) 
 
 def test_gamos_discriminator_sees_the_class_and_noisy_targets(compose_config: Compose) -> None:
     game, data = recorded(compose_config, "mode=gamo", "dataset=yeast")
-    batch = next(iter(data.train_dataloader()))
+    batch = first(data)
     assert not torch.equal(
         game.discriminator(batch.x, batch.y), game.discriminator(batch.x, (batch.y + 1) % 10)
     )
     game.fixed = game.generate()
     state = game.noise.state()
-    game.discriminator_turn(batch)
+    game.discriminator_turn(batch, game.fixed)
     game.noise.restore(state)
     short = 0.1 * game.noise.uniform(*batch.y.shape[1:])
     expected = ((game.discriminator(batch.x, batch.y).sigmoid() - (1 - short)) ** 2).mean(dim=-1)
@@ -277,12 +295,10 @@ def test_gamos_discriminator_sees_the_class_and_noisy_targets(compose_config: Co
 
 def test_gamos_generator_aims_at_one_and_at_any_other_class(compose_config: Compose) -> None:
     game, data = recorded(compose_config, "mode=gamo", "dataset=yeast", "mode.rules.generator_weight=0.7")
+    rows, weights = game.generator(game.latent())
     state = game.noise.state()
-    game.generator_turn()
-    after = game.noise.state()
-    game.noise.restore(state)
-    rows, _ = game.generator(game.latent())
-    assert torch.equal(game.noise.state(), after)  # the latent draw is all: no noise on the targets
+    game.generator_turn(rows, weights)
+    assert torch.equal(game.noise.state(), state)  # no noise on the targets
     law, expected = lacking(data), torch.zeros(2)
     for k in range(10):
         score = game.discriminator(rows[:, k], torch.full(rows[:, k].shape[:2], k))
@@ -296,10 +312,10 @@ def test_gamos_generator_aims_at_one_and_at_any_other_class(compose_config: Comp
 
 def test_gamos_classifier_learns_real_and_generated_rows_by_squares(compose_config: Compose) -> None:
     game, data = recorded(compose_config, "mode=gamo", "dataset=yeast", "mode.rules.generated_weight=0.6")
-    batch = next(iter(data.train_dataloader()))
+    batch = first(data)
     game.fixed = game.generate()
     state = game.noise.state()
-    game.classifier_turn(batch)
+    game.classifier_turn(batch, game.fixed)
     assert torch.equal(game.noise.state(), state)
     own = torch.nn.functional.one_hot(batch.y, 10)
     expected = ((game.classifier(batch.x).softmax(dim=-1) - own) ** 2).mean(dim=(1, 2))
@@ -315,7 +331,7 @@ def test_no_noise_on_the_targets_where_there_is_none(compose_config: Compose) ->
     assert isinstance(game.gan, losses.LeastSquares)
     game.fixed = game.generate()
     state = game.noise.state()
-    game.discriminator_turn(next(iter(data.train_dataloader())))
+    game.discriminator_turn(first(data), game.fixed)
     assert torch.equal(game.noise.state(), state)
 
 

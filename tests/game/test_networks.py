@@ -1,6 +1,6 @@
 """The three players: depth, replicas that equal solo networks, and the generator's promises."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import log
 from typing import Any
@@ -20,6 +20,8 @@ from adversarial_oversampling.game.networks import (
     Discriminator,
     Generator,
     ReplicaLinear,
+    Uniform,
+    affine,
     build_players,
     dropout,
     parameters_per_replica,
@@ -55,6 +57,11 @@ def weights_of(*seeds: int) -> Streams:
 
 def game_of(*seeds: int) -> Streams:
     return Streams(seeds, Purpose.GAME)
+
+
+def uniform(rows: int, *seeds: int) -> Uniform:
+    noise = game_of(*seeds)
+    return lambda width: noise.uniform(rows, width)
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
@@ -315,7 +322,9 @@ class TestGenerator:
     def test_masked_anchors_have_no_say(self) -> None:
         generator, z = a_generator(0, 1), drawn(2, CLASSES, 4, 4)
         before = generator(z)[0]
-        generator.anchors = generator.anchors.masked_fill(~generator.mask[..., None], 1e6)
+        absent = ~some_anchors(2)[1]
+        assert absent.any()
+        generator.anchors = generator.anchors.masked_fill(absent[..., None], 1e6)
         assert torch.equal(generator(z)[0], before)
 
     def test_noise_makes_the_rows_differ(self) -> None:
@@ -377,49 +386,103 @@ class TestDropout:
         # Kept where the stream's number is at least the rate, and divided by 1 - 0.25.
         x = drawn(2, 5, 4) + 10
         kept = game_of(0, 1).uniform(5, 4) >= 0.25
-        found = dropout(x, 0.25, game_of(0, 1))
+        found = dropout(x, 0.25, uniform(5, 0, 1))
         assert (found[~kept] == 0).all()
         torch.testing.assert_close(found[kept], x[kept] / 0.75)
 
     def test_share_and_mean(self) -> None:
         # Standard error of the share: sqrt(0.3 * 0.7 / 40000) = 0.0023
-        found = dropout(torch.ones(2, 200, 200), 0.3, game_of(0, 1))
+        found = dropout(torch.ones(2, 200, 200), 0.3, uniform(200, 0, 1))
         for one in found:
             assert float((one == 0).float().mean()) == pytest.approx(0.3, abs=0.012)
             assert float(one.mean()) == pytest.approx(1, abs=0.02)
 
-    def test_only_with_streams(self) -> None:
+    def test_only_with_random_numbers(self) -> None:
         q, x = Classifier(FEATURES, 16, CLASSES, 4, weights_of(0, 1), 0.5), drawn(2, 6, FEATURES)
         plain = q(x)
         assert torch.equal(q(x), plain)
         assert torch.equal(q.train()(x), plain)
         assert torch.equal(q.eval()(x), plain)
-        assert not torch.equal(q(x, game_of(0, 1)), plain)
+        assert not torch.equal(q(x, uniform(6, 0, 1)), plain)
 
     def test_draws_anew_each_time(self) -> None:
         q, x = Classifier(FEATURES, 16, CLASSES, 4, weights_of(0), 0.5), drawn(1, 6, FEATURES)
-        noise = game_of(0)
+        noise = uniform(6, 0)
         assert not torch.equal(q(x, noise), q(x, noise))
 
     def test_rate_zero_draws_nothing(self) -> None:
         q, x = Classifier(FEATURES, 16, CLASSES, 4, weights_of(0), 0.0), drawn(1, 6, FEATURES)
         noise = game_of(0)
         before = noise.state()
-        assert torch.equal(q(x, noise), q(x))
+        assert torch.equal(q(x, lambda width: noise.uniform(6, width)), q(x))
         assert torch.equal(noise.state(), before)
 
     def test_replicas_equal_solo_networks(self) -> None:
         x = drawn(3, 6, FEATURES)
-        noise = game_of(0, 1, 2)
-        together = Classifier(FEATURES, 16, CLASSES, 4, weights_of(0, 1, 2), 0.4)(x, noise)
+        together = Classifier(FEATURES, 16, CLASSES, 4, weights_of(0, 1, 2), 0.4)(x, uniform(6, 0, 1, 2))
         for r in range(3):
-            alone = Classifier(FEATURES, 16, CLASSES, 4, weights_of(r), 0.4)(x[r : r + 1], game_of(r))
+            alone = Classifier(FEATURES, 16, CLASSES, 4, weights_of(r), 0.4)(x[r : r + 1], uniform(6, r))
             assert torch.equal(alone[0], together[r])
 
     def test_outputs_are_never_dropped(self) -> None:
         # One layer has no hidden units.
         q, x = Classifier(FEATURES, 16, CLASSES, 1, weights_of(0), 0.9), drawn(1, 50, FEATURES)
-        assert torch.equal(q(x, game_of(0)), q(x))
+        assert torch.equal(q(x, uniform(50, 0)), q(x))
+
+
+class TestGradient:
+    @pytest.mark.parametrize("conditional", [False, True])
+    @pytest.mark.parametrize("layers", [2, 3, 4])
+    def test_equals_automatic_differentiation(self, conditional: bool, layers: int) -> None:
+        d = Discriminator(FEATURES, 3, 16, layers, conditional, weights_of(0, 1)).double()
+        x, y = drawn(2, 7, FEATURES).double().requires_grad_(), torch.arange(7).expand(2, 7) % 3
+        (wanted,) = torch.autograd.grad(d(x, y).sum(), x, create_graph=True)
+        found = d.gradient(x, y)
+        torch.testing.assert_close(found, wanted)
+        # and so does what the penalty differentiates: the gradient with respect to the weights
+        weights = [p for name, p in d.named_parameters() if name.endswith("weight")]
+        for one, other in zip(
+            torch.autograd.grad(found.square().sum(), weights),
+            torch.autograd.grad(wanted.square().sum(), weights),
+            strict=True,
+        ):
+            torch.testing.assert_close(one, other)
+
+    def test_by_hand(self) -> None:
+        # Weights 2 and 3, biases 0: the gradient is 6 where x > 0 and 0.1 * 6 where x < 0.
+        mlp = MLP(1, 1, 1, 2, weights_of(0))
+        with torch.no_grad():
+            for layer, weight in zip(mlp.layers, (2.0, 3.0), strict=True):
+                layer.weight.fill_(weight)
+                layer.bias.zero_()
+        found = mlp.gradient(torch.tensor([[[1.0], [-1.0]]])).flatten().tolist()
+        assert found == pytest.approx([6.0, 0.6])
+
+
+class TestAffine:
+    @settings(deadline=None, max_examples=40)
+    @given(shape=st.tuples(*[st.integers(1, 70)] * 3), replicas=st.integers(1, 5), seed=st.integers(0, 2**31))
+    def test_replicas_equal_solo_maps_bit_for_bit(
+        self, shape: tuple[int, int, int], replicas: int, seed: int
+    ) -> None:
+        rows, inner, columns = shape
+        whole = (
+            drawn(replicas, rows, inner, seed=seed),
+            drawn(replicas, inner, columns, seed=seed + 1),
+            drawn(replicas, 1, columns, seed=seed + 2),
+        )
+        pull = drawn(replicas, rows, columns, seed=seed + 3)
+        together = self.forward_and_backward(whole, pull)
+        x, weight, bias = (part.double() for part in whole)
+        torch.testing.assert_close(together[0].double(), 2 * (x @ weight + bias), rtol=1e-4, atol=1e-4)
+        for r in range(replicas):
+            alone = self.forward_and_backward([part[r : r + 1] for part in whole], pull[r : r + 1])
+            assert all(torch.equal(one[0], all_[r]) for one, all_ in zip(alone, together, strict=True))
+
+    def forward_and_backward(self, parts: Sequence[Tensor], pull: Tensor) -> tuple[Tensor, ...]:
+        leaves = [part.clone().requires_grad_() for part in parts]
+        out = affine(*leaves, 2.0)
+        return out.detach(), *torch.autograd.grad(out, leaves, pull)
 
 
 class TestDiscriminator:

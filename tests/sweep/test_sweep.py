@@ -93,7 +93,7 @@ def test_jobs_that_die_leave_the_others_untouched(
 
 def test_a_sweep_killed_at_any_moment_resumes(tmp_path: Path) -> None:
     jobs = ["dataset=haberman", "mode=q,do", "replicas=2", "trainer.max_epochs=20"]
-    jobs += ["trainer.checkpoint_every=1", "logger=none", "launcher=joblib"]
+    jobs += ["trainer.checkpoint_seconds=0", "logger=none", "launcher=joblib"]
     assert swept(tmp_path / "straight", *jobs).returncode == 0
     for seconds in (2.0, 4.0):
         process = subprocess.Popen(command(tmp_path / "killed", *jobs), stdout=subprocess.DEVNULL)

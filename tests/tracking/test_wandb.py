@@ -411,7 +411,7 @@ def test_what_could_not_be_sent_at_the_end_can_be_sent_later(
 def test_a_run_that_broke_off_goes_on_as_the_same_run(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = [*DO, "trainer.max_epochs=4", "trainer.checkpoint_every=1"]
+    settings = [*DO, "trainer.max_epochs=4", "trainer.checkpoint_seconds=0"]
     at_epoch(monkeypatch, 2, break_off)
     with pytest.raises(KeyError, match="broken off"):
         run(*settings)
@@ -456,7 +456,7 @@ def test_a_run_that_broke_off_after_its_result_is_completed(
 def test_a_run_interrupted_after_its_last_epoch_logs_every_epoch(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = [*DO, "trainer.checkpoint_every=1"]
+    settings = [*DO, "trainer.checkpoint_seconds=0"]
     with monkeypatch.context() as broken:
         broken.setattr(training.write, "build_result", break_off)
         with pytest.raises(KeyError, match="broken off"):
@@ -522,7 +522,7 @@ def check_files(run_dir: Path, result: Result) -> None:
 def test_an_interrupted_rerun_is_no_second_run_of_the_old_result(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = [*DO, "mode=q", "trainer.checkpoint_every=1"]
+    settings = [*DO, "mode=q", "trainer.checkpoint_seconds=0"]
     result = run(*settings)
     with monkeypatch.context() as broken:
         at_epoch(broken, 2, break_off)

@@ -129,7 +129,7 @@ def test_processes_that_share_replicas_equal_one_bit_for_bit(run: Run, tmp_path:
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_several_processes_resume_after_a_kill(run: Run, tmp_path: Path, replicas: int) -> None:
     settings = ["mode=do", f"replicas={replicas}", "trainer=ddp", "trainer.max_epochs=60"]
-    settings += ["trainer.accelerator=cpu", "trainer.checkpoint_every=1", "logger=none"]
+    settings += ["trainer.accelerator=cpu", "trainer.checkpoint_seconds=0", "logger=none"]
     run(*settings, name="whole")
     killed = tmp_path / "killed"
     command = [sys.executable, "-m", "adversarial_oversampling.train", *settings, f"hydra.run.dir={killed}"]

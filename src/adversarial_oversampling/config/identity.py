@@ -26,7 +26,7 @@ LOCATION_KEYS = ("data_dir", "cache_dir", "url", "path")
 DISPLAY_KEYS = (
     "_target_",
     "accelerator",
-    "checkpoint_every",
+    "checkpoint_seconds",
     "detect_anomaly",
     "deterministic",
     "devices",

@@ -21,8 +21,9 @@ from adversarial_oversampling.errors import InputError, NotApplicable
 from adversarial_oversampling.random_streams import Purpose, Streams, seed_sequence
 from adversarial_oversampling.shard import WHOLE, Shard
 
-# A fixed shape for evaluation keeps a replica's numbers independent of the other replicas' sizes.
-EVALUATION_ROWS = 512
+EVALUATION_ROWS = 512  # at most so many rows per replica are classified at once
+# Numbers of the real rows of a block of batches, which are gathered at once: 4 MiB.
+BLOCK_NUMBERS = 2**20
 
 
 class Batch(NamedTuple):
@@ -57,15 +58,17 @@ class ReplicaRows(NamedTuple):
 
     def take(self, row: Tensor) -> Batch:
         """Gather rows `row [R, B]`; -1 gives padding."""
+        replicas, count, features = self.x.shape
         index = row.clamp_min(0)
-        replica = torch.arange(row.shape[0])[:, None]
-        y = self.y[replica, index].where(row >= 0, -1)
-        return Batch(self.x[replica, index], y, row)
+        # A copy of whole rows; indexing by replica and row copies number by number.
+        flat = (index + count * torch.arange(replicas)[:, None]).flatten()
+        x = self.x.reshape(-1, features).index_select(0, flat).reshape(*row.shape, features)
+        return Batch(x, self.y.gather(1, index).where(row >= 0, -1), row)
 
 
-def pad(parts: Sequence[np.ndarray], multiple: int = 1) -> Tensor:
-    """Stack row numbers of different lengths as `[R, M]`, padded with -1 to a multiple."""
-    width = multiple * ceil(max(len(part) for part in parts) / multiple)
+def pad(parts: Sequence[np.ndarray], multiple: int = 1, least: int = 0) -> Tensor:
+    """Stack row numbers of different lengths as `[R, M]`, padded with -1; M is a multiple, >= `least`."""
+    width = multiple * ceil(max(least, *(len(part) for part in parts)) / multiple)
     out = torch.full((len(parts), width), -1, dtype=torch.long)
     for slot, part in zip(out, parts, strict=True):
         slot[: len(part)] = torch.from_numpy(part)
@@ -99,23 +102,26 @@ class ClassDraws:
         start = int(self.starts[replica, k])
         return self.order[replica, start : start + int(self.counts[replica, k])]
 
-    def draw(self, law: Tensor, size: int, streams: Streams) -> Tensor:
-        """Draw row numbers `[R, size]` with replacement; classes follow `law [R, C]`."""
-        uniform = streams.uniform(2, size, dtype=torch.float64)
-        classes = torch.searchsorted(law.double().cumsum(dim=1), uniform[:, 0].contiguous(), right=True)
+    def draw(self, law: Tensor, batches: int, size: int, streams: Streams) -> Tensor:
+        """Draw row numbers `[R, batches, size]` with replacement; classes follow `law [R, C]`."""
+        uniform = streams.uniform(batches, 2, size, dtype=torch.float64)
+        of_class, of_row = (part.contiguous() for part in uniform.unbind(dim=2))
+        bounds = law.double().cumsum(dim=1)
+        classes = torch.searchsorted(bounds, of_class.flatten(1), right=True)
         # The last cumulated probability may be below 1 by rounding. A draw above it gives the last class
         # with a positive probability.
         last = (law > 0).long().cumsum(dim=1).argmax(dim=1, keepdim=True)
         classes = torch.minimum(classes, last)
         count = self.counts.gather(1, classes)
-        position = (uniform[:, 1] * count).long().minimum(count - 1)
-        return self.order.gather(1, self.starts.gather(1, classes) + position)
+        position = (of_row.flatten(1) * count).long().minimum(count - 1)
+        return self.order.gather(1, self.starts.gather(1, classes) + position).reshape(of_class.shape)
 
 
 class TrainingBatches:
-    """An epoch of batches; every batch is full and drawn anew from each replica's stream.
+    """An epoch of batches in blocks; every batch is full and drawn anew from each replica's stream.
 
-    Every process draws the whole batch and takes its shard of the rows.
+    A block's rows are gathered at once and are one batch for Lightning's loop. The numbers do not depend on
+    the size of the blocks. Every process draws the whole batch and takes its shard of the rows.
     """
 
     def __init__(
@@ -129,27 +135,47 @@ class TrainingBatches:
         shard: Shard,
     ) -> None:
         self._rows, self._draws, self._law = rows, draws, law
-        self._size, self._steps, self._streams, self._shard = size, steps, streams, shard
+        self._size, self._streams, self._shard = size, streams, shard
+        replicas, _, features = rows.x.shape
+        block = max(1, BLOCK_NUMBERS // (replicas * size * features))
+        self._blocks = [min(block, steps - start) for start in range(0, steps, block)]
 
     def __len__(self) -> int:
-        return self._steps
+        return len(self._blocks)
 
-    def __iter__(self) -> Iterator[Batch]:
-        for _ in range(self._steps):
-            drawn = self._draws.draw(self._law, self._size, self._streams)
-            yield self._rows.take(self._shard.take(drawn, dim=1))
+    def __iter__(self) -> Iterator[list[Batch]]:
+        for batches in self._blocks:
+            drawn = self._draws.draw(self._law, batches, self._size, self._streams)
+            block = self._rows.take(self._shard.take(drawn, dim=2).flatten(1))
+            parts = (torch.tensor_split(part, batches, dim=1) for part in block)
+            yield [Batch(*batch) for batch in zip(*parts, strict=True)]
 
 
 class EvaluationBatches:
-    """Every given row once, in chunks of one fixed size; short chunks are padded.
+    """Every given row once, in chunks of one size; the last one is padded.
 
     Every process has the same number of chunks.
+
+    Parameters
+    ----------
+    rows : ReplicaRows
+    parts : sequence of int arrays
+        Row numbers of each replica.
+    largest : int
+        The most rows that a part can have, by the table and the settings: shapes must not depend on the
+        other replicas, whose rounding they influence.
+    shard : Shard
+        This process's rows.
     """
 
-    def __init__(self, rows: ReplicaRows, parts: Sequence[np.ndarray], shard: Shard = WHOLE) -> None:
+    def __init__(
+        self, rows: ReplicaRows, parts: Sequence[np.ndarray], largest: int, shard: Shard = WHOLE
+    ) -> None:
         self._rows = rows
-        numbers = shard.take(pad(parts, EVALUATION_ROWS * shard.world_size), dim=1)
-        self._chunks = torch.split(numbers, EVALUATION_ROWS, dim=1)
+        share = ceil(largest / shard.world_size)
+        chunk = ceil(share / ceil(share / EVALUATION_ROWS))
+        numbers = shard.take(pad(parts, chunk * shard.world_size, largest), dim=1)
+        self._chunks = torch.split(numbers, chunk, dim=1)
 
     def __len__(self) -> int:
         return len(self._chunks)
@@ -445,7 +471,14 @@ class TableDataModule(LightningDataModule):
         return self._evaluation("test")
 
     def _evaluation(self, part: str) -> EvaluationBatches:
-        return EvaluationBatches(self.rows, [getattr(split, part) for split in self.splits], self.row_shard)
+        rows = [getattr(split, part) for split in self.splits]
+        largest = len(rows[0])  # holdout parts have the same size for every seed
+        if self.n_folds is not None:
+            # A fold has at most one row per class more than its share.
+            count, classes, size = len(self.table.y), self.classes, self.validation_size or 0
+            test = ceil(count / self.n_folds) + classes
+            largest = test if part == "test" else ceil(size * (count - test + 2 * classes)) + classes
+        return EvaluationBatches(self.rows, rows, largest, self.row_shard)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the batch streams, for a checkpoint."""

@@ -1,6 +1,6 @@
 """The epoch whose weights each replica keeps, and the replicas that diverged."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -41,20 +41,22 @@ class BestEpoch:
         """Whether no replica is left to train."""
         return bool((self.diverged_at >= 0).all())
 
-    def find_diverged(self, epoch: int, values: Iterable[Tensor]) -> None:
-        """Mark the replicas that have a NaN or an infinity among some values `[R]` of an epoch."""
-        for value in values:
-            newly_diverged = ~value.isfinite().cpu() & (self.diverged_at < 0)
-            self.diverged_at[newly_diverged] = epoch
+    def find_diverged(self, epoch: int, values: Tensor) -> None:
+        """Mark the replicas that have a NaN or an infinity among the values `[n, R]` of an epoch."""
+        newly_diverged = ~values.isfinite().all(dim=0).cpu() & (self.diverged_at < 0)
+        self.diverged_at[newly_diverged] = epoch
 
-    def update(self, epoch: int, score: Tensor, weights: Mapping[str, Tensor]) -> None:
-        """Keep the weights of the replicas whose score `[R]` is above their best one so far."""
+    def update(self, epoch: int, score: Tensor, weights: Callable[[], Mapping[str, Tensor]]) -> None:
+        """Keep the weights of the replicas whose score `[R]` is above their best one so far.
+
+        `weights` returns the networks' state; it is called only if it is needed.
+        """
         score = score.cpu()
         better = (score > self.score) & (self.diverged_at < 0)
         self.score[better] = score[better]
         self.epoch[better] = epoch
         if bool(better.any()):
-            for name, value in weights.items():
+            for name, value in weights().items():
                 chosen = better.to(value.device)
                 self.weights[name] = self.weights[name].to(value.device)
                 self.weights[name][chosen] = value[chosen]

@@ -10,9 +10,14 @@ from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, logsigmoid, one_hot
+from torch.nn.functional import cross_entropy, logsigmoid
 
 ClassifierTerm = Callable[[Tensor, Tensor], Tensor]
+
+
+def is_class(classes: Tensor, count: int) -> Tensor:
+    """Return for classes `[...]` whether they are class 0, 1, ...: bool `[..., count]`."""
+    return classes.unsqueeze(-1) == torch.arange(count, device=classes.device)
 
 
 def favour(logits: Tensor, classes: Tensor) -> Tensor:
@@ -53,7 +58,7 @@ def fool(logits: Tensor, classes: Tensor) -> Tensor:
     Tensor of shape [...]
         Non-negative; 0 where Q is certain that the class is another one.
     """
-    own = one_hot(classes, logits.shape[-1]).bool()
+    own = is_class(classes, logits.shape[-1])
     others = logits.masked_fill(own, -torch.inf).logsumexp(dim=-1)
     return -logsigmoid(others - logits.gather(-1, classes.unsqueeze(-1)).squeeze(-1))
 
@@ -73,7 +78,7 @@ def favour_squares(logits: Tensor, classes: Tensor) -> Tensor:
     Tensor of shape [...]
         In [0, 2 / C]; 0 where Q is certain of k.
     """
-    own = one_hot(classes, logits.shape[-1]).to(logits.dtype)
+    own = is_class(classes, logits.shape[-1]).to(logits.dtype)
     return ((logits.softmax(dim=-1) - own) ** 2).mean(dim=-1)
 
 
@@ -92,7 +97,7 @@ def fool_squares(logits: Tensor, classes: Tensor) -> Tensor:
     Tensor of shape [...]
         Smallest where Q spreads evenly over the classes but k: 0 for two classes, above 0 for more.
     """
-    others = 1 - one_hot(classes, logits.shape[-1]).to(logits.dtype)
+    others = (~is_class(classes, logits.shape[-1])).to(logits.dtype)
     return ((logits.softmax(dim=-1) - others) ** 2).mean(dim=-1)
 
 
@@ -252,17 +257,11 @@ def expectation(values: Tensor, law: Tensor) -> Tensor:
     return (law * values.mean(dim=-1)).sum(dim=-1)
 
 
-def gradient_penalty(
-    score: Callable[[Tensor], Tensor], real: Tensor, generated: Tensor, mix: Tensor
-) -> Tensor:
-    """Compute the one-centred gradient penalty E (|grad D(x')| - 1)^2 (Gulrajani et al. 2017, eq. 3).
-
-    x' lies on the line from a real row to a generated row of the same class.
+def interpolate(real: Tensor, generated: Tensor, mix: Tensor) -> Tensor:
+    """Return x' on the line from a real row to a generated row: mix * real + (1 - mix) * generated.
 
     Parameters
     ----------
-    score : callable
-        D on rows `[R, B, d]`, returning `[R, B]`.
     real, generated : Tensor of shape [R, B, d]
         Row b of both is of the same class.
     mix : Tensor of shape [R, B, 1]
@@ -270,9 +269,22 @@ def gradient_penalty(
 
     Returns
     -------
+    Tensor of shape [R, B, d]
+    """
+    return mix * real + (1 - mix) * generated
+
+
+def gradient_penalty(gradient: Tensor) -> Tensor:
+    """Compute the one-centred gradient penalty E (|grad D(x')| - 1)^2 (Gulrajani et al. 2017, eq. 3).
+
+    Parameters
+    ----------
+    gradient : Tensor of shape [R, B, d]
+        grad D(x') at each interpolated row (`interpolate`).
+
+    Returns
+    -------
     Tensor of shape [R]
     """
-    between = (mix * real + (1 - mix) * generated).detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(score(between).sum(), between, create_graph=True)
     excess: Tensor = torch.linalg.vector_norm(gradient, dim=-1) - 1
     return (excess**2).mean(dim=-1)

@@ -5,15 +5,14 @@ AO and DO are two cells of the 2 x 2 table {G fools Q, G favours Q} x {Q favours
 on them}. GAMO has the terms of AO's cell as least squares. A mode without a generator trains Q alone.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
-from torch import Tensor, nn
-from torch.distributed import all_gather
+from torch import Tensor
+from torch.distributed import all_gather, all_reduce
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -27,12 +26,14 @@ from adversarial_oversampling.game.networks import (
     Classifier,
     Discriminator,
     Generator,
+    Uniform,
     parameters_per_replica,
     perplexity,
 )
 from adversarial_oversampling.game.thresholds import decide, tuned_shift
+from adversarial_oversampling.game.weights import Weights
 from adversarial_oversampling.method_output import MethodOutput
-from adversarial_oversampling.metrics import acsa, acsa_of_present, confusion, g_mean, imbalance_metrics
+from adversarial_oversampling.metrics import acsa, acsa_of_present, confusion, g_mean
 from adversarial_oversampling.random_streams import Streams
 
 
@@ -99,17 +100,9 @@ class Rules:
             limits.check(f"mode.rules.{key}", getattr(self, key))
 
 
-@contextmanager
-def frozen(*modules: nn.Module) -> Iterator[None]:
-    """Compute no gradients of these modules' weights."""
-    parameters = [p for module in modules for p in module.parameters()]
-    for p in parameters:
-        p.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for p in parameters:
-            p.requires_grad_(True)
+def both(batch: Batch, generated: Tensor) -> Tensor:
+    """Join the real rows and, class by class, the generated rows `[R, C, m, d]`: `[R, B + C m, d]`."""
+    return torch.cat([batch.x, generated.flatten(1, 2)], dim=1)
 
 
 class Game(LightningModule):
@@ -198,10 +191,6 @@ class Game(LightningModule):
         if generator is not None and discriminator is not None:
             self.discriminator, self.generator = discriminator, generator
 
-        self._optimized = {name: getattr(self, name) for name in self.players}
-        if rules.complement:
-            self._optimized["complement"] = self.classifier
-
         replicas, classes = counts.shape
         self._register_constant("class_weights", laws.balanced(counts) / laws.oversampled(counts, fs))
         self._register_constant("log_prior", laws.real(counts).log())
@@ -218,10 +207,7 @@ class Game(LightningModule):
         self.best = BestEpoch(self.state_dict())
         self.history: dict[str, list[Tensor]] = {}
         self.trained_on = self.device  # Lightning moves the networks back to the CPU
-        # Predictions are gathered first, so every process has the whole counts.
-        self.metrics = imbalance_metrics(replicas, classes, sync_on_compute=False)
-        self._sums: dict[str, Tensor] = {}
-        self._steps = 0
+        self._recorded: dict[str, list[Tensor]] = {}
         self._evaluated: list[tuple[Tensor, Tensor]] = []
 
     def _register_constant(self, name: str, value: Tensor) -> None:
@@ -229,36 +215,50 @@ class Game(LightningModule):
 
     # The order of play.
 
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """Play one round: D's turn, G's turn, then Q's turn; in COT a complement step follows Q's turn."""
+    def training_step(self, rounds: Sequence[Batch], batch_idx: int) -> None:
+        """Play some rounds, one for each batch of real rows."""
+        predicted = [self.play(batch) for batch in rounds]
+        true = torch.cat([batch.y for batch in rounds], dim=1)
+        self.train_confusion += confusion(torch.cat(predicted, dim=1), true, self.train_confusion.shape[-1])
+
+    def play(self, batch: Batch) -> Tensor:
+        """Play one round: D's turn, G's turn, then Q's turn; in COT a complement step follows Q's turn.
+
+        Returns
+        -------
+        Tensor of shape [R, B], int64
+            Classes that Q predicts for the real rows.
+        """
+        generated = None
         if "generator" in self.players:
             for _ in range(self.rules.critic_steps):
-                self.discriminator_turn(batch)
-            self.generator_turn()
-        self.classifier_turn(batch)
+                rows, weights = self.generator(self.latent())
+                self.discriminator_turn(batch, rows.detach())
+            # G has not moved since D's last turn, so its own turn is on the same rows.
+            self.generator_turn(rows, weights)
+            generated = self.generate()
+        logits = self.classifier_turn(batch, generated)
         if self.rules.complement:
             self.complement_turn(batch)
-        self._steps += 1
+        return logits.argmax(dim=-1)
 
-    def discriminator_turn(self, batch: Batch) -> None:
+    def discriminator_turn(self, batch: Batch, generated: Tensor) -> None:
         """Tell real from generated rows (eqs. 4 and 7); k has the law of Q's real rows."""
-        generated = self.generate()
-        scores = self.discriminator(batch.x, batch.y)
-        real = self.gan.discriminator_real(scores, self.label_noise(scores)).mean(dim=-1)
-        scores = self.discriminator(generated, self.generated_classes)
+        classes = torch.cat([batch.y, self.generated_classes.flatten(1)], dim=1)
+        scores = self.discriminator(both(batch, generated), classes)
+        on_real, on_generated = scores[:, : batch.y.shape[1]], self.generated_part(scores)
+        real = self.gan.discriminator_real(on_real, self.label_noise(on_real)).mean(dim=-1)
         fake = losses.expectation(
-            self.gan.discriminator_generated(scores, self.label_noise(scores)), self.discriminator_law
+            self.gan.discriminator_generated(on_generated, self.label_noise(on_generated)),
+            self.discriminator_law,
         )
         penalty = torch.zeros_like(real)
         if self.gan.gradient_penalty > 0:
-            penalty = losses.gradient_penalty(
-                lambda rows: self.discriminator(rows, batch.y),
-                batch.x,
-                self.same_class_pairs(generated, batch.y),
-                self.noise.uniform(batch.y.shape[1], 1),
-            )
+            mix = self.noise.uniform(batch.y.shape[1], 1)
+            between = losses.interpolate(batch.x, self.same_class_pairs(generated, batch.y), mix)
+            penalty = losses.gradient_penalty(self.discriminator.gradient(between, batch.y))
         self.step("discriminator", real + fake + self.gan.gradient_penalty * penalty)
-        self.accumulate(
+        self.record(
             {
                 "discriminator/real": real,
                 "discriminator/generated": fake,
@@ -266,41 +266,46 @@ class Game(LightningModule):
             }
         )
 
-    def generator_turn(self) -> None:
+    def generator_turn(self, generated: Tensor, weights: Tensor) -> None:
         """Fool D, and fool (eq. 3) or favour (eq. 6) Q; i is balanced."""
         term = losses.CLASSIFIER_TERMS[str(self.rules.generator_term)]
-        with frozen(self.discriminator, self.classifier):
-            generated, weights = self.generator(self.latent())
-            scores = self.discriminator(generated, self.generated_classes)
-            against_d = losses.expectation(self.gan.generator(scores), self.generator_law)
-            logits = self.classifier(generated)
-            against_q = losses.expectation(term(logits, self.generated_classes), self.generator_law)
-            self.step("generator", against_d + self.rules.generator_weight * against_q)
-        self.accumulate(
+        scores = self.discriminator(generated, self.generated_classes)
+        against_d = losses.expectation(self.gan.generator(scores), self.generator_law)
+        logits = self.classifier(generated)
+        against_q = losses.expectation(term(logits, self.generated_classes), self.generator_law)
+        self.step("generator", against_d + self.rules.generator_weight * against_q)
+        self.record(
             {
                 "generator/against_discriminator": against_d,
                 "generator/against_classifier": against_q,
-                "generator/perplexity": perplexity(weights.detach()).mean(dim=-1),
             }
         )
+        self._anchor_weights = weights.detach()
 
-    def classifier_turn(self, batch: Batch) -> None:
-        """Learn the real rows, and favour (eq. 5) or fool (eq. 8) the generated ones."""
-        term = losses.CLASSIFIER_TERMS[self.rules.real_term]
-        logits = self.classifier(batch.x, self.noise)
-        self.train_confusion += confusion(logits.detach().argmax(dim=-1), batch.y, logits.shape[-1])
-        rows = term(logits, batch.y)
+    def classifier_turn(self, batch: Batch, generated: Tensor | None = None) -> Tensor:
+        """Learn the real rows, and favour (eq. 5) or fool (eq. 8) the generated ones.
+
+        Returns
+        -------
+        Tensor of shape [R, B, C]
+            Q's logits of the real rows.
+        """
+        x = batch.x if generated is None else both(batch, generated)
+        logits: Tensor = self.classifier(x, self.dropout_noise(batch, generated))
+        on_real = logits[:, : batch.y.shape[1]]
+        rows = losses.CLASSIFIER_TERMS[self.rules.real_term](on_real, batch.y)
         if self.rules.class_weights:
             rows = rows * self.class_weights.gather(1, batch.y)
         loss = real = rows.mean(dim=-1)
-        if "generator" in self.players:
+        if generated is not None:
             term = losses.CLASSIFIER_TERMS[str(self.rules.classifier_term)]
-            logits = self.classifier(self.generate(), self.noise)
-            generated = losses.expectation(term(logits, self.generated_classes), self.generated_law)
-            loss = real + self.rules.generated_weight * generated
-            self.accumulate({"classifier/generated": generated})
+            on_generated = self.generated_part(logits)
+            fake = losses.expectation(term(on_generated, self.generated_classes), self.generated_law)
+            loss = real + self.rules.generated_weight * fake
+            self.record({"classifier/generated": fake})
         self.step("classifier", loss)
-        self.accumulate({"classifier/real": real})
+        self.record({"classifier/real": real})
+        return on_real.detach()
 
     def complement_turn(self, batch: Batch) -> None:
         """Raise Q's entropy over the wrong classes of the same rows, with an optimizer of its own (COT)."""
@@ -315,16 +320,24 @@ class Game(LightningModule):
 
     @torch.no_grad()
     def generate(self) -> Tensor:
-        """Generate fresh rows `[R, C, m, d]` for D's or Q's turn."""
+        """Generate fresh rows `[R, C, m, d]` for Q's turn."""
         rows: Tensor = self.generator(self.latent())[0]
         return rows
+
+    def generated_part(self, values: Tensor) -> Tensor:
+        """Return the values of the generated rows among those of `both`, `[R, C, m, ...]`."""
+        replicas, classes, rows = self.generated_classes.shape
+        return values[:, -classes * rows :].reshape(replicas, classes, rows, *values.shape[2:])
 
     def same_class_pairs(self, generated: Tensor, y: Tensor) -> Tensor:
         """Return for each real row of class y a generated row of the same class, `[R, B, d]`."""
         rows = self.gathered(generated, dim=2)
-        replica = torch.arange(y.shape[0], device=y.device)[:, None]
-        place = self.shard.rank * y.shape[1] + torch.arange(y.shape[1], device=y.device)
-        return rows[replica, y, place % rows.shape[2]]
+        m = rows.shape[2]
+        place = torch.arange(
+            self.shard.rank * y.shape[1], (self.shard.rank + 1) * y.shape[1], device=y.device
+        )
+        index = (y * m + place % m).unsqueeze(-1).expand(-1, -1, rows.shape[-1])
+        return rows.flatten(1, 2).gather(1, index)
 
     def label_noise(self, scores: Tensor) -> Tensor | float:
         """Draw the label noise of D's targets, uniform in [0, `gan.label_noise`); 0.0 if there is none."""
@@ -332,19 +345,32 @@ class Game(LightningModule):
             return 0.0
         return self.gan.label_noise * self.noise.uniform(*scores.shape[1:], 1).squeeze(-1)
 
+    def dropout_noise(self, batch: Batch, generated: Tensor | None) -> Uniform:
+        """Return a function that draws the dropout of real and generated rows (`networks.dropout`)."""
+
+        def draw(width: int) -> Tensor:
+            drawn = [self.noise.uniform(batch.y.shape[1], width)]
+            if generated is not None:
+                drawn.append(self.noise.uniform(*generated.shape[1:3], width).flatten(1, 2))
+            return torch.cat(drawn, dim=1)
+
+        return draw
+
     def step(self, player: str, loss: Tensor) -> None:
         """Take one optimizer step of a player on its losses `[R]`."""
-        optimizer = self._optimizers[player]
-        optimizer.zero_grad()
-        self.manual_backward(loss.sum())
-        optimizer.step()
-        self.accumulate({f"{player}/loss": loss})
+        weights = self._weights[player]
+        weights.backward(loss.sum())
+        if self.shard.world_size > 1:
+            for gradient in weights.gradients:
+                all_reduce(gradient)
+                gradient /= self.shard.world_size
+        self._optimizers[player].step()
+        self.record({f"{player}/loss": loss})
 
-    def accumulate(self, values: Mapping[str, Tensor]) -> None:
-        """Add `[R]` values to the epoch's averages."""
+    def record(self, values: Mapping[str, Tensor]) -> None:
+        """Keep `[R]` values for the epoch's averages."""
         for name, value in values.items():
-            value = value.detach()
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._recorded.setdefault(name, []).append(value.detach())
 
     def gathered(self, part: Tensor, dim: int) -> Tensor:
         """Concatenate all processes' parts along a dimension, in the order of the whole."""
@@ -358,24 +384,19 @@ class Game(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Make one optimizer and one schedule per player, and for the complement step of COT."""
-        optimizers = [
+        self._weights = {player: Weights(getattr(self, player)) for player in self.players}
+        optimizers = [self._make_optimizer[name](weights.tensors) for name, weights in self._weights.items()]
+        if self.rules.complement:
+            weights = self._weights["complement"] = self._weights["classifier"]
             # Weight decay belongs to Q's own step: it must not act twice.
-            self._make_optimizer["classifier"](player.parameters(), weight_decay=0.0)
-            if name == "complement"
-            else self._make_optimizer[name](player.parameters())
-            for name, player in self._optimized.items()
-        ]
+            optimizers.append(self._make_optimizer["classifier"](weights.tensors, weight_decay=0.0))
+        # Without Lightning's wrappers, which take as long as a small optimizer's step.
+        self._optimizers = dict(zip(self._weights, optimizers, strict=True))
         return optimizers, [self._make_schedule(optimizer) for optimizer in optimizers]
 
     def on_fit_start(self) -> None:
         """Draw noise onto the device of the networks."""
         self.noise.device = self.trained_on = self.device
-
-    def on_train_start(self) -> None:
-        """Look the optimizers up once, not in every turn."""
-        optimizers = self.optimizers()
-        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
-        self._optimizers: dict[str, Any] = dict(zip(self._optimized, optimizers, strict=True))
 
     def on_train_epoch_end(self) -> None:
         """Step the learning rates' schedules."""
@@ -384,6 +405,12 @@ class Game(LightningModule):
             scheduler.step()  # type: ignore[union-attr]
 
     # After every epoch: metrics, the best weights, the curves.
+
+    def on_validation_model_eval(self) -> None:
+        """Do nothing: the networks have no training mode."""
+
+    def on_validation_model_train(self) -> None:
+        """Do nothing: the networks have no training mode."""
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Classify the rows that choose the epoch."""
@@ -394,35 +421,30 @@ class Game(LightningModule):
         curves = self._average_losses()
         # The weights too: a loss only reveals the weights of the step before.
         weights = [p.detach().flatten(1).sum(dim=1) for p in self.parameters()]
-        self.best.find_diverged(self.current_epoch, [*curves.values(), *weights])
+        self.best.find_diverged(self.current_epoch, torch.stack([*curves.values(), *weights]))
 
         logits, classes = self._take_evaluated()
         if self.rules.tuned_threshold:
             self.shift.copy_(tuned_shift(logits, classes, self.log_prior))
-        self.metrics.update(decide(logits, self.shift, self.log_prior), classes)
-        # torchmetrics turns the [R] of a single replica into a scalar.
-        computed = {
-            name: value.reshape(-1, *value.shape[1:]).cpu() for name, value in self.metrics.compute().items()
-        }
-        self.metrics.reset()
-        self.best.update(self.current_epoch, acsa_of_present(computed["confusion"]), self.state_dict())
+        matrix = confusion(decide(logits, self.shift, self.log_prior), classes, logits.shape[-1])
+        self.best.update(self.current_epoch, acsa_of_present(matrix), self.state_dict)
         trained = self.gathered(self.train_confusion[None], dim=0).sum(dim=0)
         self.train_confusion.zero_()
-        curves |= {"train/acsa": acsa(trained), "train/g_mean": g_mean(trained)}
-        curves |= {f"{self.monitor}/{name}": computed[name] for name in ("acsa", "g_mean")}
-        for name, value in curves.items():
-            self.history.setdefault(name, []).append(value.double().cpu())
+        for part, counts in (("train", trained), (self.monitor, matrix)):
+            curves |= {f"{part}/acsa": acsa(counts), f"{part}/g_mean": g_mean(counts)}
+        values = torch.stack([value.double() for value in curves.values()]).cpu()
+        for name, value in zip(curves, values, strict=True):
+            self.history.setdefault(name, []).append(value)
         self.trainer.should_stop |= self.best.all_diverged
 
     def _average_losses(self) -> dict[str, Tensor]:
-        steps_of = {"discriminator": self._steps * self.rules.critic_steps}
-        averages = {
-            name: self.gathered(total[None], dim=0).mean(dim=0)
-            / steps_of.get(name.split("/")[0], self._steps)
-            for name, total in self._sums.items()
-        }
-        self._sums, self._steps = {}, 0
-        return averages
+        """Return each loss averaged over the epoch's steps and all processes, and forget them."""
+        # Along the last dimension: across it, a single replica is summed in another order than several.
+        averages = {n: torch.stack(values, dim=1).mean(dim=1) for n, values in self._recorded.items()}
+        self._recorded = {}
+        if "generator" in self.players:
+            averages["generator/perplexity"] = perplexity(self._anchor_weights).mean(dim=-1)
+        return {name: self.gathered(value[None], dim=0).mean(dim=0) for name, value in averages.items()}
 
     def _take_evaluated(self) -> tuple[Tensor, Tensor]:
         """Return the logits and the classes or row numbers of all evaluated batches, and forget them."""

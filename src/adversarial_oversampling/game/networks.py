@@ -1,11 +1,11 @@
 """The three players' networks, each holding the weights of R replicas.
 
 Weights are `[R, in, out]` and rows `[R, B, in]`, so that R independent networks are one batched
-product. A forward pass is a pure function of its inputs: dropout is active only if random streams are
+product. A forward pass is a pure function of its inputs: dropout is active only if random numbers are
 passed, and there is no training mode.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, one_hot
 
 from adversarial_oversampling.random_streams import Streams
+
+SLOPE = 0.1  # of leaky ReLU below zero
 
 
 def _uniform_init(streams: Streams, fan_in: int, *shape: int) -> nn.Parameter:
@@ -27,13 +29,22 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     If a matrix has one row or column, torch.bmm uses a vector kernel for one replica and a matrix kernel for
     several, and the two round differently. An explicit sum of products rounds the same way for any R.
     """
-    if 1 in b.shape[1:]:
-        return (a.unsqueeze(-1) * b.unsqueeze(1)).sum(dim=2)
+    if b.shape[1] == 1:
+        return a * b
+    if b.shape[2] == 1:
+        return (a * b.mT).sum(dim=-1, keepdim=True)
     return torch.bmm(a, b)
 
 
+def affine(x: Tensor, weight: Tensor, bias: Tensor, factor: float = 1.0) -> Tensor:
+    """Compute `factor * ([R, B, n] x [R, n, o] + [R, 1, o])` such that its bits do not depend on R."""
+    if 1 in weight.shape[1:]:
+        return factor * (product(x, weight) + bias)
+    return torch.baddbmm(bias, x, weight, beta=factor, alpha=factor)
+
+
 class ReplicaLinear(nn.Module):
-    """R independent affine maps: `[R, ..., inputs]` to `[R, ..., outputs]`."""
+    """R independent affine maps: `[R, B, inputs]` to `[R, B, outputs]`."""
 
     def __init__(self, inputs: int, outputs: int, streams: Streams) -> None:
         super().__init__()
@@ -42,14 +53,22 @@ class ReplicaLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply replica r's map to row block r."""
-        out = product(x.flatten(1, -2), self.weight) + self.bias
-        return out.reshape(*x.shape[:-1], out.shape[-1])
+        return affine(x, self.weight, self.bias)
 
 
-def dropout(x: Tensor, rate: float, streams: Streams) -> Tensor:
-    """Zero a fraction `rate` of `x [R, ..., B, h]` and rescale the rest, by each replica's own stream."""
-    kept = streams.uniform(*x.shape[1:]) >= rate
-    return x * kept / (1 - rate)
+def transposed(layer: nn.Module) -> Tensor:
+    """Return the weights of a `ReplicaLinear` from outputs to inputs, `[R, outputs, inputs]`."""
+    weight: Tensor = layer.get_parameter("weight").mT
+    return weight
+
+
+Uniform = Callable[[int], Tensor]
+"""Draws uniform numbers in [0, 1) for `width` units of every row: `[R, B, width]`."""
+
+
+def dropout(x: Tensor, rate: float, uniform: Uniform) -> Tensor:
+    """Zero a fraction `rate` of `x [R, B, h]` and rescale the rest."""
+    return x * ((uniform(x.shape[-1]) >= rate) / (1 - rate))
 
 
 class MLP(nn.Module):
@@ -64,7 +83,7 @@ class MLP(nn.Module):
     streams : Streams
         Draw the initial weights.
     dropout : float
-        Fraction of hidden units dropped when `forward` gets streams, in [0, 1).
+        Fraction of hidden units dropped when `forward` gets random numbers, in [0, 1).
     """
 
     def __init__(
@@ -75,14 +94,43 @@ class MLP(nn.Module):
         self.dropout = dropout
         self.layers = nn.ModuleList(ReplicaLinear(a, b, streams) for a, b in pairwise(sizes))
 
-    def forward(self, x: Tensor, noise: Streams | None = None) -> Tensor:
-        """Map rows `[R, ..., inputs]` to `[R, ..., outputs]`; drop units only if `noise` is given."""
-        for layer in self.layers[:-1]:
-            x = leaky_relu(layer(x), 0.1)
-            if noise is not None and self.dropout > 0:
-                x = dropout(x, self.dropout, noise)
-        out: Tensor = self.layers[-1](x)
-        return out
+    def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
+        """Map rows `[R, ..., inputs]` to `[R, ..., outputs]`; drop units only if `uniform` is given."""
+        rows = x.flatten(1, -2)
+        *hidden, last = self.layers
+        for layer in hidden:
+            rows = leaky_relu(layer(rows), SLOPE, inplace=True)
+            if uniform is not None and self.dropout > 0:
+                rows = dropout(rows, self.dropout, uniform)
+        out: Tensor = last(rows)
+        return out.reshape(*x.shape[:-1], out.shape[-1])
+
+    def gradient(self, x: Tensor) -> Tensor:
+        """Return the gradient of a single output with respect to each row, as a function of the weights.
+
+        The network is piecewise linear, so the gradient is a product of the layers' weights and of the slopes
+        of leaky ReLU at x. The slopes are constant almost everywhere: differentiating the result with respect
+        to the weights is what automatic differentiation of a gradient does, without its products with zero.
+
+        Parameters
+        ----------
+        x : Tensor of shape [R, B, inputs]
+
+        Returns
+        -------
+        Tensor of shape [R, B, inputs]
+        """
+        activations = []
+        *hidden, last = self.layers
+        with torch.no_grad():
+            for layer in hidden:
+                activations.append(layer(x))
+                x = leaky_relu(activations[-1], SLOPE)
+        gradient = transposed(last)
+        for layer, before in zip(reversed(hidden), reversed(activations), strict=True):
+            gradient = torch.ops.aten.leaky_relu_backward(gradient.expand_as(before), before, SLOPE, False)
+            gradient = product(gradient, transposed(layer))
+        return gradient
 
 
 class Classifier(MLP):
@@ -113,10 +161,15 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Score rows `x [R, ..., d]` of classes `y [R, ...]`."""
-        if self.classes:
-            x = torch.cat([x, one_hot(y, self.classes).to(x.dtype)], dim=-1)
-        scores: Tensor = self.mlp(x)
+        scores: Tensor = self.mlp(self._input(x, y))
         return scores.squeeze(-1)
+
+    def gradient(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the gradient of the score of each row `x [R, B, d]`, `[R, B, d]` (`MLP.gradient`)."""
+        return self.mlp.gradient(self._input(x, y))[..., : x.shape[-1]]
+
+    def _input(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.cat([x, one_hot(y, self.classes).to(x.dtype)], dim=-1) if self.classes else x
 
 
 class Generator(nn.Module):
@@ -142,7 +195,8 @@ class Generator(nn.Module):
     """
 
     anchors: Tensor
-    mask: Tensor
+    absent: Tensor
+    codes: Tensor
 
     def __init__(
         self,
@@ -163,7 +217,9 @@ class Generator(nn.Module):
         self.bias = _uniform_init(streams, width, classes, 1, count)
         # Rebuilt from the rows at every start, so checkpoints need not carry them.
         self.register_buffer("anchors", anchors, persistent=False)
-        self.register_buffer("mask", mask, persistent=False)
+        absent = torch.zeros(mask.shape).masked_fill(~mask, -torch.inf).unsqueeze(2)
+        self.register_buffer("absent", absent, persistent=False)
+        self.register_buffer("codes", torch.eye(classes)[None, :, None], persistent=False)
 
     def weights(self, z: Tensor) -> Tensor:
         """Return the weights g(z|k), `[R, C, m, A]`, of each class's anchors: non-negative, with sum 1.
@@ -174,13 +230,13 @@ class Generator(nn.Module):
             m noise vectors for every class.
         """
         replicas, classes, rows, _ = z.shape
-        codes = torch.eye(classes, dtype=z.dtype, device=z.device)
-        codes = codes[None, :, None].expand(replicas, classes, rows, classes)
-        hidden = leaky_relu(self.trunk(torch.cat([z, codes], dim=-1)), 0.1)
-        logits = product(hidden.flatten(0, 1), self.weight.flatten(0, 1)) + self.bias.flatten(0, 1)
-        logits = logits.reshape(replicas, classes, rows, -1) / self.temperature
-        masked: Tensor = logits.masked_fill(~self.mask[:, :, None], -torch.inf)
-        return masked.softmax(dim=-1)
+        codes = self.codes.expand(replicas, classes, rows, classes)
+        hidden = leaky_relu(self.trunk(torch.cat([z, codes], dim=-1)), SLOPE, inplace=True)
+        bias = self.bias + self.absent  # the mask on the bias: the logits have as many columns and more rows
+        logits = affine(
+            hidden.flatten(0, 1), self.weight.flatten(0, 1), bias.flatten(0, 1), 1 / self.temperature
+        )
+        return logits.softmax(dim=-1).reshape(replicas, classes, rows, -1)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Generate m rows of every class.

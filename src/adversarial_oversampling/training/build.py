@@ -10,11 +10,10 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
 
-from adversarial_oversampling.config.identity import has_generator
 from adversarial_oversampling.curve_names import monitor
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError
@@ -24,7 +23,7 @@ from adversarial_oversampling.limits import PLAYERS
 from adversarial_oversampling.random_streams import Purpose, Streams
 from adversarial_oversampling.shard import WHOLE, Shard
 from adversarial_oversampling.text import one_line
-from adversarial_oversampling.training.checkpoints import AtomicCheckpointIO, checkpoint_path
+from adversarial_oversampling.training.checkpoints import AtomicCheckpointIO, EpochCheckpoint, checkpoint_path
 from adversarial_oversampling.training.curves import CurveLogger
 from adversarial_oversampling.training.progress import EpochBar
 
@@ -105,21 +104,16 @@ def build_trainer(
 ) -> Trainer:
     """Return Lightning's trainer, which saves the checkpoints that an interrupted run resumes from."""
     settings: Any = OmegaConf.to_container(cfg.trainer, resolve=True)
-    checkpoint = ModelCheckpoint(
-        dirpath=run_dir / "checkpoints",
-        filename=checkpoint_path(cfg, run_dir, replicas).stem,
-        every_n_epochs=settings.pop("checkpoint_every"),
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    seconds = settings.pop("checkpoint_seconds")
+    checkpoint = EpochCheckpoint(checkpoint_path(cfg, run_dir, replicas), seconds)
     callbacks: list[Callback] = [CurveLogger(), checkpoint]
     settings["enable_progress_bar"] &= replicas.rank == rows.rank == 0
     if settings["enable_progress_bar"]:
         callbacks.append(EpochBar())
     if rows.world_size > 1:
         settings |= {
-            # A player's step uses no weights of the others; buffers are equal from the start.
-            "strategy": DDPStrategy(find_unused_parameters=has_generator(cfg), broadcast_buffers=False),
+            # The game averages the gradients itself; buffers are equal from the start.
+            "strategy": DDPStrategy(broadcast_buffers=False),
             "plugins": [LightningEnvironment(), AtomicCheckpointIO()],
             "use_distributed_sampler": False,
         }

@@ -1,6 +1,7 @@
 """The checkpoint that an interrupted run resumes from."""
 
 import os
+import time
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from omegaconf import DictConfig
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Checkpoint
 
 from adversarial_oversampling.config.identity import config_hash
 from adversarial_oversampling.errors import InputError
@@ -26,6 +29,29 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         new = Path(f"{path}.new")
         super().save_checkpoint(checkpoint, new, storage_options)
         os.replace(new, path)
+
+
+class EpochCheckpoint(Checkpoint):
+    """Save a checkpoint at the end of an epoch, if the last one is some seconds old.
+
+    Parameters
+    ----------
+    path : Path
+        The file; each checkpoint replaces the one before.
+    seconds : float
+        At least so long between two checkpoints; 0 saves every epoch.
+    """
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self._path, self._seconds = path, seconds
+        self._saved = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save if it is time to, in all processes of the run."""
+        due = time.monotonic() - self._saved >= self._seconds
+        if trainer.strategy.reduce_boolean_decision(due, all=False):
+            trainer.save_checkpoint(self._path)
+            self._saved = time.monotonic()
 
 
 def checkpoint_path(cfg: DictConfig, run_dir: Path, replicas: Shard = WHOLE) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from lightning_fabric.loggers.logger import Logger
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
@@ -36,13 +37,15 @@ def mean_and_std(values: Mapping[str, Tensor], included: Tensor) -> dict[str, fl
     included : Tensor of shape [R], bool
         Replicas that have not diverged.
     """
-    logged = {}
-    for name, value in values.items():
-        defined = value[included & ~value.isnan()]
-        logged[name] = float(defined.mean())
-        if len(defined) > 1:
-            logged[f"{name}_std"] = float(defined.std())
-    return logged
+    matrix = torch.stack(list(values.values()))[:, included]
+    defined = ~matrix.isnan()
+    count = defined.sum(dim=1)
+    mean = matrix.nansum(dim=1) / count
+    square = (matrix - mean[:, None]).square().nansum(dim=1)
+    std = (square / (count - 1)).sqrt()
+    logged = dict(zip(values, mean.tolist(), strict=True))
+    spread = zip(values, std.tolist(), (count > 1).tolist(), strict=True)
+    return logged | {f"{name}_std": value for name, value, known in spread if known}
 
 
 def log_epoch(

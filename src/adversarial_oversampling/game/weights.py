@@ -1,0 +1,63 @@
+"""A player's weights as an optimizer updates them: in one pass, with rounding that does not depend on R."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+ALIGNED = 16  # numbers, at least as many as a vector register holds
+LARGE = 2**16  # numbers of a parameter whose gradient is not worth copying
+
+
+class Weights:
+    """A player's weights in tensors that fill whole vector registers.
+
+    The vectorised kernel of an optimizer rounds what is left at the end of a tensor differently: the last
+    weights of the last replica. So parameters become views of one vector that is padded to a multiple of
+    `ALIGNED` numbers, which also saves the optimizer's work for each tensor. A large parameter stays as it is
+    if it has such a multiple per replica.
+
+    Parameters
+    ----------
+    player : Module
+        On its final device.
+
+    Attributes
+    ----------
+    tensors : list of Parameter
+        To be given to an optimizer whose step treats every weight by itself.
+    """
+
+    def __init__(self, player: nn.Module) -> None:
+        parameters = list(player.parameters())
+        self._whole = [p for p in parameters if _stays(p)]
+        self._packed = [p for p in parameters if not _stays(p)]
+        self.tensors = list(self._whole)
+        if self._packed:
+            numbers = [p.numel() for p in self._packed]
+            self._padding = self._packed[0].new_zeros(-sum(numbers) % ALIGNED)
+            vector = nn.Parameter(self._joined(self._packed))
+            views = torch.split(vector.detach(), [*numbers, len(self._padding)])
+            for p, view in zip(self._packed, views[:-1], strict=True):
+                p.data = view.view(p.shape)
+            self.tensors.append(vector)
+
+    def _joined(self, tensors: Sequence[Tensor]) -> Tensor:
+        return torch.cat([*(tensor.detach().flatten() for tensor in tensors), self._padding])
+
+    def backward(self, loss: Tensor) -> None:
+        """Set the gradients of `tensors` to those of a scalar loss; no other gradient is computed."""
+        gradients = torch.autograd.grad(loss, [*self._whole, *self._packed])
+        whole, packed = gradients[: len(self._whole)], gradients[len(self._whole) :]
+        joined = [self._joined(packed)] if self._packed else []
+        for tensor, gradient in zip(self.tensors, [*whole, *joined], strict=True):
+            tensor.grad = gradient
+
+    @property
+    def gradients(self) -> list[Tensor]:
+        """The gradients that `backward` has set."""
+        return [tensor.grad for tensor in self.tensors if tensor.grad is not None]
+
+
+def _stays(parameter: Tensor) -> bool:
+    return parameter.numel() >= LARGE and parameter[0].numel() % ALIGNED == 0
