@@ -107,6 +107,9 @@ def _receive(receiver: Any, child: BaseProcess) -> Any:
 
 
 def _run(function: Callable[[], Any], sender: Connection) -> None:
+    parent = parent_process()
+    if parent is not None and not parent.is_alive():  # it ended while the server was still importing
+        os._exit(1)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the server ignores it
     threading.Thread(target=_die_with_parent, daemon=True).start()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
