@@ -5,6 +5,7 @@ AO and DO are two cells of the 2 x 2 table {G fools Q, G favours Q} x {Q favours
 on them}. GAMO has the terms of AO's cell as least squares. A mode without a generator trains Q alone.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -207,7 +208,8 @@ class Game(LightningModule):
         self.best = BestEpoch(self.state_dict())
         self.history: dict[str, list[Tensor]] = {}
         self.trained_on = self.device  # Lightning moves the networks back to the CPU
-        self._recorded: dict[str, list[Tensor]] = {}
+        self._sums: dict[str, Tensor] = {}
+        self._counts: Counter[str] = Counter()
         self._evaluated: list[tuple[Tensor, Tensor]] = []
 
     def _register_constant(self, name: str, value: Tensor) -> None:
@@ -217,9 +219,12 @@ class Game(LightningModule):
 
     def training_step(self, rounds: Sequence[Batch], batch_idx: int) -> None:
         """Play some rounds, one for each batch of real rows."""
-        predicted = [self.play(batch) for batch in rounds]
-        true = torch.cat([batch.y for batch in rounds], dim=1)
-        self.train_confusion += confusion(torch.cat(predicted, dim=1), true, self.train_confusion.shape[-1])
+        true = torch.stack([batch.y for batch in rounds])
+        predicted = torch.empty_like(true)
+        for i, batch in enumerate(rounds):
+            predicted[i] = self.play(batch)
+        predicted, true = (classes.movedim(0, 1).flatten(1) for classes in (predicted, true))
+        self.train_confusion += confusion(predicted, true, self.train_confusion.shape[-1])
 
     def play(self, batch: Batch) -> Tensor:
         """Play one round: D's turn, G's turn, then Q's turn; in COT a complement step follows Q's turn.
@@ -368,9 +373,14 @@ class Game(LightningModule):
         self.record({f"{player}/loss": loss})
 
     def record(self, values: Mapping[str, Tensor]) -> None:
-        """Keep `[R]` values for the epoch's averages."""
+        """Add `[R]` values to the epoch's averages."""
         for name, value in values.items():
-            self._recorded.setdefault(name, []).append(value.detach())
+            # In place: a small tensor that outlives the step keeps malloc from reusing the memory around it.
+            if name in self._sums:
+                self._sums[name] += value.detach()
+            else:
+                self._sums[name] = value.detach().clone()
+            self._counts[name] += 1
 
     def gathered(self, part: Tensor, dim: int) -> Tensor:
         """Concatenate all processes' parts along a dimension, in the order of the whole."""
@@ -439,9 +449,8 @@ class Game(LightningModule):
 
     def _average_losses(self) -> dict[str, Tensor]:
         """Return each loss averaged over the epoch's steps and all processes, and forget them."""
-        # Along the last dimension: across it, a single replica is summed in another order than several.
-        averages = {n: torch.stack(values, dim=1).mean(dim=1) for n, values in self._recorded.items()}
-        self._recorded = {}
+        averages = {name: total / self._counts[name] for name, total in self._sums.items()}
+        self._sums, self._counts = {}, Counter()
         if "generator" in self.players:
             averages["generator/perplexity"] = perplexity(self._anchor_weights).mean(dim=-1)
         return {name: self.gathered(value[None], dim=0).mean(dim=0) for name, value in averages.items()}

@@ -182,6 +182,7 @@ def fit(trainer: Trainer, game: Game, data: TableDataModule, checkpoint: Path) -
     SystemExit
         With 143 or 130 when a signal stops the training.
     """
+    keep_freed_memory()
     resume = None
     if checkpoint.is_file():
         check_readable(checkpoint)
@@ -217,7 +218,7 @@ def run_replica_shard(
 
 
 def prepare_process(cfg: DictConfig) -> None:
-    """Set log levels, warning filters, deterministic matrix products, the number of threads, and malloc."""
+    """Set log levels, warning filters, deterministic matrix products and the number of threads."""
     # Lightning logs tips, and the same line in every process.
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -227,18 +228,17 @@ def prepare_process(cfg: DictConfig) -> None:
     warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
     torch.set_num_threads(cfg.threads)
-    keep_freed_memory()
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep freed memory, up to 128 MiB, instead of returning it to the system; nothing elsewhere.
+    """Let glibc keep freed memory, up to 64 MiB, instead of returning it to the system; nothing elsewhere.
 
     Every step frees the same tensors and allocates them again, and a page of memory that the system hands out
     is cleared first: up to a tenth of the time of a step.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
     if mallopt is not None:
-        mallopt(_M_TRIM_THRESHOLD, 2**27)
+        mallopt(_M_TRIM_THRESHOLD, 2**26)
         mallopt(_M_MMAP_THRESHOLD, 2**25)
 
 
