@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from math import ceil, exp, lgamma, log
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import psutil
@@ -14,12 +14,14 @@ from torch import Tensor
 from adversarial_oversampling import limits
 from adversarial_oversampling.data import laws
 from adversarial_oversampling.data.preprocessing import Preprocessing
-from adversarial_oversampling.data.resampling import Resampling
 from adversarial_oversampling.data.sources import Table
 from adversarial_oversampling.data.splits import RowIndices, Split, folds, holdout
 from adversarial_oversampling.errors import InputError, NotApplicable
 from adversarial_oversampling.random_streams import Purpose, Streams, seed_sequence
 from adversarial_oversampling.shard import WHOLE, Shard
+
+if TYPE_CHECKING:  # imports imbalanced-learn, which most modes do not need
+    from adversarial_oversampling.data.resampling import Resampling
 
 EVALUATION_ROWS = 512  # at most so many rows per replica are classified at once
 # Numbers of the real rows of a block of batches, which are gathered at once: 4 MiB.
@@ -256,7 +258,7 @@ class TableDataModule(LightningDataModule):
         test_size: float | None = 0.3,
         validation_size: float | None = 0.2,
         select_on: str = "validation",
-        resampling: Resampling | None = None,
+        resampling: "Resampling | None" = None,
         fs: float | None = None,
         batch_size: int = 64,
         cache_dir: str | Path,
@@ -333,9 +335,12 @@ class TableDataModule(LightningDataModule):
                 f"dataset {self.table.name}: no {self.select_on} rows are left to choose the epoch; give "
                 "dataset.split.test_size or protocol.validation_size another fraction, or add rows."
             )
-        x = [self.preprocessing.transform(self.table, split.train, self.cache_dir) for split in splits]
-        y = torch.from_numpy(self.table.y).expand(len(splits), -1)
-        self.rows = ReplicaRows(torch.from_numpy(np.stack(x)), y)
+        x: Any = None
+        for r, split in enumerate(splits):
+            scaled = self.preprocessing.transform(self.table, split.train, self.cache_dir)
+            x = np.empty((len(splits), *scaled.shape), np.float32) if x is None else x
+            x[r] = scaled
+        self.rows = ReplicaRows(torch.from_numpy(x), torch.from_numpy(self.table.y).expand(len(splits), -1))
         train = [split.train for split in splits]
         if self.resampling is not None:
             train = self._append_resampled(self.resampling, train)
@@ -348,7 +353,7 @@ class TableDataModule(LightningDataModule):
             )
         self.splits = splits
 
-    def _append_resampled(self, resampling: Resampling, train: list[RowIndices]) -> list[RowIndices]:
+    def _append_resampled(self, resampling: "Resampling", train: list[RowIndices]) -> list[RowIndices]:
         """Append each replica's resampled rows to `rows` and return its training rows including them.
 
         A replica whose rows cannot be resampled keeps its rows, and `not_applicable` holds the reason. It is
@@ -427,11 +432,11 @@ class TableDataModule(LightningDataModule):
         width = min(cap, int(np.bincount(self.table.y).max()))
         chosen = torch.full((len(self.seeds), self.classes, width), -1, dtype=torch.long)
         streams = Streams(self.seeds, Purpose.ANCHORS, self.folds)
-        order = streams.uniform(self.classes, len(self.table.y), dtype=torch.float64)
-        for r in range(len(self.seeds)):
-            for k in range(self.classes):
+        for k in range(self.classes):
+            order = streams.uniform(len(self.table.y), dtype=torch.float64)
+            for r in range(len(self.seeds)):
                 rows = self.draws.of_class(k, r)
-                rows = rows[order[r, k, : len(rows)].argsort()[:width]]
+                rows = rows[order[r, : len(rows)].argsort()[:width]]
                 chosen[r, k, : len(rows)] = rows
         return chosen
 

@@ -100,11 +100,13 @@ class Preprocessing:
                 f"dataset {table.name}: every column is constant on the {len(train_rows)} training rows; "
                 "give more rows to training or check the table."
             )
-        scaled = np.zeros_like(x)
-        scaled[:, varies] = scale(x[:, varies], train_rows, self.scaler)
+        scaled = scale(x if varies.all() else x[:, varies], train_rows, self.scaler)
+        # The columns are selected by all digits of their values.
+        full = np.zeros(x.shape, np.float32 if self.n_selected is None else np.float64)
+        full[:, varies] = scaled
         if self.n_selected is not None:
-            scaled = scaled[:, select(scaled[train_rows], table.y[train_rows], self.n_selected)]
-        return scaled.astype(np.float32)
+            full = full[:, select(full[train_rows], table.y[train_rows], self.n_selected)]
+        return full.astype(np.float32, copy=False)
 
 
 def scale(x: Values, train_rows: RowIndices, scaler: str) -> Values:
@@ -127,7 +129,9 @@ def scale(x: Values, train_rows: RowIndices, scaler: str) -> Values:
     match scaler:
         case "standard":
             mean, deviation = _moments(train)
-            return (x - mean) / deviation
+            scaled: Values = x - mean
+            scaled /= deviation
+            return scaled
         case "clipped_standard":
             return np.clip(scale(x, train_rows, "standard"), -_CLIP, _CLIP)
         case "quantile_normal":
@@ -243,8 +247,12 @@ def _moments(train: Values) -> tuple[Values, Values]:
     """
     present = ~np.isnan(train)
     n_present = np.maximum(present.sum(axis=0), 1)
-    mean = np.where(present, train, 0.0).sum(axis=0) / n_present
-    variance = (np.where(present, train - mean, 0.0) ** 2).sum(axis=0) / n_present
+    values = np.where(present, train, 0.0)
+    mean = values.sum(axis=0) / n_present
+    np.subtract(train, mean, out=values)
+    values[~present] = 0.0
+    values *= values
+    variance = values.sum(axis=0) / n_present
     varies = np.fmin.reduce(train, axis=0) < np.fmax.reduce(train, axis=0)
     return mean, np.where(varies & (variance > 0), np.sqrt(variance), 1.0)
 

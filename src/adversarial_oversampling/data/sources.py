@@ -68,6 +68,7 @@ _CREDIT_FEATURES = (
     "NumberOfTime60-89DaysPastDueNotWorse",
     "NumberOfDependents",
 )
+_DIGEST_ROWS = 10_000  # hashed at once
 _CREDIT_TARGETS = ("SeriousDlqin2yrs", "FinancialDistressNextTwoYears")
 _CREDIT_LABELS = {"0": "0", "1": "1", "No": "0", "Yes": "1"}
 
@@ -107,12 +108,12 @@ class Table:
         """
         test_rows = np.empty(0, np.int64) if self.test_rows is None else self.test_rows
         head = repr((self.x.shape, self.class_names, len(test_rows)))
-        mantissa, exponent = np.frexp(self.x)
-        values = np.ldexp(np.rint(np.ldexp(mantissa, 40)), exponent - 40)
-        # One bit pattern for every NaN and for both zeros.
-        values = np.where(np.isnan(values), np.nan, values + 0.0).astype("<f8")
         sha = hashlib.sha256(head.encode())
-        sha.update(values.tobytes())
+        for start in range(0, len(self.x), _DIGEST_ROWS):
+            mantissa, exponent = np.frexp(self.x[start : start + _DIGEST_ROWS])
+            values = np.ldexp(np.rint(np.ldexp(mantissa, 40)), exponent - 40)
+            # One bit pattern for every NaN and for both zeros.
+            sha.update(np.where(np.isnan(values), np.nan, values + 0.0).astype("<f8").tobytes())
         sha.update(np.ascontiguousarray(self.y, "<i8").tobytes())
         sha.update(np.ascontiguousarray(test_rows, "<i8").tobytes())
         return sha.hexdigest()

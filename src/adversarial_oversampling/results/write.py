@@ -6,13 +6,15 @@ Every file is written atomically and result.json last: a folder that holds it ho
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
@@ -194,13 +196,12 @@ def _labelled(frame: pd.DataFrame, seed: int, fold: int | None) -> pd.DataFrame:
     return frame
 
 
-def predictions(output: MethodOutput, data: TableDataModule) -> pd.DataFrame:
-    """Return a row per replica and test row, with the probability of every class.
+def predictions(output: MethodOutput, data: TableDataModule) -> Iterator[pd.DataFrame]:
+    """Yield for each replica a row per test row, with the probability of every class.
 
     A replica without a result has no rows.
     """
     names = np.array(data.table.class_names)
-    frames = []
     for r, (seed, fold) in enumerate(zip(data.seeds, data.folds, strict=True)):
         tested = (output.row[r] >= 0) & (data.not_applicable[r] is None and output.na[r] is None)
         row = output.row[r][tested].numpy()
@@ -208,8 +209,16 @@ def predictions(output: MethodOutput, data: TableDataModule) -> pd.DataFrame:
         frame.insert(0, "predicted", names[output.predicted[r][tested].numpy()])
         frame.insert(0, "true", names[data.table.y[row]])
         frame.insert(0, "row", row)
-        frames.append(_labelled(frame, seed, fold))
-    return pd.concat(frames, ignore_index=True)
+        yield _labelled(frame, seed, fold)
+
+
+def _write_parquet(path: Path, frames: Iterator[pd.DataFrame]) -> None:
+    """Write frames with the same columns one after the other, so that one at a time is in memory."""
+    first = pa.Table.from_pandas(next(frames), preserve_index=False)
+    with pq.ParquetWriter(path, first.schema) as writer:
+        writer.write_table(first)
+        for frame in frames:
+            writer.write_table(pa.Table.from_pandas(frame, first.schema, preserve_index=False))
 
 
 def curves(output: MethodOutput, data: TableDataModule) -> pd.DataFrame:
@@ -258,7 +267,7 @@ def write_run(
     if new.is_dir():  # of a run that was killed here
         shutil.rmtree(new)
     new.mkdir()
-    predictions(output, data).to_parquet(new / PREDICTIONS, index=False)
+    _write_parquet(new / PREDICTIONS, predictions(output, data))
     curves(output, data).to_parquet(new / CURVES, index=False)
     if samples is not None:
         samples.to_parquet(new / SAMPLES, index=False)

@@ -7,19 +7,19 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import wandb
-from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.loggers import WandbLogger
 
-from adversarial_oversampling.curve_names import monitor
 from adversarial_oversampling.results.files import PREDICTIONS, RESULT, WEIGHTS, write_atomically
 from adversarial_oversampling.results.read import result_digest
-from adversarial_oversampling.results.schema import METRICS, Result, mean
+from adversarial_oversampling.results.schema import METRICS, Result
 from adversarial_oversampling.text import one_line, slug
+from adversarial_oversampling.tracking.loggers import final_metrics
 from adversarial_oversampling.tracking.pending import LOGGED, started_by_sweep_agent
 
 log = logging.getLogger(__name__)
@@ -28,23 +28,6 @@ TableData = tuple[list[str | int], list[Iterable[Any]]]
 
 
 # What is logged: pure functions of a result.
-
-
-def final_metrics(result: Result) -> dict[str, float]:
-    """Return the numbers of a finished run by their names in W&B, which mark optimistic ones."""
-    prefix = "final_optimistic" if result.optimistic else "final"
-    values: dict[str, float | None] = {
-        f"{prefix}/{metric}{suffix}": getattr(scores, metric)
-        for suffix, scores in (("", result.mean), ("_std", result.std), ("_replicas", result.defined))
-        for metric in METRICS
-    }
-    epochs: list[float] = [r.best_epoch for r in result.replicas if r.best_epoch is not None]
-    values |= {
-        f"best/{monitor(result.select_on)}_acsa": result.mean_selection_acsa,
-        "best/epoch": mean(epochs),
-    }
-    values |= {f"seconds/{part}": value for part, value in result.seconds.items()}
-    return {name: float(value) for name, value in values.items() if value is not None}
 
 
 def facts(result: Result) -> dict[str, str | bool]:
@@ -343,28 +326,3 @@ def artifact_of(result: Result, run_dir: Path, name: str) -> wandb.Artifact:
         if file.is_file():
             artifact.add_file(str(file))
     return artifact
-
-
-# Logging of a finished run.
-
-
-def log_result(loggers: Sequence[Logger], result: Result, run_dir: Path) -> None:
-    """Log a result that has been written: its metrics to all loggers, and the whole to Weights & Biases."""
-    for logger in loggers:
-        logger.log_metrics(final_metrics(result), step=result.epochs)
-        logger.save()
-        if isinstance(logger, Tracker):
-            logger.log_result(result, run_dir)
-
-
-@contextmanager
-def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
-    """Finish the W&B run at the end of the block, as failed if the block raises."""
-    failed = 1
-    try:
-        yield
-        failed = 0
-    finally:
-        for logger in loggers:
-            if isinstance(logger, Tracker):
-                logger.finish(exit_code=failed)

@@ -1,6 +1,5 @@
 """Train one configuration in a folder and write its result."""
 
-import ctypes
 import logging
 import os
 import time
@@ -29,7 +28,7 @@ from adversarial_oversampling.results.files import RESULT
 from adversarial_oversampling.results.samples import sample
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.shard import WHOLE, Shard, shards
-from adversarial_oversampling.tracking import wandb as tracking
+from adversarial_oversampling.tracking import loggers as tracking
 from adversarial_oversampling.tracking.pending import is_pending, started_by_sweep_agent
 from adversarial_oversampling.training import processes
 from adversarial_oversampling.training.build import build, build_data, build_game, build_trainer
@@ -39,11 +38,10 @@ from adversarial_oversampling.training.checkpoints import (
     delete_checkpoints,
 )
 from adversarial_oversampling.training.curves import log_history
+from adversarial_oversampling.training.memory import keep_freed_memory, release_freed_memory
 from adversarial_oversampling.training.peers import fit_and_predict
 
 log = logging.getLogger(__name__)
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 PRELOAD = (__name__,)
 """What a process that trains imports first; imported once for all children of `processes.call`."""
@@ -129,6 +127,7 @@ def run_method(cfg: DictConfig, run_dir: Path, rows: Shard = WHOLE) -> Result | 
     started = time.perf_counter()
     data = build_data(cfg, rows=rows)
     data.setup()
+    release_freed_memory()
     seconds = {"setup": time.perf_counter() - started}
     loggers = begin_logging(cfg, run_dir) if rows.rank == 0 else []
     with tracking.finishing(loggers):
@@ -169,6 +168,7 @@ def run_game(
     fit(trainer, game, data, checkpoint_path(cfg, run_dir, replicas))
     game.load_best()
     trainer.test(game, datamodule=data, verbose=False)
+    release_freed_memory()
     return game.output(), sample(game, data)
 
 
@@ -214,6 +214,7 @@ def run_replica_shard(
     prepare_process(cfg)
     data = build_data(cfg, replicas=replicas)
     data.setup()
+    release_freed_memory()
     return run_game(cfg, run_dir, data, [], replicas)
 
 
@@ -228,18 +229,6 @@ def prepare_process(cfg: DictConfig) -> None:
     warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
     torch.set_num_threads(cfg.threads)
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep freed memory, up to 64 MiB, instead of returning it to the system; nothing elsewhere.
-
-    Every step frees the same tensors and allocates them again, and a page of memory that the system hands out
-    is cleared first: up to a tenth of the time of a step.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt is not None:
-        mallopt(_M_TRIM_THRESHOLD, 2**26)
-        mallopt(_M_MMAP_THRESHOLD, 2**25)
 
 
 def replica_count(cfg: DictConfig) -> int:
