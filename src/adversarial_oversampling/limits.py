@@ -117,6 +117,7 @@ LIMITS: dict[str, Limit] = {
     "trainer.max_epochs": Number(int, minimum=1),
     "trainer.checkpoint_seconds": Number(float, minimum=0),
     "trainer.devices": Number(int, minimum=1),
+    "trainer.random_numbers": Choice(("cpu", "device")),
     "gan_type.loss.gradient_penalty": Number(float, minimum=0),
     "gan_type.loss.label_noise": Number(float, minimum=0, maximum=1),
     "mode.settings_compared": Number(int, minimum=0),

@@ -1,5 +1,6 @@
 """Random streams: one per replica and purpose, all derived from the run's seed."""
 
+import math
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 
@@ -74,22 +75,28 @@ class Streams:
 
     def normal(self, *shape: int) -> Tensor:
         """Draw standard normal numbers of shape `[R, *shape]`, float32."""
-        return self._draw(torch.Tensor.normal_, shape, torch.float32)
+        return self._part(self._filled(torch.Tensor.normal_, shape, torch.float32))
 
     def uniform(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         """Draw uniform numbers in [0, 1) of shape `[R, *shape]`."""
-        return self._draw(torch.Tensor.uniform_, shape, dtype)
+        return self._part(self._filled(torch.Tensor.uniform_, shape, dtype))
 
-    def _draw(self, fill: Callable[..., Tensor], shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    def _filled(self, fill: Callable[..., Tensor], shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        out = torch.empty(self._whole(shape), dtype=dtype)
+        for slot, generator in zip(out, self._generators, strict=True):
+            fill(slot, generator=generator)
+        return out.to(self.device)
+
+    def _whole(self, shape: Sequence[int]) -> list[int]:
+        """Return the shape `[R, *shape]` with the rows of all processes."""
         sizes = [len(self), *shape]
         if self.rows.world_size > 1:
             sizes[-2] *= self.rows.world_size
-        out = torch.empty(sizes, dtype=dtype)
-        for slot, generator in zip(out, self._generators, strict=True):
-            fill(slot, generator=generator)
-        if self.rows.world_size > 1:
-            out = self.rows.take(out, dim=-2)
-        return out.to(self.device)
+        return sizes
+
+    def _part(self, drawn: Tensor) -> Tensor:
+        """Return this process's rows."""
+        return self.rows.take(drawn, dim=-2) if self.rows.world_size > 1 else drawn
 
     def state(self) -> Tensor:
         """Return the state of every stream, uint8 of shape `[R, bytes]`."""
@@ -99,3 +106,80 @@ class Streams:
         """Continue from a state that `state` returned."""
         for generator, saved in zip(self._generators, state.cpu(), strict=True):
             generator.set_state(saved.clone())  # torch crashes on a view
+
+
+class DeviceStreams(Streams):
+    """Streams that draw on their device, all replicas in one pass, without a generator that has to be asked.
+
+    Number i of replica r is a hash of the replica's key and of i: two rounds of SplitMix64's mixing function
+    (Steele et al. 2014). A draw is a fixed number of operations on integers for any R, and a replica draws
+    the same numbers alone and among others. The numbers differ from those of `Streams`; the laws are the same.
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        purpose: Purpose,
+        folds: Sequence[int | None] | None = None,
+        device: torch.device | str = "cpu",
+        rows: Shard = WHOLE,
+    ) -> None:
+        super().__init__(seeds, purpose, folds, device, rows)
+        keys = [generator.initial_seed() for generator in self._generators]
+        self._keys = torch.tensor(keys)
+        self._drawn = 0
+
+    def normal(self, *shape: int) -> Tensor:
+        """Draw standard normal numbers of shape `[R, *shape]`, float32 (Box and Muller 1958)."""
+        bits = self._bits(shape)
+        radius = (-2 * (((bits >> 40) & _LOW_24) + 1).float().mul(2.0**-24).log()).sqrt()
+        angle = ((bits >> 16) & _LOW_24).float() * (2 * math.pi * 2.0**-24)
+        return self._shaped(radius * angle.cos(), shape)
+
+    def uniform(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Draw uniform numbers in [0, 1) of shape `[R, *shape]`."""
+        digits = 24 if dtype == torch.float32 else 53
+        bits = (self._bits(shape) >> (64 - digits)) & ((1 << digits) - 1)
+        return self._shaped(bits.to(dtype) * 2.0**-digits, shape)
+
+    def _bits(self, shape: Sequence[int]) -> Tensor:
+        """Return 64 random bits for each number, int64 of shape `[R, numbers]`."""
+        self._keys = self._keys.to(self.device)
+        # On the CPU, the logarithm of what does not fill a vector register is rounded differently.
+        count = -(-math.prod(self._whole(shape)[1:]) // 16) * 16
+        index = torch.arange(self._drawn, self._drawn + count, device=self.device)
+        self._drawn += count
+        return mixed(self._keys[:, None] + mixed(index * _GOLDEN))
+
+    def _shaped(self, drawn: Tensor, shape: Sequence[int]) -> Tensor:
+        sizes = self._whole(shape)
+        return self._part(drawn[:, : math.prod(sizes[1:])].reshape(sizes))
+
+    def state(self) -> Tensor:
+        """Return the key of each replica and how many numbers it has drawn, int64 of shape `[R, 2]`."""
+        return torch.stack([self._keys.cpu(), torch.full((len(self),), self._drawn)], dim=1)
+
+    def restore(self, state: Tensor) -> None:
+        """Continue from a state that `state` returned."""
+        if len(state) != len(self):
+            raise ValueError(f"a state of {len(state)} streams for {len(self)} streams")
+        self._keys, self._drawn = state[:, 0].clone(), int(state[0, 1])
+
+
+STREAMS = {"cpu": Streams, "device": DeviceStreams}
+"""Choices of `trainer.random_numbers`."""
+
+_LOW_24 = 2**24 - 1
+_GOLDEN = -0x61C8864680B583EB  # 2^64 divided by the golden ratio, as a signed number
+
+
+def mixed(z: Tensor) -> Tensor:
+    """Mix the bits of int64 numbers: every bit of the result depends on all bits of the argument."""
+    z = (z ^ _shifted(z, 30)) * -0x40A7B892E31B1A47
+    z = (z ^ _shifted(z, 27)) * -0x6B2FB644ECCEEE15
+    return z ^ _shifted(z, 31)
+
+
+def _shifted(z: Tensor, by: int) -> Tensor:
+    """Shift right and fill with zeros, as for an unsigned number."""
+    return (z >> by) & ((1 << (64 - by)) - 1)

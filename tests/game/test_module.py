@@ -15,6 +15,8 @@ from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game import losses
 from adversarial_oversampling.game.module import Game, Rules
+from adversarial_oversampling.limits import PLAYERS
+from adversarial_oversampling.random_streams import DeviceStreams, Purpose
 from adversarial_oversampling.training.build import build_data, build_game, build_trainer
 from tests.conftest import Compose, Run
 
@@ -406,6 +408,7 @@ def output_of(folder: Path, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         ["mode=ao"],
         ["mode=do"],
         ["mode=do", "gan_type=vanilla", "players.classifier.dropout=0.3"],
+        ["mode=do", "trainer.random_numbers=device", "players.classifier.dropout=0.3"],
         ["mode=do", "dataset=yeast", "players.classifier.width=33", "players.discriminator.width=21"],
         ["mode=ao", "dataset.preprocessing.n_selected=1"],
         ["mode=adasyn"],  # replicas differ in their numbers of new rows
@@ -511,3 +514,29 @@ def test_rules_refuse_unknown_terms_and_laws(values: dict[str, Any], key: str) -
     proper = {"generator_term": "fool", "classifier_term": "favour", "generated_law": "inverse"}
     with pytest.raises(InputError, match=key):
         Rules(**{**proper, **values})
+
+
+@pytest.mark.parametrize("mode", ["do", "gamo", "cot"])
+def test_a_round_needs_no_number_from_its_device(compose_config: Compose, mode: str) -> None:
+    """The device "meta" has shapes and no numbers: a round that asks for one or mixes devices fails."""
+    plain = [f"players.{player}.optimizer.fused=false" for player in PLAYERS]  # fused needs a real device
+    settings = [f"mode={mode}", "dataset=yeast", "replicas=2", "trainer.random_numbers=device"]
+    cfg = compose_config(*settings, *plain)
+    data = build_data(cfg)
+    data.setup()
+    game = build_game(cfg, data).to("meta")
+    game.noise.device = torch.device("meta")
+    game.configure_optimizers()
+    rounds = next(iter(data.train_dataloader()))
+    game.training_step([Batch(*(part.to("meta") for part in batch)) for batch in rounds[:2]], 0)
+    assert {total.device.type for total in game._sums.values()} == {"meta"}
+
+
+def test_batches_are_drawn_on_the_device_of_the_rows(compose_config: Compose) -> None:
+    cfg = compose_config("mode=do", "replicas=2", "trainer.random_numbers=device")
+    data = build_data(cfg)
+    data.setup()
+    meta = torch.device("meta")
+    streams = DeviceStreams(data.seeds, Purpose.BATCHES, device=meta)
+    drawn = data.draws.to(meta).draw(torch.full((2, 2), 0.5, device=meta), 3, 8, streams)
+    assert data.rows.to(meta).take(drawn.flatten(1)).x.device == meta

@@ -13,13 +13,22 @@ DEFAULT_SETTINGS_TAG = "default_settings"
 SELECTED_COLUMNS = "dataset.preprocessing.n_selected"
 
 # Stated beside every result, or (`fs`) handled apart.
-_STATED_ELSEWHERE = ("fs", "seed", "replicas", "trainer.max_epochs", "dataset.name", "dataset.source")
+_STATED_ELSEWHERE = (
+    "fs",
+    "seed",
+    "replicas",
+    "trainer.max_epochs",
+    "trainer.random_numbers",
+    "dataset.name",
+    "dataset.source",
+)
 
 
 def variant(cfg: DictConfig) -> list[str]:
     """Return every setting that is not the default of the run's mode, dataset and protocol, as `key=value`.
 
-    The number of epochs, the replicas and the seed are not listed, since every result states them. The
+    The number of epochs, the replicas and the seed are not listed, since every result states them, nor is the
+    device that draws random numbers. The
     report's tables of modes contain only runs with an empty list.
     """
     folders = tuple(cfg.paths.config_dirs)

@@ -1,5 +1,6 @@
 """The rows of R replicas, and the batches drawn from them."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from math import ceil, exp, lgamma, log
 from pathlib import Path
@@ -58,12 +59,16 @@ class ReplicaRows(NamedTuple):
     x: Tensor
     y: Tensor
 
+    def to(self, device: torch.device) -> "ReplicaRows":
+        """Return the rows on a device."""
+        return ReplicaRows(self.x.to(device), self.y.to(device))
+
     def take(self, row: Tensor) -> Batch:
         """Gather rows `row [R, B]`; -1 gives padding."""
         replicas, count, features = self.x.shape
         index = row.clamp_min(0)
         # A copy of whole rows; indexing by replica and row copies number by number.
-        flat = (index + count * torch.arange(replicas)[:, None]).flatten()
+        flat = (index + count * torch.arange(replicas, device=row.device)[:, None]).flatten()
         x = self.x.reshape(-1, features).index_select(0, flat).reshape(*row.shape, features)
         return Batch(x, self.y.gather(1, index).where(row >= 0, -1), row)
 
@@ -98,6 +103,14 @@ class ClassDraws:
         self.order = pad(ordered)
         self.counts = torch.from_numpy(np.stack(counts))
         self.starts = self.counts.cumsum(dim=1) - self.counts
+
+    def to(self, device: torch.device) -> "ClassDraws":
+        """Return the draws with their tensors on a device."""
+        moved = copy.copy(self)
+        moved.order, moved.counts, moved.starts = (
+            tensor.to(device) for tensor in (self.order, self.counts, self.starts)
+        )
+        return moved
 
     def of_class(self, k: int, replica: int) -> Tensor:
         """Return all training rows of class k in one replica."""
@@ -177,7 +190,7 @@ class EvaluationBatches:
         share = ceil(largest / shard.world_size)
         chunk = ceil(share / ceil(share / EVALUATION_ROWS))
         numbers = shard.take(pad(parts, chunk * shard.world_size, largest), dim=1)
-        self._chunks = torch.split(numbers, chunk, dim=1)
+        self._chunks = torch.split(numbers.to(rows.x.device), chunk, dim=1)
 
     def __len__(self) -> int:
         return len(self._chunks)
@@ -226,6 +239,8 @@ class TableDataModule(LightningDataModule):
         The replicas of this process; all others are left out.
     row_shard : Shard
         This process's rows of every batch.
+    streams : type of Streams
+        Draw the batches.
 
     Attributes
     ----------
@@ -264,6 +279,7 @@ class TableDataModule(LightningDataModule):
         cache_dir: str | Path,
         replica_shard: Shard = WHOLE,
         row_shard: Shard = WHOLE,
+        streams: type[Streams] = Streams,
     ) -> None:
         super().__init__()
         for key, value in {
@@ -312,7 +328,7 @@ class TableDataModule(LightningDataModule):
         self.splits: list[Split] = []
         self.not_applicable: list[str | None] = [None] * len(pairs)
         self.notes: list[list[str]] = [[] for _ in pairs]
-        self._streams = Streams(self.seeds, Purpose.BATCHES, self.folds)
+        self._streams = streams(self.seeds, Purpose.BATCHES, self.folds)
 
     @property
     def classes(self) -> int:
@@ -456,11 +472,12 @@ class TableDataModule(LightningDataModule):
 
     def train_dataloader(self) -> TrainingBatches:
         """Return batches of real rows for D and Q; their classes follow the law that `fs` sets."""
-        law = laws.oversampled(self.counts, self.fs)
+        device = self._move_rows()
+        self._streams.device = device
         return TrainingBatches(
             self.rows,
-            self.draws,
-            law,
+            self.draws.to(device),
+            laws.oversampled(self.counts, self.fs).to(device),
             self.batch_size,
             self.steps_per_epoch,
             self._streams,
@@ -475,7 +492,18 @@ class TableDataModule(LightningDataModule):
         """Return the test rows."""
         return self._evaluation("test")
 
+    def teardown(self, stage: str | None = None) -> None:
+        """Bring the rows back to the CPU."""
+        self.rows = self.rows.to(torch.device("cpu"))
+
+    def _move_rows(self) -> torch.device:
+        """Move the rows to the device that trains, once, instead of every batch; return the device."""
+        device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        self.rows = self.rows.to(device)
+        return device
+
     def _evaluation(self, part: str) -> EvaluationBatches:
+        self._move_rows()
         rows = [getattr(split, part) for split in self.splits]
         largest = len(rows[0])  # holdout parts have the same size for every seed
         if self.n_folds is not None:

@@ -20,7 +20,7 @@ from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.game.networks import build_players
 from adversarial_oversampling.limits import PLAYERS
-from adversarial_oversampling.random_streams import Purpose, Streams
+from adversarial_oversampling.random_streams import STREAMS, Purpose, Streams
 from adversarial_oversampling.shard import WHOLE, Shard
 from adversarial_oversampling.text import one_line
 from adversarial_oversampling.training.checkpoints import AtomicCheckpointIO, EpochCheckpoint, checkpoint_path
@@ -65,6 +65,7 @@ def build_data(cfg: DictConfig, replicas: Shard = WHOLE, rows: Shard = WHOLE) ->
         cache_dir=cfg.paths.cache_dir,
         replica_shard=replicas,
         row_shard=rows,
+        streams=STREAMS[cfg.trainer.random_numbers],
     )
 
 
@@ -94,7 +95,7 @@ def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
         generated_rows=generated_rows,
         optimizers=optimizers,
         schedule=build("schedule", cfg.schedule),
-        noise=Streams(data.seeds, Purpose.GAME, data.folds, rows=data.row_shard),
+        noise=STREAMS[cfg.trainer.random_numbers](data.seeds, Purpose.GAME, data.folds, rows=data.row_shard),
         monitor=monitor(cfg.protocol.select_on),
     )
 
@@ -104,6 +105,7 @@ def build_trainer(
 ) -> Trainer:
     """Return Lightning's trainer, which saves the checkpoints that an interrupted run resumes from."""
     settings: Any = OmegaConf.to_container(cfg.trainer, resolve=True)
+    del settings["random_numbers"]
     seconds = settings.pop("checkpoint_seconds")
     checkpoint = EpochCheckpoint(checkpoint_path(cfg, run_dir, replicas), seconds)
     callbacks: list[Callback] = [CurveLogger(), checkpoint]
