@@ -113,7 +113,7 @@ class DeviceStreams(Streams):
 
     Number i of replica r is a hash of the replica's key and of i: two rounds of SplitMix64's mixing function
     (Steele et al. 2014). A draw is a fixed number of operations on integers for any R, and a replica draws
-    the same numbers alone and among others. The numbers differ from those of `Streams`; the laws are the same.
+    the same numbers alone and among others. The numbers are not those of `Streams`; the laws are.
     """
 
     def __init__(
