@@ -228,6 +228,8 @@ def prepare_process(cfg: DictConfig) -> None:
     # `broadcast_buffers` is deprecated, but older versions of torch do not have its replacement.
     warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
+    # Deterministic kernels need not fill new memory, which is written before it is read.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_num_threads(cfg.threads)
 
 
