@@ -18,6 +18,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from adversarial_oversampling.config.resources import replica_count
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError
@@ -224,12 +225,6 @@ def prepare_process(cfg: DictConfig) -> None:
     warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
     torch.set_num_threads(cfg.threads)
-
-
-def replica_count(cfg: DictConfig) -> int:
-    """Return the number of replicas: one per seed, and per fold where all folds are trained."""
-    folds = cfg.protocol.folds if cfg.protocol.folds is not None and cfg.protocol.fold is None else 1
-    return int(cfg.replicas * folds)
 
 
 def begin_logging(cfg: DictConfig, run_dir: Path, only: Collection[str] | None = None) -> list[Logger]:
