@@ -31,6 +31,7 @@ from adversarial_oversampling.sweep.status import (
     show_warnings,
 )
 from adversarial_oversampling.text import percent
+from adversarial_oversampling.tracking.service import start_service
 
 OFFLINE = "*/*/wandb/offline-run-*"
 STATUS_DELAY = 10.0  # seconds until a status file written on another machine is visible here
@@ -72,6 +73,7 @@ class SweepCallback(Callback):
             jobs = plan(config)
             check_launcher(config)
             limit_jobs_at_once(config)
+            start_service(config)
             self._start(config, jobs)
 
     def _start(self, config: DictConfig, jobs: list[Job]) -> None:

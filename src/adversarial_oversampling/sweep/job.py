@@ -19,6 +19,7 @@ from adversarial_oversampling.results import read
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.sweep.status import OUTPUT, JobStatus
 from adversarial_oversampling.tracking.pending import is_pending
+from adversarial_oversampling.tracking.service import PRELOAD
 from adversarial_oversampling.training import processes
 
 FOLDER = ".sweeps"
@@ -62,7 +63,8 @@ def run_in_child(cfg: DictConfig, run_dir: Path, status: JobStatus) -> JobStatus
     """Train in a child process that ends with this one; return its seconds, warnings and why it failed."""
     started = time.perf_counter()
     try:
-        ((seconds, warnings),) = processes.call([partial(_train, cfg, run_dir)], TRAINING)
+        preload = (*TRAINING, PRELOAD) if "wandb" in cfg.logger else TRAINING
+        ((seconds, warnings),) = processes.call([partial(_train, cfg, run_dir)], preload)
     except (InputError, processes.ProcessDiedError) as failure:
         return replace(status, seconds=time.perf_counter() - started, reason=str(failure))
     return replace(status, seconds=seconds, warnings=warnings)
