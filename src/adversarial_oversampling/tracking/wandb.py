@@ -24,6 +24,9 @@ from adversarial_oversampling.tracking.pending import LOGGED, started_by_sweep_a
 
 log = logging.getLogger(__name__)
 
+SERVICE = "WANDB_SERVICE"
+"""Environment variable by which W&B finds a service of another process: in a sweep's job, that of the sweep."""
+
 TableData = tuple[list[str | int], list[Iterable[Any]]]
 
 
@@ -154,7 +157,7 @@ def begin(mode: str, *, init_timeout: float = 20, finish_timeout: float = 60, **
 
 def leave_service() -> None:
     """Let this process's next run have a new service: the present one failed, or still has a run of this id."""
-    os.environ.pop("WANDB_SERVICE", None)  # of the sweep, whose other jobs keep it
+    os.environ.pop(SERVICE, None)  # of the sweep, whose other jobs keep it
     wandb.teardown()
 
 
@@ -246,6 +249,8 @@ class Tracker(WandbLogger):
         self._folder = Path(save_dir) / "wandb"
         self._id_file = self._folder / f"{slug(name)}.id"
         self._settings = {**settings, "name": name, "dir": save_dir}
+        if self._id_file.is_file():  # the sweep's service may still have the run of the interrupted attempt
+            os.environ.pop(SERVICE, None)
         if not started_by_sweep_agent():  # the agent of a W&B sweep has set both
             self._settings |= {**split_project(project, entity), "id": self._run_id()}
         self._artifact = artifact
