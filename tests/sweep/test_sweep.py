@@ -1,12 +1,14 @@
 """Sweeps through the command line: every launcher, jobs that die, sweeps that are killed."""
 
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -22,7 +24,9 @@ from omegaconf import OmegaConf
 from adversarial_oversampling.config.compose import config_dir
 from adversarial_oversampling.data.sources import load_haberman
 from adversarial_oversampling.results.read import read_result
+from adversarial_oversampling.sweep import callback
 from adversarial_oversampling.sweep.overrides import jobs_of, name_sweep
+from adversarial_oversampling.sweep.plan import Job
 from adversarial_oversampling.sweep.status import JobStatus, duration, read_statuses
 
 LAUNCHERS = ["basic", "joblib", "submitit", "ray"]
@@ -178,6 +182,44 @@ def test_a_rerun_trains_each_run_once_and_keeps_the_result_before(tmp_path: Path
     assert swept(tmp_path, *jobs, "rerun=true").returncode == 0
     assert (result.parent / "output.log").read_text().count("Finished:") == 2
     assert (result.parent / "previous" / "result.json").read_bytes() == first
+
+
+def test_the_longest_job_runs_first_and_only_the_sweeps_own_lines_are_shown(tmp_path: Path) -> None:
+    choices = ["mode=q", "trainer.max_epochs=1,3,2", "replicas=1", "logger=none", "fs=natural,quarter"]
+    done = swept(tmp_path, *choices)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line[:4] for line in lines[:6]] == [f"[{number}/6" for number in range(1, 7)]
+    assert "HYDRA" not in done.stdout + done.stderr
+    folders = sorted(tmp_path.glob("*/*"), key=lambda folder: (folder / "output.log").stat().st_ctime_ns)
+    results = [read_result(folder / "result.json") for folder in folders]
+    assert [result.epochs for result in results] == [3, 3, 2, 2, 1, 1]
+    assert [result.fs for result in results] == 3 * ["natural", "quarter"]
+    # Haberman's ratio is above a quarter.
+    assert [bool(result.replicas[0].notes) for result in results] == 3 * [False, True]
+
+
+def test_a_line_says_which_jobs_run_while_none_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(callback, "QUIET", 0.5)
+    sweep = callback.SweepCallback()
+    sweep.folder, sweep.varied, sweep.search = tmp_path, {"mode"}, False
+    sweep.jobs, sweep.total = [Job(name, ("haberman",), 1.0) for name in "abc"], 3
+    sweep.statuses, sweep.running, sweep.at_once, sweep.over = {}, {}, 1, threading.Event()
+    for job, mode in enumerate(("q", "do")):
+        JobStatus(job, [f"mode={mode}", "seed=1"], str(tmp_path), "running").write(tmp_path)
+    follower = threading.Thread(target=sweep._follow)
+    follower.start()
+    told, give_up = "", time.monotonic() + 30
+    while told.count("running") < 2 and time.monotonic() < give_up:
+        told += capsys.readouterr().out
+        time.sleep(0.1)
+    sweep.over.set()
+    follower.join()
+    for line in told.splitlines():
+        assert re.fullmatch(r"\[0/3\] running: mode=q for \d+ s, mode=do for \d+ s", line)
+    assert sweep.at_once == 2
 
 
 def test_a_misspelt_setting_is_refused_where_a_result_lies_too(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from adversarial_oversampling.tracking.pending import LOGGED, started_by_sweep_a
 log = logging.getLogger(__name__)
 
 SERVICE = "WANDB_SERVICE"
-"""Environment variable by which W&B finds a service of another process: in a sweep's job, that of the sweep."""
+"""Environment variable by which W&B finds another process's service: in a sweep's job, that of the sweep."""
 
 TableData = tuple[list[str | int], list[Iterable[Any]]]
 
@@ -156,13 +156,13 @@ def begin(mode: str, *, init_timeout: float = 20, finish_timeout: float = 60, **
 
 
 def leave_service() -> None:
-    """Let this process's next run have a new service: the present one failed, or still has a run of this id."""
+    """Let the next run have a new service: the present one has failed, or it still has a run of this id."""
     os.environ.pop(SERVICE, None)  # of the sweep, whose other jobs keep it
     wandb.teardown()
 
 
 def login_problem() -> str | None:
-    """Return why there is no user; None if there is one. Whether the server accepts it, the start of a run shows."""
+    """Return why there is no user; None if there is one, whom the server may refuse when a run starts."""
     try:
         if wandb.run is not None or wandb.login(prompt=False, verify=False):
             return None
