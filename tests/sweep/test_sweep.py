@@ -191,8 +191,8 @@ def test_the_longest_job_runs_first_and_only_the_sweeps_own_lines_are_shown(tmp_
     lines = done.stdout.splitlines()
     assert [line[:4] for line in lines[:6]] == [f"[{number}/6" for number in range(1, 7)]
     assert "HYDRA" not in done.stdout + done.stderr
-    folders = sorted(tmp_path.glob("*/*"), key=lambda folder: (folder / "output.log").stat().st_ctime_ns)
-    results = [read_result(folder / "result.json") for folder in folders]
+    files = sorted(tmp_path.glob("*/*/result.json"), key=lambda file: file.stat().st_mtime_ns)
+    results = [read_result(file) for file in files]
     assert [result.epochs for result in results] == [3, 3, 2, 2, 1, 1]
     assert [result.fs for result in results] == 3 * ["natural", "quarter"]
     # Haberman's ratio is above a quarter.
