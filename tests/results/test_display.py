@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from adversarial_oversampling.results.display import comparison_setting, seeds_text, show, summary
+from adversarial_oversampling.results.display import comparison, comparison_setting, seeds_text, show, summary
 from adversarial_oversampling.results.schema import Result, mean, std
 from tests.conftest import Run
 
@@ -47,6 +47,36 @@ def test_a_result_in_one_line(run: Run) -> None:
     for name, metric in (("ACSA", "acsa"), ("GM", "g_mean")):
         mean_value, std_value = getattr(result.mean, metric), getattr(result.std, metric)
         assert f"{name} {100 * mean_value:.2f} ± {100 * std_value:.2f}" in line
+
+
+def test_results_are_grouped_and_sorted_and_the_highest_is_marked(run: Run) -> None:
+    one = run("mode=q", "trainer.max_epochs=1", "replicas=1")
+
+    def scored(mode: str, acsa: float | None, dataset: str = "haberman", protocol: str = "holdout") -> Result:
+        named = {
+            "mode": mode,
+            "dataset": dataset,
+            "protocol": protocol,
+            "na": None if acsa else "too few rows",
+        }
+        named |= {"table": one.table.model_copy(update={"published": dataset})}
+        named |= {"select_on": "test" if protocol == "paper" else "validation"}
+        return one.model_copy(update={**named, "mean": one.mean.model_copy(update={"acsa": acsa})})
+
+    results = [scored("q", 0.5), scored("ao", 0.25), scored("smote", None), scored("do", 0.75)]
+    results += [scored("cot", 0.5), scored("alone", 0.5, dataset="yeast")]
+    results += [scored("q", 0.5, protocol="paper"), scored("do", 0.25, protocol="paper")]
+    console = Console(width=140, record=True, file=StringIO())
+    table = comparison(results)
+    console.print(table)
+    text = console.export_text()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines() if "│" in line]
+    assert [row[2].split(" fs")[0] for row in rows] == ["do", "cot", "q", "ao", "smote", "q", "do", "alone"]
+    assert [row[2].endswith(" *") for row in rows] == [True, *4 * [False], True, False, False]
+    assert [row[3] for row in rows[:5]] == ["75.00", "50.00", "50.00", "25.00", "NA"]
+    assert "OPTIMISTIC" in rows[5][1]
+    assert [row.style == "bold" for row in table.rows] == [True, *4 * [False], True, False, False]
+    assert "*: highest mean ACSA of the dataset and setting; a description, not a test" in text
 
 
 @pytest.mark.parametrize(

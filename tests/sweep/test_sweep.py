@@ -1,12 +1,14 @@
 """Sweeps through the command line: every launcher, jobs that die, sweeps that are killed."""
 
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -22,8 +24,9 @@ from omegaconf import OmegaConf
 from adversarial_oversampling.config.compose import config_dir
 from adversarial_oversampling.data.sources import load_haberman
 from adversarial_oversampling.results.read import read_result
-from adversarial_oversampling.sweep.callback import SweepCallback
-from adversarial_oversampling.sweep.overrides import count_jobs, name_sweep
+from adversarial_oversampling.sweep import callback
+from adversarial_oversampling.sweep.overrides import jobs_of, name_sweep
+from adversarial_oversampling.sweep.plan import Job
 from adversarial_oversampling.sweep.status import JobStatus, duration, read_statuses
 
 LAUNCHERS = ["basic", "joblib", "submitit", "ray"]
@@ -181,6 +184,44 @@ def test_a_rerun_trains_each_run_once_and_keeps_the_result_before(tmp_path: Path
     assert (result.parent / "previous" / "result.json").read_bytes() == first
 
 
+def test_the_longest_job_runs_first_and_only_the_sweeps_own_lines_are_shown(tmp_path: Path) -> None:
+    choices = ["mode=q", "trainer.max_epochs=1,3,2", "replicas=1", "logger=none", "fs=natural,quarter"]
+    done = swept(tmp_path, *choices)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line[:4] for line in lines[:6]] == [f"[{number}/6" for number in range(1, 7)]
+    assert "HYDRA" not in done.stdout + done.stderr
+    files = sorted(tmp_path.glob("*/*/result.json"), key=lambda file: file.stat().st_mtime_ns)
+    results = [read_result(file) for file in files]
+    assert [result.epochs for result in results] == [3, 3, 2, 2, 1, 1]
+    assert [result.fs for result in results] == 3 * ["natural", "quarter"]
+    # Haberman's ratio is above a quarter.
+    assert [bool(result.replicas[0].notes) for result in results] == 3 * [False, True]
+
+
+def test_a_line_says_which_jobs_run_while_none_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(callback, "QUIET", 0.5)
+    sweep = callback.SweepCallback()
+    sweep.folder, sweep.varied, sweep.search = tmp_path, {"mode"}, False
+    sweep.jobs, sweep.total = [Job(name, ("haberman",), 1.0) for name in "abc"], 3
+    sweep.statuses, sweep.running, sweep.at_once, sweep.over = {}, {}, 1, threading.Event()
+    for job, mode in enumerate(("q", "do")):
+        JobStatus(job, [f"mode={mode}", "seed=1"], str(tmp_path), "running").write(tmp_path)
+    follower = threading.Thread(target=sweep._follow)
+    follower.start()
+    told, give_up = "", time.monotonic() + 30
+    while told.count("running") < 2 and time.monotonic() < give_up:
+        told += capsys.readouterr().out
+        time.sleep(0.1)
+    sweep.over.set()
+    follower.join()
+    for line in told.splitlines():
+        assert re.fullmatch(r"\[0/3\] running: mode=q for \d+ s, mode=do for \d+ s", line)
+    assert sweep.at_once == 2
+
+
 def test_a_misspelt_setting_is_refused_where_a_result_lies_too(tmp_path: Path) -> None:
     assert swept(tmp_path, "mode=q", *QUICK).returncode == 0
     done = swept(tmp_path, "mode=q", *QUICK, "+replicass=4")
@@ -196,18 +237,6 @@ def test_tables_of_ones_own_are_told_apart(tmp_path: Path, csv: Path) -> None:
     assert done.returncode == 0
     for name in ("csv (table.csv)", "csv (other.csv)"):
         assert done.stdout.count(f"│ {name}") == 1
-
-
-def test_the_time_to_go_leaves_the_start_out() -> None:
-    sweep = SweepCallback()
-    sweep.started = time.perf_counter() - 20
-    sweep.statuses = {}
-    assert sweep._seconds_per_job() is None
-    for job, (status, seconds) in enumerate([("skipped", 0.1), ("done", 12.0), ("done", 4.0), ("done", 4.0)]):
-        sweep.statuses[job] = JobStatus(job, [], "", status, seconds)
-    assert sweep._seconds_per_job() == pytest.approx(4, rel=0.01)  # one at a time: 20 s of work in 20 s
-    sweep.started = time.perf_counter() - 10
-    assert sweep._seconds_per_job() == pytest.approx(2, rel=0.01)  # two at a time
 
 
 def test_a_finished_sweep_is_shown_without_training(tmp_path: Path) -> None:
@@ -397,16 +426,11 @@ def test_bad_input_in_a_job_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    ("given", "jobs"),
-    [(["mode=q,do", "seed=range(3)", "replicas=2"], 6), (["mode=glob([q,a*])", "seed=choice(1,2)"], 6)],
-)
-def test_jobs_are_counted_before_they_start(given: list[str], jobs: int) -> None:
-    config = OmegaConf.create({"hydra": {"sweeper": {"_target_": "basic"}, "overrides": {"task": given}}})
-    with initialize_config_dir(config_dir(), version_base="1.3"):
-        assert count_jobs(config) == jobs  # q, adasyn and ao
-        config.hydra.sweeper = {"_target_": "optuna", "n_trials": 20}
-        assert count_jobs(config) == 20
+def test_jobs_are_all_combinations_of_the_choices() -> None:
+    for given in (["mode=q,do", "seed=range(3)", "replicas=2"], ["mode=glob([q,a*])", "seed=choice(1,2)"]):
+        config = OmegaConf.create({"hydra": {"sweeper": {}, "overrides": {"task": given}}})
+        with initialize_config_dir(config_dir(), version_base="1.3"):
+            assert len(jobs_of(config)) == 6  # the glob is q, adasyn and ao
 
 
 @pytest.mark.parametrize(
@@ -462,7 +486,7 @@ def test_statuses_are_read_once_and_in_order(tmp_path: Path) -> None:
     statuses = [JobStatus(job, [f"seed={job}"], str(tmp_path), "done", 1.5) for job in (10, 2, 3)]
     for status in statuses:
         status.write(tmp_path / "sweep")
-    new = read_statuses(tmp_path / "sweep", known={3: statuses[2]})
+    new = read_statuses(tmp_path / "sweep", ended={3})
     assert [status.job for status in new] == [2, 10]
     assert new[1] == statuses[0]
 

@@ -623,6 +623,78 @@ def test_the_jobs_of_a_sweep_are_a_group(tmp_path: Path) -> None:
     assert begun[0]["run_group"].startswith("sweep-")
 
 
+def sweep(folder: Path, *overrides: str) -> subprocess.Popen[str]:
+    """Start a sweep of Q that logs offline."""
+    arguments = [sys.executable, "-m", "adversarial_oversampling.train", "-m", "mode=q", "replicas=1"]
+    arguments += ["logger=wandb", f"paths.output_dir={folder}", *overrides]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait; fail after two minutes."""
+    give_up = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+
+
+def services_below(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    below = psutil.Process(process.pid).children(recursive=True)
+    return [one for one in below if "wandb-core" in one.name()]
+
+
+def test_the_jobs_of_a_sweep_share_a_service_that_ends_with_the_sweep(tmp_path: Path) -> None:
+    settings = ["seed=1,2", "trainer.max_epochs=100000", "launcher=joblib", "hydra.launcher.n_jobs=2"]
+    process = sweep(tmp_path, *settings)
+    until(lambda: len(list(tmp_path.glob("haberman/*/wandb/offline-run-*/run-*.wandb"))) == 2)
+    until(lambda: len(list(tmp_path.glob("haberman/*/checkpoints/*.ckpt"))) == 2)
+    (service,) = services_below(process)
+    assert service.ppid() == process.pid
+
+    first, second = sorted(tmp_path.glob("haberman/*/output.log"))
+    trains = {
+        file.path: one
+        for one in psutil.Process(process.pid).children(recursive=True)
+        for file in one.open_files()
+        if file.path.endswith("output.log")
+    }
+    trains[str(first)].kill()
+    assert process.stdout is not None
+    assert "1 failed] FAILED seed=1: killed by SIGKILL" in process.stdout.readline()
+    assert service.is_running()
+    assert trains[str(second)].is_running()
+
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs([service, *trains.values()], timeout=30)
+    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_run_that_was_killed_goes_on_in_the_same_sweep(tmp_path: Path) -> None:
+    process = sweep(tmp_path, "gan_type=wgan_gp,vanilla", "trainer.max_epochs=200")  # one run, two jobs
+    until(lambda: bool(list(tmp_path.glob("haberman/*/checkpoints/*.ckpt"))))
+    for one in psutil.Process(process.pid).children(recursive=True):
+        if any(file.path.endswith("output.log") for file in one.open_files()):
+            one.kill()
+    output, _ = process.communicate(timeout=300)
+    assert "[1/2, 1 failed" in output
+    (file,) = tmp_path.glob("haberman/*/result.json")
+    check_files(file.parent, read_result(file))
+
+
+def test_a_sweep_whose_service_is_killed_logs_every_job(tmp_path: Path) -> None:
+    process = sweep(tmp_path, "seed=1,2", "trainer.max_epochs=300")
+    until(lambda: bool(list(tmp_path.glob("haberman/*/checkpoints/*.ckpt"))))
+    (service,) = services_below(process)
+    service.kill()
+    process.communicate(timeout=300)
+    assert process.returncode == 0
+    results = list(tmp_path.glob("haberman/*/result.json"))
+    assert len(results) == 2
+    for file in results:
+        check_files(file.parent, read_result(file))
+
+
 def test_a_finished_sweep_is_logged_without_training(tmp_path: Path) -> None:
     arguments = [
         sys.executable,

@@ -45,10 +45,12 @@ class ModeDescription(Description):
 
 
 class DatasetDescription(Description):
-    """What tables and figures say of a dataset."""
+    """What tables and figures say of a dataset, and its size."""
 
     title: str = Field(min_length=1, description="name of the dataset in tables and figures")
     order: int = Field(description="place in tables")
+    rows: int | None = Field(None, ge=1, description="size of the table, by which a sweep orders its jobs")
+    columns: int | None = Field(None, ge=1, description="likewise")
 
 
 D = TypeVar("D", bound=Description)

@@ -1,4 +1,4 @@
-"""What a job needs of a machine, for launchers."""
+"""What a job needs of a machine."""
 
 from omegaconf import DictConfig
 
@@ -23,3 +23,9 @@ def jobs_at_once(cfg: DictConfig) -> int:
     from joblib import cpu_count  # slow to import, and not needed otherwise
 
     return max(1, int(cpu_count()) // cpus_per_job(cfg))
+
+
+def replica_count(cfg: DictConfig) -> int:
+    """Return the number of replicas: one per seed, and per fold where all folds are trained."""
+    folds = cfg.protocol.folds if cfg.protocol.folds is not None and cfg.protocol.fold is None else 1
+    return int(cfg.replicas * folds)

@@ -1,6 +1,7 @@
 """Results as a person reads them: in a line, and as a table in the terminal."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -55,6 +56,41 @@ def comparison_setting(result: Result) -> str:
     parts.append(f"{result.epochs} epochs")
     parts.append(seeds_text(result.seeds))
     return ", ".join(parts)
+
+
+def comparison(results: Iterable[Result]) -> RichTable:
+    """Return a table of results, grouped by dataset and setting and sorted by mean ACSA, the highest marked.
+
+    Results without an ACSA are the last of their group. A group of one result has no mark.
+    """
+    table = RichTable(
+        title="Results of the sweep",
+        caption="mean ± standard deviation over replicas, in percent\n"
+        "*: highest mean ACSA of the dataset and setting; a description, not a test",
+    )
+    for name in ("dataset", "setting", "method"):
+        table.add_column(name, overflow="fold")
+    for name in ("ACSA", "GM"):
+        table.add_column(name, justify="right", no_wrap=True)
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for result in results:
+        groups.setdefault((dataset_label(result), comparison_setting(result)), []).append(result)
+    for labels, group in sorted(groups.items()):
+        table.add_section()
+        scores = [result.mean.acsa for result in group if result.mean.acsa is not None]
+        highest = max(scores) if len(group) > 1 and scores else None
+        for result in sorted(group, key=_by_acsa):
+            best = highest is not None and result.mean.acsa == highest
+            method = f"{method_label(result)} *" if best else method_label(result)
+            row = [*labels, method, *scores_text(result)]
+            table.add_row(*map(escape, row), style="bold" if best else None)
+    return table
+
+
+def _by_acsa(result: Result) -> tuple[float, str]:
+    """Return the place of a result in its group: by mean ACSA, the highest first, then by method."""
+    score = -math.inf if result.mean.acsa is None else result.mean.acsa
+    return (-score, method_label(result))
 
 
 def summary(result: Result) -> str:

@@ -263,16 +263,35 @@ def write_run(
     samples: pd.DataFrame | None = None,
 ) -> None:
     """Write all files of a run, result.json last; an older result goes into the folder `previous`."""
-    new, previous = run_dir / ".new", run_dir / "previous"
-    if new.is_dir():  # of a run that was killed here
-        shutil.rmtree(new)
-    new.mkdir()
+    new = _new_folder(run_dir)
     _write_parquet(new / PREDICTIONS, predictions(output, data))
     curves(output, data).to_parquet(new / CURVES, index=False)
     if samples is not None:
         samples.to_parquet(new / SAMPLES, index=False)
     if output.weights is not None:
         torch.save({"weights": output.weights, "best_epoch": torch.tensor(output.best_epoch)}, new / WEIGHTS)
+    _move_into_place(new, result)
+
+
+def copy_run(run_dir: Path, source: Path, result: Result) -> None:
+    """Write all files of a run as copies of another run's, but with a result of its own."""
+    new = _new_folder(run_dir)
+    for name in FILES:
+        if name != RESULT and (source / name).is_file():
+            shutil.copyfile(source / name, new / name)
+    _move_into_place(new, result)
+
+
+def _new_folder(run_dir: Path) -> Path:
+    new = run_dir / ".new"
+    if new.is_dir():  # of a run that was killed here
+        shutil.rmtree(new)
+    new.mkdir()
+    return new
+
+
+def _move_into_place(new: Path, result: Result) -> None:
+    run_dir, previous = new.parent, new.parent / "previous"
     (new / RESULT).write_text(result.model_dump_json(indent=2) + "\n")
     if (run_dir / RESULT).is_file():
         if previous.is_dir():

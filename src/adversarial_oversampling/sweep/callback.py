@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
@@ -17,7 +17,8 @@ from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.display import summary
 from adversarial_oversampling.sweep.job import status_folder
 from adversarial_oversampling.sweep.launchers import check_launcher, limit_jobs_at_once
-from adversarial_oversampling.sweep.overrides import check_choices, count_jobs, is_search, parsed
+from adversarial_oversampling.sweep.overrides import is_search, parsed
+from adversarial_oversampling.sweep.plan import Job, plan, seconds_to_go
 from adversarial_oversampling.sweep.search import check_search, open_study, show_best, show_search
 from adversarial_oversampling.sweep.status import (
     OUTPUT,
@@ -30,9 +31,20 @@ from adversarial_oversampling.sweep.status import (
     show_warnings,
 )
 from adversarial_oversampling.text import percent
+from adversarial_oversampling.tracking.service import start_service
 
 OFFLINE = "*/*/wandb/offline-run-*"
 STATUS_DELAY = 10.0  # seconds until a status file written on another machine is visible here
+QUIET = 30.0  # seconds without a line until one says which jobs run; twice as many until the next one
+LONGEST_QUIET = 600.0
+SHOWN = 4  # running jobs that such a line names
+
+
+class Running(NamedTuple):
+    """A job that runs, and since when, by this process's monotonic clock."""
+
+    status: JobStatus
+    since: float
 
 
 @contextmanager
@@ -58,12 +70,13 @@ class SweepCallback(Callback):
         """Check the sweep and start to follow its jobs."""
         with exit_on_error():
             check_search(config)
-            check_choices(config)
+            jobs = plan(config)
             check_launcher(config)
             limit_jobs_at_once(config)
-            self._start(config)
+            start_service(config)
+            self._start(config, jobs)
 
-    def _start(self, config: DictConfig) -> None:
+    def _start(self, config: DictConfig, jobs: list[Job]) -> None:
         self.search = is_search(config)
         self.config = config
         self.varied = {item.key_or_group for item in parsed(config) if item.is_sweep_override()}
@@ -74,9 +87,11 @@ class SweepCallback(Callback):
             raise InputError(f"paths.output_dir: {error}; choose another folder.") from error
         if self.search:
             open_study(config)
-        self.statuses: dict[int, JobStatus] = {}
-        self.total = count_jobs(config)
-        self.started = time.perf_counter()
+        self.jobs = jobs
+        self.total = len(jobs)
+        self.statuses: dict[int, JobStatus] = {}  # of the jobs that have ended
+        self.running: dict[int, Running] = {}
+        self.at_once = 1
         self.over = threading.Event()
         self.follower = threading.Thread(target=self._follow, daemon=True)
         self.follower.start()
@@ -97,8 +112,7 @@ class SweepCallback(Callback):
         if self.over.is_set():
             return
         self.over.set()
-        self.follower.join()
-        self.statuses |= {status.job: status for status in read_statuses(self.folder, known=self.statuses)}
+        self.follower.join()  # reads the last statuses
         if self.search:
             show_search(self.statuses, self.varied)
             show_best(self.config)
@@ -116,19 +130,44 @@ class SweepCallback(Callback):
             print(f"To send the offline runs to Weights & Biases: wandb sync {output / OFFLINE}")
 
     def _follow(self) -> None:
-        last = False
+        last, quiet = False, QUIET
+        spoken = time.monotonic()
         while not last:
             last = self.over.wait(timeout=0.3)
-            for status in read_statuses(self.folder, known=self.statuses):
+            for line in self._news():
+                print(line, flush=True)
+                spoken, quiet = time.monotonic(), QUIET
+            if not last and self.running and time.monotonic() - spoken >= quiet:
+                print(self._waiting_line(), flush=True)
+                spoken, quiet = time.monotonic(), min(2 * quiet, LONGEST_QUIET)
+
+    def _news(self) -> Iterator[str]:
+        """Read what the jobs have written; return a line for each that has ended."""
+        for status in read_statuses(self.folder, ended=self.statuses):
+            if status.status == "running":
+                self.running.setdefault(status.job, Running(status, time.monotonic()))
+                self.at_once = max(self.at_once, len(self.running))
+            else:
+                self.running.pop(status.job, None)
                 self.statuses[status.job] = status
-                print(self._line(status), flush=True)
+                yield self._line(status)
+
+    def _head(self) -> str:
+        failed = sum(status.status == "failed" for status in self.statuses.values())
+        seconds = self._seconds_to_go()
+        to_go = f", about {duration(seconds)} to go" if seconds else ""
+        return f"[{len(self.statuses)}/{self.total}{f', {failed} failed' if failed else ''}{to_go}]"
+
+    def _seconds_to_go(self) -> float | None:
+        now = time.monotonic()
+        jobs = dict(enumerate(self.jobs))  # another sweeper may run more
+        running = [(jobs.pop(job), now - one.since) for job, one in self.running.items() if job in jobs]
+        ended = [(jobs.pop(job), status) for job, status in self.statuses.items() if job in jobs]
+        trained = [(job, status.seconds) for job, status in ended if status.status == "done"]
+        return seconds_to_go(trained, running, list(jobs.values()), self.at_once)
 
     def _line(self, status: JobStatus) -> str:
-        failed = sum(other.status == "failed" for other in self.statuses.values())
-        left = self.total - len(self.statuses)
-        pace = self._seconds_per_job()
-        remaining = f", about {duration(left * pace)} to go" if left and pace is not None else ""
-        head = f"[{len(self.statuses)}/{self.total}{f', {failed} failed' if failed else ''}{remaining}]"
+        head = self._head()
         if status.status == "failed":
             output = Path(status.folder) / OUTPUT
             return f"{head} FAILED {job_label(status, self.varied)}: {status.reason} ({output})"
@@ -139,11 +178,11 @@ class SweepCallback(Callback):
             return f"{head} {job_label(status, self.varied)}: validation ACSA {score}, {time_text}"
         return f"{head} {summary(result)}, {time_text}"
 
-    def _seconds_per_job(self) -> float | None:
-        """Return the seconds per job of this sweep; None before one was run."""
-        seconds = [status.seconds for status in self.statuses.values() if status.status != "skipped"]
-        if not seconds:
-            return None
-        at_once = max(1.0, sum(seconds) / (time.perf_counter() - self.started))
-        later = seconds[1:] or seconds  # the first one includes the start of the launcher
-        return sum(later) / len(later) / at_once
+    def _waiting_line(self) -> str:
+        now = time.monotonic()
+        texts = [
+            f"{job_label(one.status, self.varied)} for {duration(now - one.since)}"
+            for one in sorted(self.running.values(), key=lambda one: one.since)
+        ]
+        others = f" and {len(texts) - SHOWN} others" if len(texts) > SHOWN else ""
+        return f"{self._head()} running: {', '.join(texts[:SHOWN])}{others}"

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from multiprocessing import parent_process
 from pathlib import Path
@@ -18,6 +19,7 @@ from adversarial_oversampling.results import read
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.sweep.status import OUTPUT, JobStatus
 from adversarial_oversampling.tracking.pending import is_pending
+from adversarial_oversampling.tracking.service import PRELOAD
 from adversarial_oversampling.training import processes
 
 FOLDER = ".sweeps"
@@ -31,26 +33,24 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> Result | None:
         processes.exit_with_parent(parent.pid)  # joblib's workers outlive a sweep that is killed
     os.chdir(hydra.runtime.cwd)  # a cluster's workers have a folder of their own
     run_dir = Path(hydra.runtime.output_dir)
-    started = time.perf_counter()
-    status, reason, result = "skipped", None, None
-    warnings: list[str] = []
+    overrides = [str(item) for item in hydra.overrides.task if not PLACEMENT.match(str(item))]
+    status = JobStatus(hydra.job.num, overrides, str(run_dir), "skipped")
+    folder = status_folder(hydra, cfg)
+    result = None
     try:
         check(cfg)
         result = read.finished(run_dir, cfg)
         if result is None:
-            status = "done"
+            status = replace(status, status="done")
         if result is None or is_pending(run_dir, cfg):
-            reason, warnings = run_in_child(cfg, run_dir)
-            result = None if reason else read.finished(run_dir, cfg)
+            replace(status, status="running").write(folder)
+            status = run_in_child(cfg, run_dir, status)
+            result = None if status.reason else read.finished(run_dir, cfg)
     except InputError as error:
-        reason = str(error)
+        status = replace(status, reason=str(error))
     if result is None:
-        status = "failed"
-    seconds = time.perf_counter() - started
-    overrides = [str(item) for item in hydra.overrides.task if not PLACEMENT.match(str(item))]
-    JobStatus(hydra.job.num, overrides, str(run_dir), status, seconds, reason, warnings).write(
-        status_folder(hydra, cfg)
-    )
+        status = replace(status, status="failed")
+    status.write(folder)
     return result
 
 
@@ -59,18 +59,21 @@ def status_folder(hydra: HydraConf, cfg: DictConfig) -> Path:
     return Path(str(hydra.sweep.dir), FOLDER, str(cfg.sweep.id))
 
 
-def run_in_child(cfg: DictConfig, run_dir: Path) -> tuple[str | None, list[str]]:
-    """Train in a child process that ends with this one; return why it failed, and its warnings."""
+def run_in_child(cfg: DictConfig, run_dir: Path, status: JobStatus) -> JobStatus:
+    """Train in a child process that ends with this one; return its seconds, warnings and why it failed."""
+    started = time.perf_counter()
     try:
-        (warnings,) = processes.call([partial(_train, cfg, run_dir)], TRAINING)
+        preload = (*TRAINING, PRELOAD) if "wandb" in cfg.logger else TRAINING
+        ((seconds, warnings),) = processes.call([partial(_train, cfg, run_dir)], preload)
     except (InputError, processes.ProcessDiedError) as failure:
-        return str(failure), []
-    return None, warnings
+        return replace(status, seconds=time.perf_counter() - started, reason=str(failure))
+    return replace(status, seconds=seconds, warnings=warnings)
 
 
-def _train(cfg: DictConfig, run_dir: Path) -> list[str]:
+def _train(cfg: DictConfig, run_dir: Path) -> tuple[float, list[str]]:
     from adversarial_oversampling.training.run import train
 
+    started = time.perf_counter()
     warnings = WarningCollector()
     logging.getLogger("adversarial_oversampling").addHandler(warnings)
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -82,7 +85,7 @@ def _train(cfg: DictConfig, run_dir: Path) -> list[str]:
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr)
         raise
-    return warnings.messages
+    return time.perf_counter() - started, warnings.messages
 
 
 class WarningCollector(logging.Handler):

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import time
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -11,11 +10,9 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from adversarial_oversampling.config.identity import PLACEMENT
-from adversarial_oversampling.errors import InputError
 
 
 def name_sweep(arguments: list[str]) -> None:
@@ -40,13 +37,6 @@ def is_search(config: DictConfig) -> bool:
     return "optuna" in config.hydra.sweeper._target_
 
 
-def count_jobs(config: DictConfig) -> int:
-    """Return the number of jobs of a multirun: its trials, or every combination of its choices."""
-    if is_search(config):
-        return int(config.hydra.sweeper.n_trials)
-    return len(jobs_of(config))
-
-
 def jobs_of(config: DictConfig) -> list[list[str]]:
     """Return the overrides of every job of a multirun that is not a search."""
     return [job for batch in BasicSweeper.split_arguments(parsed(config), None) for job in batch]
@@ -57,30 +47,3 @@ def parsed(config: DictConfig) -> list[Override]:
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
     loader = GlobalHydra.instance().config_loader()
     return OverridesParser.create(loader).parse_overrides([*params, *config.hydra.overrides.task])
-
-
-def check_choices(config: DictConfig) -> None:
-    """Refuse, before any job runs, a setting that one of the choices does not have.
-
-    Raises
-    ------
-    InputError
-        If a choice does not have a setting. The message names both.
-    """
-    if is_search(config):  # its settings are drawn later
-        return
-    loader = GlobalHydra.instance().config_loader()
-    seen: set[str] = set()
-    checked = False
-    for overrides in jobs_of(config):
-        choices = [item for item in overrides if item.partition("=")[0] in config.hydra.runtime.choices]
-        if checked and seen.issuperset(choices):
-            continue
-        checked = True
-        try:
-            loader.load_sweep_config(config, overrides)
-        except HydraException as error:
-            problem = re.split(r"\nTo append|\nConfig search path", str(error))[0]
-            new_choices = " ".join(item for item in choices if item not in seen)
-            raise InputError(f"No job was started. {new_choices}: {problem}") from error
-        seen |= set(choices)

@@ -3,20 +3,13 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from adversarial_oversampling.results.display import (
-    comparison_setting,
-    dataset_label,
-    method_label,
-    scores_text,
-)
+from adversarial_oversampling.results.display import comparison
 from adversarial_oversampling.results.files import RESULT, write_atomically
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.results.schema import Result
@@ -27,7 +20,7 @@ OUTPUT = "output.log"
 
 @dataclass(frozen=True)
 class JobStatus:
-    """How one job ended.
+    """That a job runs, or how it ended.
 
     Attributes
     ----------
@@ -37,9 +30,10 @@ class JobStatus:
         Its settings as given, without those that say where and how it runs.
     folder : str
         Folder of its result and its output.
-    status : {"done", "skipped", "failed"}
+    status : {"running", "done", "skipped", "failed"}
         Skipped: it had finished before this sweep.
     seconds : float
+        What it took, without the start of its process; 0 while it runs.
     reason : str or None
         Why it failed.
     warnings : list of str
@@ -50,7 +44,7 @@ class JobStatus:
     overrides: list[str]
     folder: str
     status: str
-    seconds: float
+    seconds: float = 0.0
     reason: str | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -63,10 +57,10 @@ class JobStatus:
         return read_result(Path(self.folder) / RESULT)
 
 
-def read_statuses(folder: Path, known: Mapping[int, JobStatus]) -> list[JobStatus]:
-    """Return the statuses in a sweep's folder that are not known yet, in the order of their jobs."""
+def read_statuses(folder: Path, ended: Container[int] = ()) -> list[JobStatus]:
+    """Return the statuses in a sweep's folder in the order of their jobs, without those of `ended`."""
     files = {int(file.stem): file for file in folder.glob("[0-9]*.json")}
-    return [JobStatus(**json.loads(files[job].read_text())) for job in sorted(files.keys() - known.keys())]
+    return [JobStatus(**json.loads(files[job].read_text())) for job in sorted(files) if job not in ended]
 
 
 def job_label(status: JobStatus, varied: Collection[str]) -> str:
@@ -89,22 +83,10 @@ def terminal() -> Console:
 
 def show_comparison(statuses: Mapping[int, JobStatus]) -> None:
     """Print the results of all jobs as one table."""
-    table = Table(title="Results of the sweep", caption="mean ± standard deviation over replicas, in percent")
-    for name in ("dataset", "setting", "method"):
-        table.add_column(name, overflow="fold")
-    for name in ("ACSA", "GM"):
-        table.add_column(name, justify="right", no_wrap=True)
-    rows = []
     # Jobs that differ only in settings that their mode does not use have one folder, and so one row.
-    for status in {status.folder: status for _, status in sorted(statuses.items())}.values():
-        if status.status != "failed":
-            result = status.result()
-            labels = [dataset_label(result), comparison_setting(result), method_label(result)]
-            rows.append([*labels, *scores_text(result)])
-    for row in sorted(rows, key=lambda row: row[:2]):
-        table.add_row(*map(escape, row))
-    if rows:
-        terminal().print(table)
+    runs = {status.folder: status for status in statuses.values() if status.status != "failed"}
+    if runs:
+        terminal().print(comparison([status.result() for status in runs.values()]))
 
 
 def show_failed(statuses: Mapping[int, JobStatus], varied: Collection[str]) -> None:

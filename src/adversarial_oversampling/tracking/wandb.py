@@ -24,6 +24,9 @@ from adversarial_oversampling.tracking.pending import LOGGED, started_by_sweep_a
 
 log = logging.getLogger(__name__)
 
+SERVICE = "WANDB_SERVICE"
+"""Environment variable by which W&B finds another process's service: in a sweep's job, that of the sweep."""
+
 TableData = tuple[list[str | int], list[Iterable[Any]]]
 
 
@@ -86,7 +89,17 @@ def summed_confusion(result: Result) -> TableData:
 
 def wanted_mode(offline: bool) -> str:
     """Return W&B's mode of a new run; the environment variable WANDB_MODE overrides the setting."""
-    return os.environ.get("WANDB_MODE") or ("offline" if offline else str(wandb.setup().settings.mode))
+    return os.environ.get("WANDB_MODE") or ("offline" if offline else str(_setup().settings.mode))
+
+
+def _setup() -> Any:
+    """Connect to W&B's service, or start one; return W&B's state in this process."""
+    try:
+        return wandb.setup()
+    except Exception as error:  # of many kinds
+        log.debug("Weights & Biases: the service of the sweep is gone: %s", error_text(error))
+        leave_service()
+        return wandb.setup()
 
 
 def begin(mode: str, *, init_timeout: float = 20, finish_timeout: float = 60, **settings: Any) -> wandb.Run:
@@ -108,6 +121,8 @@ def begin(mode: str, *, init_timeout: float = 20, finish_timeout: float = 60, **
         quiet=True,
         reinit="create_new",  # beside a run that the caller may have
     )
+    if mode != "disabled":
+        _setup()
     if mode not in ("offline", "dryrun", "disabled"):
         problem = login_problem()
         if problem is None:
@@ -117,16 +132,22 @@ def begin(mode: str, *, init_timeout: float = 20, finish_timeout: float = 60, **
                 raise  # a wrong setting, which an offline run would have too
             except (wandb.Error, OSError) as error:
                 problem = error_text(error)
-                wandb.teardown()  # W&B's service still has a run with this id
+                leave_service()
         log.warning("Weights & Biases is not reached, and this run is kept offline: %s.", problem)
         mode = "offline"
     return wandb.init(mode=mode, settings=run_settings, **settings)  # type: ignore[arg-type]
 
 
+def leave_service() -> None:
+    """Let the next run have a new service: the present one has failed, or it still has a run of this id."""
+    os.environ.pop(SERVICE, None)  # of the sweep, whose other jobs keep it
+    wandb.teardown()
+
+
 def login_problem() -> str | None:
-    """Return why the server refuses this user; None if it does not."""
+    """Return why there is no user; None if there is one, whom the server may refuse when a run starts."""
     try:
-        if wandb.run is not None or wandb.login(prompt=False):
+        if wandb.run is not None or wandb.login(prompt=False, verify=False):
             return None
     except (wandb.Error, OSError) as error:
         return error_text(error)
@@ -211,6 +232,8 @@ class Tracker(WandbLogger):
         self._folder = Path(save_dir) / "wandb"
         self._id_file = self._folder / f"{slug(name)}.id"
         self._settings = {**settings, "name": name, "dir": save_dir}
+        if self._id_file.is_file():  # the sweep's service may still have the run of the interrupted attempt
+            os.environ.pop(SERVICE, None)
         if not started_by_sweep_agent():  # the agent of a W&B sweep has set both
             self._settings |= {**split_project(project, entity), "id": self._run_id()}
         self._artifact = artifact
@@ -270,7 +293,7 @@ class Tracker(WandbLogger):
                 self._log_result(result, run_dir)
 
     def _begin_again(self) -> None:
-        for stop in (lambda: self.experiment.finish(exit_code=1), wandb.teardown):
+        for stop in (lambda: self.experiment.finish(exit_code=1), leave_service):
             with self._log_errors(logging.DEBUG):  # the failure has been logged
                 stop()
         self._experiment = begin("offline", **self._settings)

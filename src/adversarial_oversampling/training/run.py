@@ -4,20 +4,19 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import torch
-from filelock import FileLock, Timeout
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from adversarial_oversampling.config.resources import replica_count
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError
@@ -38,6 +37,8 @@ from adversarial_oversampling.training.checkpoints import (
     delete_checkpoints,
 )
 from adversarial_oversampling.training.curves import log_history
+from adversarial_oversampling.training.equal import take_over
+from adversarial_oversampling.training.locks import locked
 from adversarial_oversampling.training.memory import keep_freed_memory, release_freed_memory
 from adversarial_oversampling.training.peers import fit_and_predict
 
@@ -92,31 +93,6 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> Result:
     return result
 
 
-@contextmanager
-def locked(run_dir: Path, wait: bool = False) -> Iterator[None]:
-    """Keep other processes out of a run's folder; the lock ends with the process that holds it.
-
-    Raises
-    ------
-    InputError
-        If another process trains in the folder, unless `wait`.
-    """
-    lock = FileLock(run_dir / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        if not wait:
-            raise InputError(
-                f"hydra.run.dir={run_dir}: another process trains there; wait, or choose another folder."
-            ) from error
-        log.info("Another process trains in %s: waiting for it.", run_dir)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def run_method(cfg: DictConfig, run_dir: Path, rows: Shard = WHOLE) -> Result | None:
     """Train and test the configured method and write the result; resume from a checkpoint if there is one.
 
@@ -129,6 +105,9 @@ def run_method(cfg: DictConfig, run_dir: Path, rows: Shard = WHOLE) -> Result | 
     data.setup()
     release_freed_memory()
     seconds = {"setup": time.perf_counter() - started}
+    if rows == WHOLE and (taken := take_over(cfg, run_dir, data)) is not None:
+        log_stored(cfg, run_dir, taken)
+        return taken
     loggers = begin_logging(cfg, run_dir) if rows.rank == 0 else []
     with tracking.finishing(loggers):
         started = time.perf_counter()
@@ -233,12 +212,6 @@ def prepare_process(cfg: DictConfig) -> None:
     torch.set_num_threads(cfg.threads)
 
 
-def replica_count(cfg: DictConfig) -> int:
-    """Return the number of replicas: one per seed, and per fold where all folds are trained."""
-    folds = cfg.protocol.folds if cfg.protocol.folds is not None and cfg.protocol.fold is None else 1
-    return int(cfg.replicas * folds)
-
-
 def begin_logging(cfg: DictConfig, run_dir: Path, only: Collection[str] | None = None) -> list[Logger]:
     """Start the run's loggers, or those of some names, and log the configuration."""
     loggers = [
@@ -251,13 +224,18 @@ def begin_logging(cfg: DictConfig, run_dir: Path, only: Collection[str] | None =
     return loggers
 
 
+def log_stored(cfg: DictConfig, run_dir: Path, result: Result, only: Collection[str] | None = None) -> None:
+    """Log the curves and the result of a finished run from its files."""
+    loggers = begin_logging(cfg, run_dir, only)
+    with tracking.finishing(loggers):
+        log_history(loggers, *write.read_curves(run_dir, result))
+        tracking.log_result(loggers, result, run_dir)
+
+
 def log_finished(cfg: DictConfig, run_dir: Path, result: Result) -> None:
     """Log a finished result to Weights & Biases if no run of it is complete there."""
     if started_by_sweep_agent() or is_pending(run_dir, cfg):
-        trackers = begin_logging(cfg, run_dir, only=["wandb"])
-        with tracking.finishing(trackers):
-            log_history(trackers, *write.read_curves(run_dir, result))
-            tracking.log_result(trackers, result, run_dir)
+        log_stored(cfg, run_dir, result, only=["wandb"])
     elif "wandb" in cfg.logger:
         log.info(
             "Nothing new to log to Weights & Biases: the folder `wandb` holds the complete run for "
