@@ -11,6 +11,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.training.build import build_data, build_game
+from adversarial_oversampling.training.memory import keep_freed_memory
 from adversarial_oversampling.training.run import prepare_process
 
 
@@ -37,6 +38,7 @@ class EpochClock(Callback):
 def prepare(cfg: DictConfig) -> TableDataModule:
     """Return the data module of a configuration, set up; it can be used again and again."""
     prepare_process(cfg)
+    keep_freed_memory()
     data = build_data(cfg)
     data.setup()
     return data
