@@ -211,5 +211,10 @@ def finish(part: str, arguments: argparse.Namespace, measure: Callable[[], Seque
     figures = measure()
     print(table(figures), flush=True)
     if arguments.output is not None:
-        text = json.dumps(report(part, figures, time.perf_counter() - started), indent=2)
-        arguments.output.write_text(text + "\n")
+        write_json(arguments.output, report(part, figures, time.perf_counter() - started))
+
+
+def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Write a report, and make its folder if there is none."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content, indent=2) + "\n")

@@ -4,8 +4,8 @@
     python benchmarks/gpu.py --device cpu --replicas 1 10 --processes 1 2
 
 Seconds of a bare step of DO, with the work of the GPU waited for. The processes train one seed each and are
-timed while all of them run; the slowest counts. Every process needs memory for CUDA itself, so fewer processes
-than replicas fit. Exits with 2 if torch finds no GPU.
+timed while all of them run; the slowest counts. Every process needs memory for CUDA itself, so fewer
+processes than replicas fit. Exits with 2 if torch finds no GPU.
 """
 
 import argparse
@@ -37,20 +37,18 @@ def measure(
     timers: dict[str, Callable[[], float]] = {}
     for count in replicas:
         cfg = compose_train([*overrides, "mode=do", f"replicas={count}"])
-        timers[f"{count} replicas"] = partial(run_steps, cfg, steps, prepare(cfg), time.perf_counter)
+        timers[f"replicas={count}"] = partial(run_steps, cfg, steps, prepare(cfg), time.perf_counter)
     for count in processes:
-        timers[f"{count} processes"] = partial(slowest_process, overrides, count, steps)
+        timers[f"processes={count}"] = partial(slowest_process, overrides, count, steps)
     seconds = alternate(timers, repeats)
-    figures = [
-        figure(f"{name}: a step", [1000 * s for s in values], "ms") for name, values in seconds.items()
-    ]
+    figures = [figure(name, [1000 * s for s in values], "ms") for name, values in seconds.items()]
     for count in replicas[1:]:
-        against_first = ratios(seconds[f"{count} replicas"], seconds[f"{replicas[0]} replicas"])
+        against_first = ratios(seconds[f"replicas={count}"], seconds[f"replicas={replicas[0]}"])
         target = TARGETS.get(count) if replicas[0] == 1 else None
-        figures.append(figure(f"{count} replicas against {replicas[0]}", against_first, target=target))
+        figures.append(figure(f"replicas: {count} against {replicas[0]}", against_first, target=target))
     for count in sorted(set(replicas) & set(processes)):
-        ratio = ratios(seconds[f"{count} replicas"], seconds[f"{count} processes"])
-        figures.append(figure(f"{count} replicas against {count} processes", ratio))
+        ratio = ratios(seconds[f"replicas={count}"], seconds[f"processes={count}"])
+        figures.append(figure(f"replicas={count} against processes={count}", ratio))
     return figures
 
 

@@ -12,6 +12,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def peak_mib() -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def measure(overrides: list[str]) -> dict[str, Any]:
+def measure(overrides: Sequence[str]) -> dict[str, Any]:
     """Train a run and return its CPU seconds, the peak of memory and the mean ACSA."""
     started = time.process_time()
     cfg = compose_train([*QUIET, *overrides], [str(OWN_MODES)])
@@ -46,18 +47,18 @@ def measure(overrides: list[str]) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def run(arguments: Sequence[str]) -> dict[str, Any]:
+    """Do what the command line asks for and return the numbers."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("overrides", nargs="*", help="Hydra overrides")
     parser.add_argument("--imports", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
-    if arguments.imports:
-        print(json.dumps({"cpu_seconds": 0.0, "peak_mib": peak_mib(), "acsa": None}))
-    else:
-        print(json.dumps(measure(arguments.overrides)))
+    parsed = parser.parse_args(arguments)
+    if parsed.imports:
+        return {"cpu_seconds": 0.0, "peak_mib": peak_mib(), "acsa": None}
+    return measure(parsed.overrides)
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(run(sys.argv[1:])))

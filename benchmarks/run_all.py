@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from common import FOLDER, NO_GPU, parser
+from common import FOLDER, NO_GPU, parser, write_json
 
 PARTS = ("startup", "step", "replicas", "memory", "growth", "peers", "gpu")
 
@@ -42,7 +42,7 @@ def main() -> None:
             elif code != NO_GPU:
                 failed.append(part)
     if arguments.output is not None:
-        arguments.output.write_text(json.dumps({"parts": reports}, indent=2) + "\n")
+        write_json(arguments.output, {"parts": reports})
         print(f"\nWritten to {arguments.output}")
     if failed:
         sys.exit(f"Failed: {', '.join(failed)}")
