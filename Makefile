@@ -15,7 +15,7 @@ TRAIN = $(BIN)/python -m adversarial_oversampling.train
 sweep = $(TRAIN) -m paths.output_dir=$(RUNS) trainer.enable_progress_bar=false $(1) $(ARGS); status=$$?; \
 	$(BIN)/python -m adversarial_oversampling.report $(RUNS) --output $(RUNS)/report && exit $$status
 
-.PHONY: train table2 figure2 report test lint setup clean
+.PHONY: train table2 figure2 report bench test lint setup clean
 
 train: setup
 	$(TRAIN) $(ARGS)
@@ -29,6 +29,9 @@ figure2: setup
 
 report: setup
 	$(BIN)/python -m adversarial_oversampling.report $(RUNS) --output $(RUNS)/report
+
+bench: setup
+	$(BIN)/python benchmarks/run_all.py --output $(RUNS)/benchmarks.json $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 $(ARGS)

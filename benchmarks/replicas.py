@@ -1,49 +1,75 @@
-"""Measure how much faster a replica trains among others than alone; print the ratio of seconds per replica.
+"""Measure ten seeds as the replicas of one process against ten processes with one seed each.
 
-    python benchmarks/replicas.py dataset=haberman mode=do
+    python benchmarks/replicas.py
+    python benchmarks/replicas.py dataset=pima mode=ao --epochs 100
 
-Solo and batched runs alternate in one process on one thread, so that both have the same conditions.
+Every run is a fresh process. Counted are the CPU seconds of its whole run without the imports: reading and
+splitting the table, training, evaluating, testing and writing. One process and many alternate.
 """
 
-import argparse
-import logging
-import tempfile
-from pathlib import Path
-from statistics import median
+from collections.abc import Sequence
 
-from adversarial_oversampling.config.compose import compose_train
-from adversarial_oversampling.training.run import train
+from common import Figure, alternate, figure, finish, parser, ratios, run_json
+
+CASES = {"haberman": (30, 0.5), "credit": (1, 0.85)}
+"""Epochs and target of each dataset that is measured by default."""
 
 
-def seconds(overrides: list[str]) -> float:
-    """Train a run in a temporary folder and return its seconds of training and testing, without set-up."""
-    quiet = ["logger=none", "trainer=cpu", "trainer.enable_progress_bar=false"]
-    cfg = compose_train([*quiet, *overrides])
-    with tempfile.TemporaryDirectory() as folder:
-        result = train(cfg, Path(folder))
-    return result.seconds["train_and_test"]
+def seconds(overrides: Sequence[str]) -> float:
+    """Return the CPU seconds of one run in a process of its own."""
+    return float(run_json("one_run.py", *overrides)["cpu_seconds"])
+
+
+def measure(
+    overrides: Sequence[str], seeds: int = 10, repeats: int = 3, target: float | None = None
+) -> list[Figure]:
+    """Compare the two ways of training so many seeds of one setting."""
+    seconds([*overrides, f"replicas={seeds}"])  # imputed cells are cached
+    taken = alternate(
+        {
+            "together": lambda: seconds([*overrides, f"replicas={seeds}"]),
+            "apart": lambda: sum(
+                seconds([*overrides, "replicas=1", f"seed={seed}"]) for seed in range(seeds)
+            ),
+        },
+        repeats,
+    )
+    label = " ".join(overrides)
+    return [
+        figure(f"{label}: {seeds} replicas in one process", taken["together"], "s"),
+        figure(f"{label}: {seeds} processes", taken["apart"], "s"),
+        figure(f"{label}: ratio", ratios(taken["together"], taken["apart"]), target=target),
+    ]
+
+
+def measure_cases(quick: bool) -> list[Figure]:
+    """Measure the default datasets; in quick mode only Haberman, with fewer epochs and one repeat."""
+    figures = []
+    for dataset, (epochs, target) in CASES.items():
+        if quick and dataset != "haberman":
+            continue
+        overrides = [f"dataset={dataset}", f"trainer.max_epochs={10 if quick else epochs}"]
+        figures += measure(overrides, repeats=1 if quick else 3, target=target)
+    return figures
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("overrides", nargs="*", help="Hydra overrides, such as dataset=pima mode=ao")
-    parser.add_argument("--replicas", type=int, default=10)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=30)
-    arguments = parser.parse_args()
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    overrides = [f"trainer.max_epochs={arguments.epochs}", *arguments.overrides]
+    arguments_parser = parser(__doc__)
+    arguments_parser.add_argument(
+        "overrides", nargs="*", help="Hydra overrides, such as dataset=pima mode=ao"
+    )
+    arguments_parser.add_argument("--seeds", type=int, default=10)
+    arguments_parser.add_argument("--repeats", type=int, default=3)
+    arguments_parser.add_argument("--epochs", type=int, default=30)
+    arguments = arguments_parser.parse_args()
+    overrides = [*arguments.overrides, f"trainer.max_epochs={arguments.epochs}"]
 
-    seconds([*overrides, "replicas=1"])  # imports and caches
-    ratios = []
-    for _ in range(arguments.repeats):
-        alone = seconds([*overrides, "replicas=1"])
-        together = seconds([*overrides, f"replicas={arguments.replicas}"]) / arguments.replicas
-        ratios.append(alone / together)
-        print(
-            f"alone {alone:.2f} s, among {arguments.replicas} {together:.2f} s: {ratios[-1]:.2f} times faster"
-        )
-    print(f"median ratio per replica: {median(ratios):.2f} (from {min(ratios):.2f} to {max(ratios):.2f})")
+    def take() -> list[Figure]:
+        if arguments.overrides:
+            return measure(overrides, arguments.seeds, 1 if arguments.quick else arguments.repeats)
+        return measure_cases(arguments.quick)
+
+    finish("replicas", arguments, take)
 
 
 if __name__ == "__main__":

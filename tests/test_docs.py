@@ -73,7 +73,7 @@ def training_commands(page: Path) -> list[list[str]]:
         starts = [i for i, word in enumerate(line) if word in TRAIN]
         if starts and not {"build", "--entrypoint"} & set(line):
             commands.append(line[starts[-1] + 1 :])
-        if line[:1] == ["make"]:
+        if line[:1] == ["make"] and line[1] != "bench":
             given = [word.removeprefix("ARGS=") for word in line if word.startswith("ARGS=")]
             sweep = ["-m"] if line[1] in ("table2", "figure2") else []
             commands += [sweep + shlex.split(text) for text in given if "tests/" not in text]

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-LOCAL = {"adversarial_oversampling", "replicas", "tests"}
+LOCAL = {"adversarial_oversampling", "tests", *(file.stem for file in (ROOT / "benchmarks").glob("*.py"))}
 ENTRYPOINT = ROOT / "docker" / "entrypoint.sh"
 
 
