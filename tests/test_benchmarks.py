@@ -19,6 +19,7 @@ import pytest
 import replicas
 import run_all
 import startup
+import step
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 SHORT = ["dataset=haberman", "trainer.max_epochs=1"]
@@ -94,6 +95,20 @@ def test_startup(monkeypatch: pytest.MonkeyPatch) -> None:
     assert names([imports, shown])[1] == "stored result"
     assert shown.note == "slow imports: none"
     assert shown.target == imports.value / 3 + 1
+
+
+def test_step() -> None:
+    figures = step.measure(["dataset=haberman", "replicas=1"], (1.05, 1.3, None), repeats=1, seconds=0.05)
+    assert names(figures) == [
+        f"haberman replicas=1: {name}"
+        for name in (
+            "bare step",
+            "bare / plain loop",
+            "with everything / plain loop",
+            "bare / products alone",
+        )
+    ]
+    assert [one.target for one in figures] == [None, 1.05, 1.3, None]
 
 
 @pytest.mark.usefixtures("in_process")
