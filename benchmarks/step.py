@@ -5,7 +5,7 @@
 
 For each table: CPU time of the bare step (the three turns) and of an epoch with everything (Lightning,
 evaluation, best weights, curves, CSV logger) divided by its steps, relative to a round of `plain_loop.py`;
-and the bare step relative to its floating-point operations at the rate of a large product of matrices. All are
+and the bare step relative to its floating-point operations at the rate of a large matrix product. All are
 measured in turn in one process on one thread.
 """
 
