@@ -72,7 +72,7 @@ def main() -> None:
         for name in arguments.series or SERIES:
             values = SERIES[name]
             if arguments.quick:
-                figures += measure(name, (values[0], values[-2]), steps=20, repeats=3)
+                figures += measure(name, (values[0], values[-2]), steps=20, repeats=2)
             else:
                 figures += measure(name, values)
         return figures

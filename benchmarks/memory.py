@@ -10,7 +10,7 @@ from common import Figure, figure, finish, parser, run_json, write_table
 
 
 def measure(
-    credit_replicas: int = 10, rows: int = 1_000_000, repeats: int = 3, credit: str = "credit"
+    credit_replicas: int = 10, rows: int = 1_000_000, repeats: int = 5, credit: str = "credit"
 ) -> list[Figure]:
     """Measure the imports, DO on Credit with some replicas, and DO on a generated table with one."""
     with tempfile.TemporaryDirectory() as name:
@@ -41,7 +41,7 @@ def measure(
 
 def main() -> None:
     arguments = parser(__doc__).parse_args()
-    finish("memory", arguments, lambda: measure(repeats=1 if arguments.quick else 2))
+    finish("memory", arguments, lambda: measure(repeats=1 if arguments.quick else 5))
 
 
 if __name__ == "__main__":

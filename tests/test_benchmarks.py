@@ -143,6 +143,7 @@ def test_every_class_of_a_generated_table_has_rows(tmp_path: Path) -> None:
     assert {row.rpartition(",")[2] for row in rows} == {"0", "1", "2", "3"}
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.usefixtures("in_process")
 def test_classifiers() -> None:
     figures = peers.classifiers(SHORT, modes=("q", "smote_mlp", "lightgbm"), seeds=2, repeats=1)
