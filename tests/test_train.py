@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, recall_score
+from torch import Tensor
 
 from adversarial_oversampling.config.compose import config_dir
 from adversarial_oversampling.config.identity import config_hash
@@ -364,11 +365,12 @@ def test_a_replica_without_a_result_has_no_predictions(
     """The weights break in the very last step, which no loss shows."""
     whole = Game.classifier_turn
 
-    def broken(self: Game, batch: Batch) -> None:
-        whole(self, batch)
+    def broken(self: Game, batch: Batch, generated: Tensor | None = None) -> Tensor:
+        logits = whole(self, batch, generated)
         if self.current_epoch == 1:
             with torch.no_grad():
                 self.classifier.layers[0].weight[0] = torch.nan
+        return logits
 
     monkeypatch.setattr(Game, "classifier_turn", broken)
     result = run("mode=q", "dataset.training.batch_size=400")

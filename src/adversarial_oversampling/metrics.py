@@ -99,6 +99,19 @@ def probability_metrics(probabilities: Tensor, classes: Tensor) -> dict[str, flo
     }
 
 
+def warn_of_absent(matrix: Tensor) -> None:
+    """Warn of classes without evaluated rows in confusion matrices `[R, C, C]`: ACSA and GM are undefined."""
+    absent = (matrix.sum(dim=-1) == 0).nonzero().tolist()
+    if absent:
+        names = ", ".join(f"class {k} of replica {r}" for r, k in absent[:5])
+        more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+        warnings.warn(
+            f"No evaluated rows in {names}{more}: ACSA and GM are undefined there.",
+            AbsentClassWarning,
+            stacklevel=2,
+        )
+
+
 class Confusion(Metric):
     """Confusion matrices `[R, C, C]` of R replicas, summed over batches and processes.
 
@@ -127,17 +140,6 @@ class Confusion(Metric):
         """Return the confusion matrices, `[R, C, C]`."""
         return self.matrix
 
-    def _warn_of_absent(self) -> None:
-        absent = (self.matrix.sum(dim=-1) == 0).nonzero().tolist()
-        if absent:
-            names = ", ".join(f"class {k} of replica {r}" for r, k in absent[:5])
-            more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
-            warnings.warn(
-                f"No evaluated rows in {names}{more}: ACSA and GM are undefined there.",
-                AbsentClassWarning,
-                stacklevel=2,
-            )
-
 
 class Recall(Confusion):
     """Recall per class, `[R, C]`; NaN for a class without rows."""
@@ -156,7 +158,7 @@ class ACSA(Confusion):
 
     def compute(self) -> Tensor:
         """Return ACSA, `[R]` in [0, 1]."""
-        self._warn_of_absent()
+        warn_of_absent(self.matrix)
         return acsa(self.matrix)
 
 
@@ -167,7 +169,7 @@ class GMean(Confusion):
 
     def compute(self) -> Tensor:
         """Return GM, `[R]` in [0, 1]."""
-        self._warn_of_absent()
+        warn_of_absent(self.matrix)
         return g_mean(self.matrix)
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from adversarial_oversampling.tracking.dashboard import main, view
-from adversarial_oversampling.tracking.wandb import final_metrics
+from adversarial_oversampling.tracking.loggers import final_metrics
 from tests.conftest import Compose, Run
 
 

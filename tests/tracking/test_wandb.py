@@ -29,6 +29,7 @@ from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.results.schema import METRICS, Result
 from adversarial_oversampling.text import slug
+from adversarial_oversampling.tracking import loggers
 from adversarial_oversampling.tracking import wandb as tracking
 from adversarial_oversampling.training import run as training
 from adversarial_oversampling.training.run import train
@@ -441,7 +442,7 @@ def test_a_run_that_broke_off_after_its_result_is_completed(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(tracking, "log_result", break_off)
+        broken.setattr(loggers, "log_result", break_off)
         with pytest.raises(KeyError, match="broken off"):
             run(*DO)
     first = run_id(tmp_path / "run")
@@ -626,7 +627,7 @@ def test_the_jobs_of_a_sweep_are_a_group(tmp_path: Path) -> None:
 def sweep(folder: Path, *overrides: str) -> subprocess.Popen[str]:
     """Start a sweep of Q that logs offline."""
     arguments = [sys.executable, "-m", "adversarial_oversampling.train", "-m", "mode=q", "replicas=1"]
-    arguments += ["logger=wandb", f"paths.output_dir={folder}", *overrides]
+    arguments += ["logger=wandb", "trainer.checkpoint_seconds=0", f"paths.output_dir={folder}", *overrides]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
@@ -757,7 +758,7 @@ def test_the_agent_of_a_wandb_sweep_drives_the_command(
 
 def test_an_undefined_number_is_not_logged(run: Run) -> None:
     result = run("mode=q", "replicas=1")
-    told = tracking.final_metrics(result)
+    told = loggers.final_metrics(result)
     assert result.std.acsa is None
     assert "final/acsa_std" not in told
     assert all(math.isfinite(value) for value in told.values())

@@ -34,7 +34,7 @@ from adversarial_oversampling.game.networks import (
 from adversarial_oversampling.game.thresholds import decide, tuned_shift
 from adversarial_oversampling.game.weights import Weights
 from adversarial_oversampling.method_output import MethodOutput
-from adversarial_oversampling.metrics import acsa, acsa_of_present, confusion, g_mean
+from adversarial_oversampling.metrics import acsa, acsa_of_present, confusion, g_mean, warn_of_absent
 from adversarial_oversampling.random_streams import Streams
 
 
@@ -437,6 +437,7 @@ class Game(LightningModule):
         if self.rules.tuned_threshold:
             self.shift.copy_(tuned_shift(logits, classes, self.log_prior))
         matrix = confusion(decide(logits, self.shift, self.log_prior), classes, logits.shape[-1])
+        warn_of_absent(matrix)
         self.best.update(self.current_epoch, acsa_of_present(matrix), self.state_dict)
         trained = self.gathered(self.train_confusion[None], dim=0).sum(dim=0)
         self.train_confusion.zero_()
