@@ -10,9 +10,9 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.game.module import Game
-from adversarial_oversampling.training.build import build_data, build_game
+from adversarial_oversampling.training.build import build_game
 from adversarial_oversampling.training.memory import keep_freed_memory
-from adversarial_oversampling.training.run import prepare_process
+from adversarial_oversampling.training.run import prepare_data, prepare_process
 
 
 class EpochClock(Callback):
@@ -39,9 +39,7 @@ def prepare(cfg: DictConfig) -> TableDataModule:
     """Return the data module of a configuration, set up; it can be used again and again."""
     prepare_process(cfg)
     keep_freed_memory()
-    data = build_data(cfg)
-    data.setup()
-    return data
+    return prepare_data(cfg)
 
 
 def run_steps(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from bare_steps import prepare
 from common import Figure, alternate, figure, finish, parser, ratios
 from plain_loop import plain_loop
 from pytorch_lightning.loggers import CSVLogger
@@ -23,9 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from adversarial_oversampling.config.compose import compose_train
 from adversarial_oversampling.data.datamodule import Batch, TableDataModule
 from adversarial_oversampling.game.module import Game
-from adversarial_oversampling.training.build import build_data, build_game, build_trainer
-from adversarial_oversampling.training.memory import keep_freed_memory
-from adversarial_oversampling.training.run import prepare_process
+from adversarial_oversampling.training.build import build_game, build_trainer
 
 # Table, replicas, at most so many times the plain loop bare, with everything, and the products alone.
 SIZES: Sequence[tuple[str, int, float, float, float | None]] = (
@@ -78,10 +77,7 @@ def measure(
         Of each measurement in a repeat, about.
     """
     cfg = compose_train(["mode=do", "trainer.enable_progress_bar=false", *overrides])
-    prepare_process(cfg)
-    keep_freed_memory()
-    data = build_data(cfg)
-    data.setup()
+    data = prepare(cfg)
     game, play = build_game(cfg, data), plain_loop(cfg, data)
     game.configure_optimizers()
     warm_up = rounds_of(data, 3)

@@ -5,18 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from startup import SLOW
 
-SLOW = (
-    "torch",
-    "pytorch_lightning",
-    "wandb",
-    "matplotlib",
-    "pandas",
-    "sklearn",
-    "scipy",
-    "pyarrow",
-    "imblearn",
-)
 PROBE = """
 import sys
 from adversarial_oversampling.train import main

@@ -65,13 +65,19 @@ class Streams:
         rows: Shard = WHOLE,
     ) -> None:
         self.device, self.rows = device, rows
-        self._generators = []
-        for seed, fold in zip(seeds, folds or [None] * len(seeds), strict=True):
-            state = seed_sequence(seed, purpose, fold).generate_state(1, np.uint64)
-            self._generators.append(torch.Generator().manual_seed(int(state[0] >> np.uint64(1))))
+        states = [
+            seed_sequence(seed, purpose, fold).generate_state(1, np.uint64)
+            for seed, fold in zip(seeds, folds or [None] * len(seeds), strict=True)
+        ]
+        self._start([int(state[0] >> np.uint64(1)) for state in states])
+        self._replicas = len(states)
+
+    def _start(self, keys: Sequence[int]) -> None:
+        """Start a stream for each replica's key."""
+        self._generators = [torch.Generator().manual_seed(key) for key in keys]
 
     def __len__(self) -> int:
-        return len(self._generators)
+        return self._replicas
 
     def normal(self, *shape: int) -> Tensor:
         """Draw standard normal numbers of shape `[R, *shape]`, float32."""
@@ -116,18 +122,8 @@ class DeviceStreams(Streams):
     the same numbers alone and among others. The numbers are not those of `Streams`; the laws are.
     """
 
-    def __init__(
-        self,
-        seeds: Sequence[int],
-        purpose: Purpose,
-        folds: Sequence[int | None] | None = None,
-        device: torch.device | str = "cpu",
-        rows: Shard = WHOLE,
-    ) -> None:
-        super().__init__(seeds, purpose, folds, device, rows)
-        keys = [generator.initial_seed() for generator in self._generators]
-        self._keys = torch.tensor(keys)
-        self._drawn = 0
+    def _start(self, keys: Sequence[int]) -> None:
+        self._keys, self._drawn = torch.tensor(keys), 0
 
     def normal(self, *shape: int) -> Tensor:
         """Draw standard normal numbers of shape `[R, *shape]`, float32 (Box and Muller 1958)."""

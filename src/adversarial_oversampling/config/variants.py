@@ -28,8 +28,7 @@ def variant(cfg: DictConfig) -> list[str]:
     """Return every setting that is not the default of the run's mode, dataset and protocol, as `key=value`.
 
     The number of epochs, the replicas and the seed are not listed, since every result states them, nor is the
-    device that draws random numbers. The
-    report's tables of modes contain only runs with an empty list.
+    device that draws random numbers. The report's tables of modes contain only runs with an empty list.
     """
     folders = tuple(cfg.paths.config_dirs)
     choices = {group: str(cfg[group].name) for group in ("dataset", "mode", "protocol")}

@@ -101,9 +101,7 @@ def run_method(cfg: DictConfig, run_dir: Path, rows: Shard = WHOLE) -> Result | 
     """
     prepare_process(cfg)
     started = time.perf_counter()
-    data = build_data(cfg, rows=rows)
-    data.setup()
-    release_freed_memory()
+    data = prepare_data(cfg, rows=rows)
     seconds = {"setup": time.perf_counter() - started}
     if rows == WHOLE and (taken := take_over(cfg, run_dir, data)) is not None:
         log_stored(cfg, run_dir, taken)
@@ -191,10 +189,16 @@ def run_replica_shard(
 ) -> tuple[MethodOutput, pd.DataFrame | None]:
     """Train and test the replicas of a shard; return their output and a sample of rows."""
     prepare_process(cfg)
-    data = build_data(cfg, replicas=replicas)
+    data = prepare_data(cfg, replicas=replicas)
+    return run_game(cfg, run_dir, data, [], replicas)
+
+
+def prepare_data(cfg: DictConfig, replicas: Shard = WHOLE, rows: Shard = WHOLE) -> TableDataModule:
+    """Return the data module of this process's shard, set up."""
+    data = build_data(cfg, replicas, rows)
     data.setup()
     release_freed_memory()
-    return run_game(cfg, run_dir, data, [], replicas)
+    return data
 
 
 def prepare_process(cfg: DictConfig) -> None:
