@@ -1,25 +1,59 @@
 """Write a report of finished runs: the command `python -m adversarial_oversampling.report`."""
 
 import argparse
+import json
 import logging
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
 
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.report import figures, page, per_split, render, statistics, tables
+from adversarial_oversampling.report import (
+    ablations,
+    claims,
+    figures,
+    page,
+    per_split,
+    proposed,
+    record,
+    render,
+    statistics,
+    tables,
+    verdict,
+)
 from adversarial_oversampling.report.common import SECTIONS, Table
 from adversarial_oversampling.report.figures import Picture
 from adversarial_oversampling.report.runs import load, replica_frame, run_frame
 from adversarial_oversampling.text import count
 
 PAGE, DOCUMENT = "index.html", "report.md"
+TABLES, FIGURES = "tables", "figures"
+CONTENT = (PAGE, DOCUMENT, record.FILE, per_split.FILE, claims.FILE, ablations.FILE, TABLES, FIGURES)
+"""Files and folders of a report."""
+SUMMARY = (
+    record.FILE,
+    per_split.FILE,
+    claims.FILE,
+    ablations.FILE,
+    *(
+        f"{TABLES}/{name}-*.csv"
+        for name in ("verdict", "mean-ranks", "table-2", "differences_ao_do", "peers", "fs", "ranks")
+    ),
+    *(
+        f"{FIGURES}/{name}-*.{kind}"
+        for name in ("against", "modes", "ablations", "fs")
+        for kind in ("png", "svg")
+    ),
+)
+"""Files of a report that are small enough for a repository, as patterns; pictures for a light page only."""
 
 N = TypeVar("N", Table, Picture)
 
@@ -62,18 +96,24 @@ def write_report(paths: Sequence[Path], output: Path) -> Report:
     output = output.resolve()
     if output.exists() and not _is_report(output):
         raise InputError(f"--output {output}: exists and is not a report; choose another folder.")
+    when = datetime.now(UTC)
     runs = load(paths, skip=[output])
     if not runs:
         raise InputError(f"no result.json in {', '.join(map(str, paths))}: give folders of finished runs.")
     print(f"{count(len(runs), 'run')}. Tables and statistics ...", flush=True)
     frame, replicas = run_frame(runs), replica_frame(runs)
     rankings = statistics.rankings(frame)
+    assessed, ablated = claims.assessed_settings(replicas), ablations.ablations(replicas)
     all_tables = with_unique_names(
         [
+            *verdict.tables(frame, replicas),
+            *claims.tables(frame, assessed),
             *tables.table_2(frame),
+            *proposed.tables(frame, replicas),
             *tables.peers(frame),
             *tables.selected_columns(frame),
             *tables.fs_sweep(frame),
+            *ablations.tables(ablated, frame),
             *statistics.tables(frame, replicas, rankings),
             *tables.long_table(frame),
         ]
@@ -83,19 +123,25 @@ def write_report(paths: Sequence[Path], output: Path) -> Report:
         for ranking in rankings
         if ranking.metric == "acsa" and ranking.result is not None
     }
-    pictures = with_unique_names(figures.pictures(frame, replicas, ranks))
+    pictures = with_unique_names(
+        figures.pictures(frame, replicas, ranks, ablated, verdict.main_settings(frame))
+    )
 
     with _temporary_folder(output) as temporary:
         new = Path(temporary) / "new"
-        (new / "tables").mkdir(parents=True)
-        (new / "figures").mkdir()
-        write_tables(new / "tables", all_tables, frame)
+        (new / TABLES).mkdir(parents=True)
+        (new / FIGURES).mkdir()
+        write_tables(new / TABLES, all_tables, frame)
         per_split.per_split(replicas).to_csv(new / per_split.FILE, index=False)
+        claims.csv_frame(assessed).to_csv(new / claims.FILE, index=False)
+        ablations.csv_frame(ablated).to_csv(new / ablations.FILE, index=False)
+        made_of = record.record(runs, paths, output, when)
+        (new / record.FILE).write_text(json.dumps(made_of, indent=2) + "\n")
         for i, picture in enumerate(pictures, 1):
             print(f"Picture {i} of {len(pictures)}: {picture.title}", flush=True)
-            figures.save(picture, new / "figures")
+            figures.save(picture, new / FIGURES)
         (new / DOCUMENT).write_text(document(all_tables, pictures))
-        page.write(new / PAGE, all_tables, pictures, frame, runs)
+        page.write(new / PAGE, all_tables, pictures, frame, runs, output, when)
         if output.exists():
             os.replace(output, Path(temporary) / "old")
         os.replace(new, output)
@@ -127,7 +173,42 @@ def _temporary_folder(output: Path) -> "tempfile.TemporaryDirectory[str]":
 
 
 def _is_report(folder: Path) -> bool:
-    return folder.is_dir() and ((folder / DOCUMENT).is_file() or not any(folder.iterdir()))
+    """Return whether a folder is empty, or holds a report and nothing else."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    return not names or (names <= set(CONTENT) and record.read(folder) is not None)
+
+
+def default_output(paths: Sequence[Path]) -> Path:
+    """Return the folder `report` in the first folder of runs.
+
+    Raises
+    ------
+    InputError
+        If it holds the report of other runs.
+    """
+    first = paths[0]
+    output = (first if first.is_dir() else first.parent) / "report"
+    made_of = record.read(output)
+    if made_of is not None and made_of.get("runs_from") != record.runs_from(paths, output):
+        raise InputError(f"{output}: holds the report of other runs; give a folder with --output.")
+    return output
+
+
+def write_summary(report: Path, folder: Path) -> None:
+    """Copy the small files of a report into a folder for a repository, in place of those of an older one."""
+    try:
+        for pattern in SUMMARY:
+            for old in folder.glob(pattern):
+                old.unlink()
+            for file in report.glob(pattern):
+                if not file.stem.endswith(f"-{figures.DARK.name}"):
+                    copy = folder / file.relative_to(report)
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(file, copy)
+    except OSError as error:
+        raise InputError(f"--summary {folder}: cannot be written ({error.strerror}).") from error
 
 
 def write_tables(folder: Path, all_tables: Sequence[Table], frame: pd.DataFrame) -> None:
@@ -167,7 +248,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="folder of the report; default: RUNS/report for a single folder, else multirun/report",
+        help="folder of the report; default: the folder report in the first of RUNS",
+    )
+    parser.add_argument(
+        "--summary",
+        type=Path,
+        metavar="FOLDER",
+        help="also copy the small files of the report (numbers as CSV, pictures) to this folder",
     )
     parser.add_argument(
         "--wandb",
@@ -175,9 +262,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="also log the report to this Weights & Biases project, PROJECT or ENTITY/PROJECT",
     )
     options = parser.parse_args(arguments)
-    single = options.runs[0] if len(options.runs) == 1 and options.runs[0].is_dir() else Path("multirun")
     try:
-        report = write_report(options.runs, options.output or single / "report")
+        report = write_report(options.runs, options.output or default_output(options.runs))
+        if options.summary:
+            write_summary(report.folder, options.summary)
     except InputError as error:
         sys.exit(f"Error: {error}")
     print(f"The report's page: {report.folder / PAGE}")

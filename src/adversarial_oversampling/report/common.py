@@ -10,8 +10,11 @@ from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.text import capitalized, slug
 
 SECTIONS = {
+    "verdict": "Verdict",
+    "claims": "The paper's claims",
     "results": "Results",
     "modes": "Methods side by side",
+    "ablations": "Ablations",
     "fs": "Oversampling rates",
     "statistics": "Statistics",
     "rows": "Real and generated rows",
@@ -67,6 +70,12 @@ class Table:
         Content of the CSV file: plain numbers, a row per run or comparison.
     groups : tuple of int
         Rows at which a new group begins.
+    lead : str
+        What the table says, in a few sentences.
+    setting : str
+        Its comparison setting.
+    folded : bool
+        Whether the page shows only its title until it is opened.
     """
 
     name: str
@@ -78,6 +87,9 @@ class Table:
     footnotes: tuple[tuple[str, str], ...]
     data: pd.DataFrame
     groups: tuple[int, ...] = ()
+    lead: str = ""
+    setting: str = ""
+    folded: bool = False
 
 
 @dataclass
@@ -182,6 +194,32 @@ def check_unique(frame: pd.DataFrame, keys: Sequence[str] = ()) -> None:
             f"{mode} on {dataset}: several runs of the {setting} have the hashes "
             f"{', '.join(same['config_hash'])}; leave all but one out, or give each its own dataset.name."
         )
+
+
+RunKey = tuple[str, str, frozenset[str]]
+"""Dataset, mode and variant of a run."""
+
+
+def default_run(dataset: str, mode: str) -> RunKey:
+    """Return the key of a run with default settings."""
+    return dataset, mode, frozenset()
+
+
+def replicas_by_run(replicas: pd.DataFrame) -> dict[RunKey, pd.DataFrame]:
+    """Return the replicas of every run of one comparison setting.
+
+    Raises
+    ------
+    InputError
+        If two runs have one key.
+    """
+    check_unique(replicas, ["variant"])
+    runs = (run for _, run in replicas.groupby(["dataset", "mode", "variant"], sort=False))
+    return {
+        (str(first.dataset), str(first.mode), frozenset(first.variant)): run
+        for run in runs
+        for first in rows_of(run.head(1))
+    }
 
 
 def fs_sweeps(frame: pd.DataFrame) -> pd.DataFrame:

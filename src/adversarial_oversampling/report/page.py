@@ -1,12 +1,13 @@
 """One self-contained HTML page of a report, with tables, pictures and every run. It makes no requests."""
 
 import base64
-import re
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,8 +16,11 @@ from PIL import Image
 
 from adversarial_oversampling.report.common import NA, SECTIONS, Cell, Table, rows_of
 from adversarial_oversampling.report.figures import DARK, DPI, LIGHT, Picture, Theme, files
+from adversarial_oversampling.report.record import versions
+from adversarial_oversampling.report.render import alignments
 from adversarial_oversampling.report.runs import PARTS, Run
 from adversarial_oversampling.results.display import OPTIMISTIC, seeds_text
+from adversarial_oversampling.results.files import RESULT
 from adversarial_oversampling.results.schema import METRICS
 from adversarial_oversampling.text import capitalized, count, percent
 
@@ -26,10 +30,8 @@ INTRODUCTIONS = {
     "folded.",
     "curves": "One picture per dataset, folded.",
 }
-FOLDED_TABLES = ("fs", "statistics")
 FOLDED_PICTURES = ("curves",)
-RUNS_SECTION = "runs"
-NUMBER = re.compile(r"[+-]?\d.*|[<=] .*|NA|-|undefined|")
+VERDICT_SECTION, RUNS_SECTION = "verdict", "runs"
 CSS_PIXELS = 96  # per inch
 
 TEXT_COLUMNS = ("method", "dataset", "fs", "variant", "protocol")
@@ -42,6 +44,7 @@ RUN_COLUMNS = (
     "settings compared",
     "parameters",
     "seconds",
+    "file",
 )
 
 
@@ -54,10 +57,13 @@ class Item:
     text : str
     key : float or str
         Value to sort by; an empty text is sorted last.
+    link : str
+        Address of a file; empty if there is none.
     """
 
     text: str
     key: float | str
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,13 +112,12 @@ class Inlined:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page."""
+    """A section of the page: its tables and pictures, in order."""
 
     name: str
     heading: str
     introduction: str
-    pictures: Sequence[Inlined]
-    tables: Sequence[Table]
+    blocks: Sequence[Table | Inlined]
 
 
 def lines(table: Table) -> list[Line]:
@@ -127,20 +132,42 @@ def lines(table: Table) -> list[Line]:
     return rows
 
 
-def numeric(table: Table) -> list[bool]:
-    """Return for each column whether it holds numbers, which are aligned to the right."""
-    return [
-        all(NUMBER.fullmatch(row[i].text) for row in table.rows) and any(row[i].text for row in table.rows)
-        for i in range(len(table.columns))
-    ]
+def labels(table: Table) -> int:
+    """Return the number of columns that say what a row is; they stay in view when the others scroll."""
+    for i, alignment in enumerate(alignments(table)):
+        if alignment == "right":
+            return max(i, 1)
+    return 1
 
 
-def entries(frame: pd.DataFrame) -> list[Entry]:
-    """Return every run as a line of the table of runs."""
-    return [_entry(run) for run in rows_of(frame)]
+def blocks(section: str, tables: Sequence[Table], pictures: Sequence[Inlined]) -> list[Table | Inlined]:
+    """Return the tables and pictures of a section: setting by setting in the verdict, else pictures first."""
+    of_tables = [table for table in tables if table.section == section]
+    of_pictures = [picture for picture in pictures if picture.picture.section == section]
+    if section != VERDICT_SECTION:
+        return [*of_pictures, *of_tables]
+    settings = dict.fromkeys([table.setting for table in of_tables])
+    ordered: list[Table | Inlined] = []
+    for setting in settings:
+        ordered += [table for table in of_tables if table.setting == setting]
+        ordered += [picture for picture in of_pictures if picture.picture.setting == setting]
+    return ordered
 
 
-def _entry(run: Any) -> Entry:
+def entries(frame: pd.DataFrame, folder: Path) -> list[Entry]:
+    """Return every run as a line of the table of runs.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The run frame.
+    folder : Path
+        Folder of the page, from which links to files start.
+    """
+    return [_entry(run, folder) for run in rows_of(frame)]
+
+
+def _entry(run: Any, folder: Path) -> Entry:
     variant = "; ".join(run.variant)
     folds = f", {count(run.folds, 'fold')}" if run.folds else ""
     items = [
@@ -161,6 +188,7 @@ def _entry(run: Any) -> Entry:
         _number_item(run.settings_compared),
         _number_item(run.parameters) if run.parameters else Item("", ""),
         Item(f"{run.seconds:.1f}", run.seconds),
+        Item(RESULT, run.config_hash, _link(Path(run.folder) / RESULT, folder)),
     ]
     facts = [
         ("variant", variant or "none"),
@@ -180,6 +208,11 @@ def _entry(run: Any) -> Entry:
         bool(run.optimistic),
         tuple((name, text) for name, text in facts if text),
     )
+
+
+def _link(file: Path, folder: Path) -> str:
+    """Return the address of a file, relative to a folder so that both can be moved together."""
+    return quote(os.path.relpath(file, folder).replace(os.sep, "/"))
 
 
 def _number_item(value: float) -> Item:
@@ -214,20 +247,12 @@ def flag(text: str) -> Markup:
     return escape(text).replace(f"({OPTIMISTIC})", badge).replace(f"{OPTIMISTIC}:", badge + ":")
 
 
-def versions(runs: Sequence[Run]) -> dict[str, str]:
-    """Return the versions of packages that the runs used; several where they differ."""
-    used: dict[str, dict[str, None]] = {}
-    for run in runs:
-        for name, version in run.result.versions.items():
-            used.setdefault(name, {})[version] = None
-    return {name: ", ".join(all_versions) for name, all_versions in used.items()}
-
-
 def render(
     tables: Sequence[Table],
     pictures: Sequence[Inlined],
     frame: pd.DataFrame,
     runs: Sequence[Run],
+    folder: Path,
     when: datetime,
 ) -> str:
     """Return the page as text.
@@ -240,6 +265,8 @@ def render(
     frame : DataFrame
         The run frame.
     runs : sequence of Run
+    folder : Path
+        Folder of the report, in which the page lies beside the folders of tables and figures.
     when : datetime
         Time of the report.
     """
@@ -251,21 +278,16 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters |= {"flag": flag, "capitalized": capitalized}
-    all_entries = entries(frame)
+    environment.tests["table"] = lambda block: isinstance(block, Table)
+    all_entries = entries(frame, folder)
     sections = [
-        Section(
-            name,
-            heading,
-            INTRODUCTIONS.get(name, ""),
-            [picture for picture in pictures if picture.picture.section == name],
-            [table for table in tables if table.section == name],
-        )
+        Section(name, heading, INTRODUCTIONS.get(name, ""), blocks(name, tables, pictures))
         for name, heading in SECTIONS.items()
         if name != RUNS_SECTION
     ]
     choices = {
         part: list(dict.fromkeys(getattr(entry, part) for entry in all_entries))
-        for part in ("dataset", "method", "protocol")
+        for part in ("dataset", "method")
     }
     return environment.get_template("page.html.jinja").render(
         when=when,
@@ -276,12 +298,14 @@ def render(
         datasets=list(dict.fromkeys(frame["dataset_title"])),
         versions=versions(runs),
         devices=list(dict.fromkeys(run.result.device for run in runs)),
-        sections=[section for section in sections if section.pictures or section.tables],
+        sections=[section for section in sections if section.blocks],
+        protocols=dict(zip(frame["setting"], frame["protocol"], strict=True)),
         runs_heading=SECTIONS[RUNS_SECTION],
-        folded_tables=FOLDED_TABLES,
         folded_pictures=FOLDED_PICTURES,
         lines=lines,
-        numeric=numeric,
+        alignments=alignments,
+        labels=labels,
+        light_files=lambda picture: files(picture, LIGHT),
         entries=all_entries,
         choices=choices,
         columns=RUN_COLUMNS,
@@ -296,6 +320,8 @@ def write(
     pictures: Sequence[Picture],
     frame: pd.DataFrame,
     runs: Sequence[Run],
+    folder: Path,
+    when: datetime,
 ) -> None:
     """Write the page; the pictures' files lie in the folder `figures` beside it.
 
@@ -308,6 +334,10 @@ def write(
     frame : DataFrame
         The run frame.
     runs : sequence of Run
+    folder : Path
+        Folder to which the page, its tables and figures will be moved.
+    when : datetime
+        Time of the report.
     """
     with_files = [inlined(picture, path.parent / "figures") for picture in pictures]
-    path.write_text(render(tables, with_files, frame, runs, datetime.now(UTC)))
+    path.write_text(render(tables, with_files, frame, runs, folder, when))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -17,6 +17,29 @@ NOT_IN_FILES = ("order", "dataset_order", "color", "linestyle")
 """Columns of the data frames that only tables and pictures need."""
 NAMES_IN_FILES = {"reasons_without_value": "lost"}
 """Columns that have another name in files, which programs may read."""
+
+LONGEST_LINE = 60
+"""Letters of a cell that is not broken into lines."""
+Alignment = Literal["left", "right", "wrapped"]
+LATEX_COLUMNS: dict[Alignment, str] = {
+    "left": "l",
+    "right": "r",
+    "wrapped": r">{\raggedright\arraybackslash}p{6cm}",
+}
+NUMBER = re.compile(r"[+-]?\d[^a-zA-Z]*(of \d+|d -?[\d.]+)?|[<=] .*|NA|-|undefined|")
+"""A cell of a column of numbers."""
+
+LATEX_HEAD = (
+    r"% pdflatex compiles this file as it is. To include it in another document with \input, load docmute",
+    "% and the packages below there.",
+    r"\documentclass{article}",
+    r"\usepackage[T1]{fontenc}",
+    r"\usepackage{array}",
+    r"\usepackage{booktabs}",
+    r"\usepackage{graphicx}",
+    r"\usepackage{pdflscape}",
+    r"\begin{document}",
+)
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -57,7 +80,8 @@ def csv(table: Table) -> str:
 
 def markdown(table: Table) -> str:
     """Return a table as Markdown: title, caption, table, footnotes."""
-    parts = [f"### {_markdown_text(table.title)}", _markdown_text(table.caption)]
+    texts = [_markdown_text(text) for text in (table.lead, table.caption) if text]
+    parts = [f"### {_markdown_text(table.title)}", *texts]
     if table.rows:
         lines = [[_markdown_text(name) for name in table.columns], ["---"] * len(table.columns)]
         lines += [[_markdown_cell(cell) for cell in row] for row in table.rows]
@@ -94,40 +118,58 @@ def _latex_cell(cell: Cell) -> str:
     return (f"\\textbf{{{text}}}" if cell.bold else text) + marks
 
 
-def latex(table: Table) -> str:
-    """Return a table as LaTeX: scaled down if it is wider than the page, in landscape if it has many columns.
+def alignments(table: Table) -> list[Alignment]:
+    """Return the alignment of each column: numbers right, other texts left, long ones wrapped."""
+    return [_alignment([row[i].text for row in table.rows]) for i in range(len(table.columns))]
 
-    It needs the packages booktabs, graphicx and pdflscape, and fontenc with the option T1.
+
+def _alignment(texts: Sequence[str]) -> Alignment:
+    if any(texts) and all(NUMBER.fullmatch(text) for text in texts):
+        return "right"
+    return "wrapped" if any(len(text) > LONGEST_LINE for text in texts) else "left"
+
+
+def latex(table: Table) -> str:
+    """Return a table as a LaTeX document that compiles as it is.
+
+    The table is scaled down if it is wider than the page, and in landscape if it has many columns. The
+    caption is the title; how the numbers were measured is below the table.
     """
+    return "\n".join([*LATEX_HEAD, *_latex_tables(table), r"\end{document}"]) + "\n"
+
+
+def _latex_tables(table: Table) -> list[str]:
+    """Return the lines of a document: a table for each page, or a paragraph if there are no rows."""
     if not table.rows:
-        return f"% {table.name}\n{latex_text(f'{table.title}. {table.caption}')}\n"
+        return [latex_text(f"{table.title}. {table.lead} {table.caption}")]
     head = " & ".join(map(latex_text, table.columns)) + r" \\"
-    notes = "\\\\\n".join(
-        (f"\\textsuperscript{{{letter}}} " if letter else "") + latex_text(text)
-        for letter, text in table.footnotes
+    alignment = "".join(LATEX_COLUMNS[alignment] for alignment in alignments(table))
+    notes = [("", f"{table.lead} {table.caption}".strip()), *table.footnotes]
+    below = "\n\n".join(
+        (f"\\textsuperscript{{{letter}}} " if letter else "") + latex_text(text) for letter, text in notes
     )
     landscape = len(table.columns) > MOST_COLUMNS
-    lines = [f"% {table.name}"]
+    lines: list[str] = []
     for start in range(0, len(table.rows), ROWS_PER_PAGE):
         body = []
         for i, row in enumerate(table.rows[start : start + ROWS_PER_PAGE], start):
             if i > start and i in table.groups:
                 body.append(r"\midrule")
             body.append(" & ".join(map(_latex_cell, row)) + r" \\")
-        caption = latex_text(f"{table.title}, continued." if start else f"{table.title}. {table.caption}")
+        caption = latex_text(f"{table.title}, continued" if start else table.title)
         label = "" if start else f"\\label{{tab:{table.name}}}"
         lines += [
             r"\begin{landscape}" if landscape else "",
             r"\begin{table}[p]",
             rf"\centering\caption{{{caption}}}{label}",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            rf"\begin{{tabular}}{{{'l' * len(table.columns)}}}",
+            rf"\begin{{tabular}}{{{alignment}}}",
             rf"\toprule {head} \midrule",
             *body,
             r"\bottomrule",
             r"\end{tabular}}",
-            rf"\par\smallskip\raggedright\footnotesize {notes}",
+            rf"\par\smallskip\raggedright\footnotesize{{}}{below}",
             r"\end{table}",
             r"\end{landscape}" if landscape else "",
         ]
-    return "\n".join(filter(None, lines)) + "\n"
+    return list(filter(None, lines))

@@ -20,7 +20,7 @@ from adversarial_oversampling.results.schema import METRICS, ReplicaResult, Resu
 
 PARTS = ("train", "validation", "test")
 UNDEFINED_METRIC = "undefined, as a class has no test rows"
-PROTOCOLS = ("paper", "holdout", "cv")
+PROTOCOLS = ("holdout", "cv", "paper")
 """Order of the protocols in a report; others follow."""
 NOT_RUNS = ("previous", ".new")
 """Folders in which a run keeps a replaced result and one that is being written."""

@@ -45,6 +45,12 @@ FIXED_SPLIT = (
     "The split is the archive's own, so no correction applies: the interval covers the initial weights (and "
     "the choice of validation rows), not the choice of test rows."
 )
+DIFFERENCE_COLUMNS = ("difference", "low", "high", "effect", "n", "test_to_train", "fixed_split")
+INTERVALS = (
+    "Bold: the interval leaves out 0. The intervals use the variance after Nadeau and Bengio, (1/n + test "
+    "rows/other rows) times that of the differences, since the splits of one table share rows. They assume "
+    "normal differences and are not corrected for their number."
+)
 
 
 @dataclass(frozen=True)
@@ -241,6 +247,7 @@ def ranking_table(ranking: Ranking) -> Table:
             rows=(),
             footnotes=notes.all(),
             data=data,
+            setting=ranking.setting,
         )
     notes.remarks += ranking.remarks
     ranks = ranking.values.rank(axis=1, ascending=False)
@@ -275,6 +282,8 @@ def ranking_table(ranking: Ranking) -> Table:
         rows=tuple(rows),
         footnotes=notes.all(),
         data=data,
+        setting=ranking.setting,
+        folded=True,
     )
 
 
@@ -301,6 +310,8 @@ def pairwise_table(ranking: Ranking) -> Table:
         rows=tuple(_pair(row, ranking.references) for row in rows_of(shown)),
         footnotes=tuple(("", remark) for remark in ranking.remarks),
         data=pairs.assign(setting=ranking.setting, metric=ranking.metric),
+        setting=ranking.setting,
+        folded=True,
     )
 
 
@@ -323,6 +334,75 @@ def _pair(row: Any, references: Sequence[str]) -> Row:
 # ---------------------------------------------------------------------------- over replicas
 
 
+@dataclass(frozen=True)
+class Difference:
+    """Mean difference of a metric between two runs, over replicas of the same seed and fold.
+
+    Attributes
+    ----------
+    mean : float
+        A fraction.
+    low, high : float
+        The 95 % interval; NaN with fewer than two pairs.
+    effect : float
+        Cohen's d of the paired differences; NaN if it is not defined.
+    n : int
+        Number of pairs.
+    reference_mean : float
+        Mean of the metric in the second run, over the same pairs.
+    test_to_train : float
+        Ratio of rows in the variance of the interval; 0 for a fixed split.
+    fixed_split : bool
+    """
+
+    mean: float
+    low: float
+    high: float
+    effect: float
+    n: int
+    reference_mean: float
+    test_to_train: float
+    fixed_split: bool
+
+    @property
+    def leaves_out_zero(self) -> bool:
+        """Whether the whole interval is above or below 0."""
+        return self.low > 0 or self.high < 0
+
+
+def difference(replicas: pd.DataFrame, reference: pd.DataFrame, metric: str = "acsa") -> Difference | None:
+    """Return the paired difference between two runs on one dataset; None if no pair has both values.
+
+    Parameters
+    ----------
+    replicas, reference : DataFrame
+        The rows of the replica frame of each run.
+    metric : str
+    """
+    ours, theirs = (
+        rows.set_index([rows["seed"], rows["fold"].fillna(-1)])[metric].dropna()
+        for rows in (replicas, reference)
+    )
+    differences = (ours - theirs).dropna()
+    if differences.empty:
+        return None
+    first = rows_of(replicas)[0]
+    other_rows = sum(first.rows_train) + sum(first.rows_validation)
+    ratio = 0.0 if first.fixed_split else sum(first.rows_test) / other_rows
+    values = differences.to_numpy()
+    low, high = corrected_interval(values, ratio)
+    return Difference(
+        mean=float(values.mean()),
+        low=low,
+        high=high,
+        effect=effect_size(values),
+        n=len(values),
+        reference_mean=float(theirs.loc[differences.index].mean()),
+        test_to_train=ratio,
+        fixed_split=bool(first.fixed_split),
+    )
+
+
 def paired(replicas: pd.DataFrame, metric: str, reference: str) -> pd.DataFrame:
     """Return differences of every mode from one of them, over the replicas of each setting and dataset.
 
@@ -343,37 +423,30 @@ def paired(replicas: pd.DataFrame, metric: str, reference: str) -> pd.DataFrame:
     """
     rows = []
     for (setting, dataset), group in default_runs(replicas).groupby(["setting", "dataset"], sort=False):
-        first = rows_of(group)[0]
-        other_rows = sum(first.rows_train) + sum(first.rows_validation)
-        ratio = 0.0 if first.fixed_split else sum(first.rows_test) / other_rows
-        wide = group.assign(fold=group["fold"].fillna(-1)).pivot(
-            index=["seed", "fold"], columns="mode", values=metric
-        )
-        if reference not in wide:
+        of_mode = {str(mode): run for mode, run in group.groupby("mode", sort=False)}
+        if reference not in of_mode:
             continue
         for mode, title in mode_titles(group).items():
-            differences = (wide[mode] - wide[reference]).dropna().to_numpy()
-            if mode == reference or not len(differences):
+            found = None if mode == reference else difference(of_mode[mode], of_mode[reference], metric)
+            if found is None:
                 continue
-            low, high = corrected_interval(differences, ratio)
-            rows.append(
-                {
-                    "setting": setting,
-                    "dataset": dataset,
-                    "metric": metric,
-                    "mode": mode,
-                    "title": title,
-                    "reference": reference,
-                    "difference": differences.mean(),
-                    "low": low,
-                    "high": high,
-                    "effect": effect_size(differences),
-                    "n": len(differences),
-                    "test_to_train": ratio,
-                    "fixed_split": first.fixed_split,
-                }
-            )
+            keys = {"setting": setting, "dataset": dataset, "metric": metric}
+            rows.append({**keys, "mode": mode, "title": title, "reference": reference, **plain(found)})
     return pd.DataFrame(rows)
+
+
+def plain(found: Difference) -> dict[str, Any]:
+    """Return a difference as columns of a CSV file, as fractions."""
+    values = (
+        found.mean,
+        found.low,
+        found.high,
+        found.effect,
+        found.n,
+        found.test_to_train,
+        found.fixed_split,
+    )
+    return dict(zip(DIFFERENCE_COLUMNS, values, strict=True))
 
 
 def corrected_interval(differences: np.ndarray, test_to_train: float) -> tuple[float, float]:
@@ -439,10 +512,7 @@ def _paired_table(
     title = titles[reference]
     caption = (
         f"{capitalized(setting)}. {label} minus that of {title}, over replicas of the same seed and "
-        f"split (n = {' or '.join(map(str, pairs))}), in points: mean [95 % interval]; d. Bold: the interval "
-        "leaves out 0. The intervals use the variance after Nadeau and Bengio, (1/n + test rows/other rows) "
-        "times that of the differences, since the splits of one table share rows. They assume normal "
-        "differences and are not corrected for their number."
+        f"split (n = {' or '.join(map(str, pairs))}), in points: mean [95 % interval]; d. {INTERVALS}"
     )
     return Table(
         name=file_name(f"differences {reference} {metric} {setting}"),
@@ -453,19 +523,31 @@ def _paired_table(
         rows=tuple(rows),
         footnotes=notes.all(),
         data=differences,
+        setting=setting,
+        folded=True,
     )
 
 
 def _difference(row: Any, absent: str) -> Cell:
     if row is None:
         return Cell(absent)
-    text = f"{100 * row.difference:+.2f}"
-    if row.n < 2:
-        return Cell(text)
-    text += f" [{100 * row.low:.2f}, {100 * row.high:.2f}]"
+    text = interval_text(row.difference, row.low, row.high)
     if pd.isna(row.effect):
         return Cell(text)
     return Cell(f"{text}; d {row.effect:.2f}", bold=row.low > 0 or row.high < 0)
+
+
+def interval_text(mean: float, low: float, high: float) -> str:
+    """Return a difference and its interval in points; without the interval if there is none."""
+    text = f"{100 * mean:+.2f}"
+    return text if pd.isna(low) else f"{text} [{100 * low:.2f}, {100 * high:.2f}]"
+
+
+def difference_cell(found: Difference | None, marks: tuple[str, ...] = ()) -> Cell:
+    """Return a paired difference as a cell, bold if its interval leaves out 0; NA if there is no pair."""
+    if found is None:
+        return Cell(NA, marks=marks)
+    return Cell(interval_text(found.mean, found.low, found.high), bold=found.leaves_out_zero, marks=marks)
 
 
 # ---------------------------------------------------------------------------- all of them

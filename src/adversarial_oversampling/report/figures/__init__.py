@@ -1,6 +1,6 @@
 """The pictures of a report, each drawn twice: for a light and for a dark page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -8,6 +8,7 @@ import pandas as pd
 from adversarial_oversampling.report.common import default_runs
 from adversarial_oversampling.report.figures.curves import curve_pictures
 from adversarial_oversampling.report.figures.fs import fs_pictures
+from adversarial_oversampling.report.figures.intervals import ablation_pictures, verdict_pictures
 from adversarial_oversampling.report.figures.modes import mode_pictures
 from adversarial_oversampling.report.figures.picture import DPI, Picture, files, save
 from adversarial_oversampling.report.figures.ranks import rank_pictures
@@ -28,7 +29,13 @@ __all__ = [
 ]
 
 
-def pictures(frame: pd.DataFrame, replicas: pd.DataFrame, ranks: Mapping[str, Any]) -> list[Picture]:
+def pictures(
+    frame: pd.DataFrame,
+    replicas: pd.DataFrame,
+    ranks: Mapping[str, Any],
+    ablated: pd.DataFrame,
+    main_settings: Sequence[str],
+) -> list[Picture]:
     """Return every picture of a report.
 
     Parameters
@@ -39,10 +46,16 @@ def pictures(frame: pd.DataFrame, replicas: pd.DataFrame, ranks: Mapping[str, An
         The replica frame.
     ranks : mapping
         From a comparison setting to autorank's result.
+    ablated : DataFrame
+        Paired differences of runs with changed settings.
+    main_settings : sequence of str
+        Comparison settings of which the verdict is given.
     """
     runs = default_runs(frame)
     return [
+        *verdict_pictures(frame, replicas, main_settings),
         *mode_pictures(runs, replicas),
+        *ablation_pictures(ablated),
         *rank_pictures(ranks),
         *fs_pictures(frame),
         *row_pictures(runs),

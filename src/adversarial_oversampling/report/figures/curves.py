@@ -188,6 +188,7 @@ def curve_pictures(runs: pd.DataFrame, styles: Mapping[str, tuple[str, str]]) ->
                 "different games have different scales. The axes leave out the most extreme 1 % of what is "
                 "drawn. Bands are the standard deviation over replicas.",
                 partial(_draw, modes),
+                setting,
             )
         )
     return pictures

@@ -101,6 +101,7 @@ def fs_pictures(frame: pd.DataFrame) -> list[Picture]:
                 f"rows as they are ({ratio:.3f}): nothing is oversampled. A rate below it changes nothing. "
                 "Bands are the standard deviation over replicas.",
                 partial(_draw, sweep),
+                setting,
             )
         )
     return pictures

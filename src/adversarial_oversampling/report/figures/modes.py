@@ -100,6 +100,7 @@ def mode_pictures(runs: pd.DataFrame, replicas: pd.DataFrame) -> list[Picture]:
             "mean. The axes differ between datasets and do not begin at 0. NA: the method has no result on "
             "this dataset.",
             partial(_draw, group, replicas),
+            setting,
         )
         for setting, group in by_setting(runs)
     ]

@@ -35,6 +35,8 @@ class Picture:
         What it shows.
     draw : callable
         Draws it in a theme.
+    setting : str
+        Its comparison setting.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Picture:
     title: str
     caption: str
     draw: Callable[[Theme], Figure]
+    setting: str = ""
 
 
 def files(picture: Picture, theme: Theme) -> tuple[str, str]:

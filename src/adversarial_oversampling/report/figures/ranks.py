@@ -56,6 +56,7 @@ def rank_pictures(ranks: Mapping[str, Any]) -> list[Picture]:
                 f"bar are closer than the critical difference CD = {result.cd:.2f} of Nemenyi's test and "
                 "cannot be told apart.",
                 partial(_draw, result),
+                setting,
             )
         )
     return pictures

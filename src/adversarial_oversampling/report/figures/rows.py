@@ -246,6 +246,7 @@ def row_pictures(runs: pd.DataFrame) -> list[Picture]:
                 f"{capitalized(setting)}, first replica. "
                 f"{AS_THE_FIRST if pictures else _guide(set(runs['mode']))}",
                 partial(_draw_components, list(rows.values()), classes),
+                setting,
             )
         )
         with_generator = [rows[run.mode] for run in shown if run.has_generator]
@@ -258,6 +259,7 @@ def row_pictures(runs: pd.DataFrame) -> list[Picture]:
                     f"The same rows of the {setting}, by pairs of columns as Q sees them, after "
                     "preprocessing. Only methods with a generator.",
                     partial(_draw_pairs, with_generator, classes),
+                    setting,
                 )
             )
     return pictures
