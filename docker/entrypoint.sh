@@ -42,22 +42,22 @@ case ${1:-} in
   report)
     shift
     [ $# != 0 ] || set -- /multirun --output /multirun/report
-    output='' runs='' number=0 previous=''
+    output='' summary='' runs='' previous=''
     for argument; do
       case $previous:$argument in
         *:-h | *:--help) exec python -m adversarial_oversampling.report "$@" ;;
         --output:*) output=$argument ;;
         *:--output=*) output=${argument#*=} ;;
+        --summary:*) summary=$argument ;;
+        *:--summary=*) summary=${argument#*=} ;;
         --wandb:* | *:-*) ;;
-        *) runs=$argument number=$((number + 1)) ;;
+        *) runs=${runs:-$argument} ;;
       esac
       previous=$argument
     done
-    # The command's default: RUNS/report for a single folder, else multirun/report.
-    if [ "$number" != 1 ] || [ ! -d "$runs" ]; then
-      runs=multirun
-    fi
+    [ -d "$runs" ] || runs=$(dirname "$runs") # the command's default: the folder report in the first of RUNS
     require_mounted "${output:-$runs/report}"
+    [ -z "$summary" ] || require_mounted "$summary"
     exec python -m adversarial_oversampling.report "$@"
     ;;
   dashboard)

@@ -1,6 +1,7 @@
 """Pictures: that they show the measured numbers, that no text is cut off, and that files are reproducible."""
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from matplotlib.figure import Figure
 from adversarial_oversampling.curve_names import CURVES, monitor
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.report import figures
+from adversarial_oversampling.report.ablations import ablations
 from adversarial_oversampling.report.common import default_runs
-from adversarial_oversampling.report.figures import DARK, LIGHT, THEMES, Theme
+from adversarial_oversampling.report.figures import DARK, LIGHT, THEMES, Picture, Theme
 from adversarial_oversampling.report.figures.curves import (
     LOGARITHMIC,
     PANELS_WITH_GENERATOR,
@@ -26,13 +28,19 @@ from adversarial_oversampling.report.figures.fs import fs_pictures
 from adversarial_oversampling.report.figures.modes import COMPARED, OTHERS, PROPOSED, group_of, mode_pictures
 from adversarial_oversampling.report.figures.ranks import rank_pictures
 from adversarial_oversampling.report.figures.rows import SampledRows, class_styles, describe, row_pictures
-from adversarial_oversampling.report.runs import load, replica_frame, run_frame
+from adversarial_oversampling.report.runs import Run, load, replica_frame, run_frame
+from adversarial_oversampling.report.verdict import main_settings
 from adversarial_oversampling.results.files import SAMPLES
 from tests.report.conftest import MODES, MY_DO, WITH_GENERATOR, WITHOUT_EPOCHS, WriteRun, selected_columns
 
 
 def frame_of(folder: Path) -> pd.DataFrame:
     return run_frame(load([folder]))
+
+
+def all_pictures(runs: Sequence[Run]) -> list[Picture]:
+    frame, replicas = run_frame(runs), replica_frame(runs)
+    return figures.pictures(frame, replicas, {}, ablations(replicas), main_settings(frame))
 
 
 def texts(figure: Figure) -> list[str]:
@@ -251,10 +259,10 @@ def test_the_picture_of_rows_shows_the_first_setting_and_begins_with_generators(
     write_run: WriteRun, tmp_path: Path
 ) -> None:
     for mode in ("smote", "gamo", "my_do", "do", "ao", "lightgbm"):
-        write_run(mode=mode, protocol="paper", description=MY_DO if mode == "my_do" else None)
-    write_run(mode="both_fool", protocol="holdout")
+        write_run(mode=mode, description=MY_DO if mode == "my_do" else None)
+    write_run(mode="both_fool", protocol="paper")
     whole, pairs = row_pictures(default_runs(frame_of(tmp_path)))
-    assert "paper protocol (OPTIMISTIC)" in whole.title
+    assert "holdout protocol" in whole.title
     titles = ("AO", "DO", "My DO", "GAMO", "SMOTE+Q", "both fool")
     shown = [text for text in texts(whole.draw(LIGHT)) if text in titles]
     assert shown == ["GAMO", "AO", "DO", "My DO", "SMOTE+Q"]
@@ -345,7 +353,7 @@ def test_files_of_pictures_are_reproducible_and_differ_by_theme(write_run: Write
     write_run(mode="do", fs="half", acsa=[0.6, 0.7, 0.8])
     write_run(mode="do", fs="balanced", acsa=[0.7, 0.7, 0.7])
     runs = load([tmp_path])
-    pictures = figures.pictures(run_frame(runs), replica_frame(runs), {})
+    pictures = all_pictures(runs)
     (picture,) = [picture for picture in pictures if picture.section == "fs"]
     contents = []
     for name in ("first", "second"):
@@ -360,7 +368,7 @@ def test_files_of_pictures_are_reproducible_and_differ_by_theme(write_run: Write
 
 def test_names_of_pictures_are_unique(suite: Path) -> None:
     runs = load([suite])
-    pictures = figures.pictures(run_frame(runs), replica_frame(runs), {})
+    pictures = all_pictures(runs)
     names = [picture.name for picture in pictures]
     assert len(names) == len(set(names))
     assert {picture.section for picture in pictures} == {"modes", "fs", "rows", "curves"}

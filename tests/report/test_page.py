@@ -73,7 +73,7 @@ def render(tmp_path: Path) -> Render:
         frame = run_frame(runs)
         figures.save(PICTURE, tmp_path)
         shown = [*tables.table_2(frame), *tables.peers(frame), *tables.long_table(frame)]
-        return page.render(shown, [page.inlined(PICTURE, tmp_path)], frame, runs, WHEN)
+        return page.render(shown, [page.inlined(PICTURE, tmp_path)], frame, runs, tmp_path / "report", WHEN)
 
     return render_page
 
@@ -82,7 +82,17 @@ def test_the_page_is_well_formed_and_requests_nothing(suite: Path, render: Rende
     assert suite.is_dir()
     text = render()
     reader = read(text)
-    assert all(address.startswith(("#", "data:")) for address in reader.addresses)
+    links = [address for address in reader.addresses if not address.startswith(("#", "data:"))]
+    folders = {address.split("/")[0] for address in links}
+    assert folders == {
+        "tables",
+        "figures",
+        "..",
+        "results_per_split.csv",
+        "report.md",
+        "report.json",
+        "claims.csv",
+    }
     assert len(set(reader.ids)) == len(reader.ids)
     assert {address[1:] for address in reader.addresses if address.startswith("#")} <= set(reader.ids)
     assert "http:" not in text
@@ -101,12 +111,6 @@ def test_the_header_has_time_runs_and_settings(write_run: WriteRun, render: Rend
     badge = '<strong class="badge">OPTIMISTIC</strong>'
     assert f"<li>Paper protocol {badge}, 4 epochs, seeds 0-2: 1 run</li>" in text
     assert "<li>Holdout protocol, 4 epochs, seeds 0-2: 1 run</li>" in text
-
-
-def test_versions_that_differ_are_all_listed(write_run: WriteRun, tmp_path: Path) -> None:
-    write_run(mode="q", versions={"torch": "2.8", "numpy": "2.0"})
-    write_run(mode="do", versions={"torch": "2.9", "numpy": "2.0"})
-    assert page.versions(load([tmp_path])) == {"torch": "2.8, 2.9", "numpy": "2.0"}
 
 
 def test_all_texts_of_a_result_are_escaped(write_run: WriteRun, render: Render) -> None:
@@ -152,7 +156,7 @@ def test_the_table_of_runs_has_na_undefined_and_variants(write_run: WriteRun, re
 def test_runs_are_sorted_by_numbers_and_not_by_texts(write_run: WriteRun, tmp_path: Path) -> None:
     write_run(mode="do", fs="half", acsa=[0.5, 0.6, 0.7])
     write_run(mode="do", fs="natural")
-    entries = page.entries(run_frame(load([tmp_path])))
+    entries = page.entries(run_frame(load([tmp_path])), tmp_path)
     keys = {
         entry.items[page.RUN_COLUMNS.index("fs")].text: {
             name: item.key for name, item in zip(page.RUN_COLUMNS, entry.items, strict=True)
@@ -194,11 +198,10 @@ def test_the_first_cell_spans_the_following_rows_without_a_first_cell() -> None:
     assert [line.cells[0].text for line in lines] == ["1", "2", "3", "4"]
 
 
-def test_columns_of_numbers_are_recognized() -> None:
-    is_numeric = page.numeric(
-        table_of(("secom", "1.00 ± 0.20", "+1.0", "-", ""), ("pima", "NA", "-2 [3, 4]", "1", ""))
-    )
-    assert is_numeric == [False, True, True, True, False]
+def test_the_columns_before_the_first_number_are_labels() -> None:
+    assert page.labels(table_of(("secom", "ACSA", "ours", "1.00"), ("", "GM", "paper", "2.00"))) == 3
+    assert page.labels(table_of(("1.00", "2.00"))) == 1
+    assert page.labels(table_of(("a claim", "holds"))) == 1
 
 
 def test_the_smaller_of_png_and_svg_is_inlined_for_both_themes(tmp_path: Path) -> None:
@@ -219,7 +222,7 @@ def test_write_reads_pictures_from_the_folder_figures_beside_the_page(
     runs = load([tmp_path / "runs"])
     (tmp_path / "figures").mkdir()
     figures.save(PICTURE, tmp_path / "figures")
-    page.write(tmp_path / "index.html", [], [PICTURE], run_frame(runs), runs)
+    page.write(tmp_path / "index.html", [], [PICTURE], run_frame(runs), runs, tmp_path, WHEN)
     text = (tmp_path / "index.html").read_text()
     assert text.count("<picture>") == 1
     assert "prefers-color-scheme: dark" in text

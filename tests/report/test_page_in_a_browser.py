@@ -53,7 +53,7 @@ def file(write_run: WriteRun, tmp_path: Path) -> Path:
     figures.save(PICTURE, tmp_path)
     shown = [*tables.table_2(frame), *tables.peers(frame)]
     path = tmp_path / "index.html"
-    path.write_text(page.render(shown, [page.inlined(PICTURE, tmp_path)], frame, runs, WHEN))
+    path.write_text(page.render(shown, [page.inlined(PICTURE, tmp_path)], frame, runs, tmp_path, WHEN))
     return path
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from adversarial_oversampling.report import render, tables
+from adversarial_oversampling.report import ablations, claims, proposed, render, tables, verdict
 from adversarial_oversampling.report.common import Cell, Table
-from adversarial_oversampling.report.runs import load, run_frame
+from adversarial_oversampling.report.runs import load, replica_frame, run_frame
 
 
 def table_of(rows: Sequence[Sequence[Cell]], columns: Sequence[str] = ("a", "b"), **changes: object) -> Table:
@@ -84,13 +84,47 @@ def test_wide_latex_tables_are_in_landscape_and_long_ones_continue_on_the_next_p
 
     assert text.count(r"\begin{landscape}") == text.count(r"\end{landscape}") == 2
     assert text.count(r"\begin{table}") == 2
-    assert "Title, continued." in text
+    assert "Title, continued}" in text
     assert text.count(r"\label") == 1
 
 
+def test_a_latex_file_is_a_document_with_a_short_caption_and_numbers_to_the_right() -> None:
+    rows = [[Cell("DO"), Cell("1.00 ± 0.10"), Cell("long " * 20)]]
+
+    text = render.latex(table_of(rows, "abc", lead="DO is best.", footnotes=(("a", "why"),)))
+
+    lines = [line for line in text.splitlines() if not line.startswith("%")]
+    assert lines[0] == r"\documentclass{article}"
+    packages = [line for line in lines if line.startswith(r"\usepackage")]
+    assert packages == lines[1 : 1 + len(packages)]
+    assert lines[1 + len(packages)] == r"\begin{document}"
+    assert lines[-1] == r"\end{document}"
+    assert r"\caption{Title}" in text
+    assert r"\begin{tabular}{lr>{\raggedright\arraybackslash}p{6cm}}" in text
+    below = text[text.index(r"\end{tabular}") :]
+    assert r"\footnotesize{}DO is best. Caption." in below
+    assert r"\textsuperscript{a} why" in below
+
+
+def test_numbers_are_aligned_to_the_right_and_long_texts_are_wrapped() -> None:
+    rows = [
+        [*map(Cell, ("secom", "1.00 ± 0.20", "+1.0", "-", "", "1. a claim", "12 of 15"))],
+        [*map(Cell, ("pima", "NA", "-2 [3, 4]; d -0.50", "1", "", "2. " + "b" * 60, "3"))],
+    ]
+
+    assert render.alignments(table_of(rows, "abcdefg")) == [
+        *("left", "right", "right", "right", "left", "wrapped", "right")
+    ]
+
+
 def test_latex_of_all_tables_has_balanced_braces_and_environments(suite: Path) -> None:
-    frame = run_frame(load([suite]))
+    runs = load([suite])
+    frame, replicas = run_frame(runs), replica_frame(runs)
     all_tables = [
+        *verdict.tables(frame, replicas),
+        *claims.tables(frame, claims.assessed_settings(replicas)),
+        *proposed.tables(frame, replicas),
+        *ablations.tables(ablations.ablations(replicas), frame),
         *tables.table_2(frame),
         *tables.peers(frame),
         *tables.selected_columns(frame),
@@ -98,7 +132,7 @@ def test_latex_of_all_tables_has_balanced_braces_and_environments(suite: Path) -
         *tables.long_table(frame),
     ]
 
-    assert len(all_tables) == 2 + 2 + 1 + 1 + 2
+    assert len(all_tables) == 4 + 4 + 2 + 1 + 2 + 2 + 1 + 1 + 2
     assert len({table.name for table in all_tables}) == len(all_tables)
     for table in all_tables:
         text = render.latex(table)

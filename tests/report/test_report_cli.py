@@ -66,8 +66,11 @@ def test_a_report_of_several_runs_has_all_sections_and_table_files(
     assert len(pd.read_csv(tmp_path / "report" / "results_per_split.csv")) == 4 * 3
     headings = re.findall(r"^## (.*)$", (tmp_path / "report" / "report.md").read_text(), re.MULTILINE)
     assert headings == [
+        "Verdict",
+        "The paper's claims",
         "Results",
         "Methods side by side",
+        "Ablations",
         "Oversampling rates",
         "Statistics",
         "Real and generated rows",
@@ -81,11 +84,11 @@ def test_a_second_report_replaces_the_first(
 ) -> None:
     output = tmp_path / "report"
     report(capsys, write_run("haberman", "lightgbm"), "--output", output)
-    (output / "old.txt").write_text("of the first report")
+    (output / "tables" / "old.csv").write_text("of the first report")
 
     report(capsys, write_run("pima", "lightgbm"), "--output", output)
 
-    assert not (output / "old.txt").exists()
+    assert not (output / "tables" / "old.csv").exists()
     assert "Pima" in (output / "report.md").read_text()
 
 

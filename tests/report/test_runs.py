@@ -72,7 +72,6 @@ def test_runs_are_in_the_order_of_the_tables(write_run: WriteRun, tmp_path: Path
     frame = run_frame(load([tmp_path]))
 
     assert list(frame[["protocol", "dataset", "mode", "fs"]].itertuples(index=False, name=None)) == [
-        ("paper", "yeast", "q", "natural"),
         ("holdout", "secom", "do", "balanced"),
         ("holdout", "yeast", "q", "natural"),
         ("holdout", "yeast", "do", "natural"),
@@ -80,6 +79,7 @@ def test_runs_are_in_the_order_of_the_tables(write_run: WriteRun, tmp_path: Path
         ("holdout", "yeast", "lightgbm", "natural"),
         ("holdout", "yeast", "mystery", "natural"),
         ("holdout", "mine (mine.csv)", "q", "natural"),
+        ("paper", "yeast", "q", "natural"),
     ]
 
 
@@ -140,10 +140,10 @@ def test_the_comparison_setting_is_protocol_epochs_and_seeds(write_run: WriteRun
     write_run("pima", "q", "holdout", seeds=[5], epochs=9)
 
     assert run_frame(load([tmp_path]))["setting"].tolist() == [
-        "paper protocol (OPTIMISTIC), 4 epochs, seeds 0-2",
-        "paper protocol (OPTIMISTIC), 4 epochs, seeds 0-2",
         "holdout protocol, 9 epochs, seed 5",
         "holdout protocol, 4 epochs, seeds 0, 2",
+        "paper protocol (OPTIMISTIC), 4 epochs, seeds 0-2",
+        "paper protocol (OPTIMISTIC), 4 epochs, seeds 0-2",
     ]
 
 

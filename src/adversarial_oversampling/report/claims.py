@@ -213,14 +213,14 @@ class Finding:
         None if a run is missing or has no result.
     verdict : Verdict or None
         None if a method has no result on the dataset.
-    missing : tuple of str
-        Runs that are missing.
+    missing : tuple of (str, str)
+        Title of the method and of the dataset of each run that is missing.
     """
 
     dataset: str
     found: Difference | None
     verdict: Verdict | None
-    missing: tuple[str, ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -244,10 +244,13 @@ class Assessed:
         return combined(self.comparison_verdicts, "every")
 
     @property
-    def missing(self) -> tuple[str, ...]:
-        """The runs that are missing, each once."""
-        names = (name for part in self.findings for finding in part for name in finding.missing)
-        return tuple(dict.fromkeys(names))
+    def missing(self) -> str:
+        """The runs that are missing, as a text; empty if there are none."""
+        runs = [run for part in self.findings for finding in part for run in finding.missing]
+        datasets: dict[str, dict[str, None]] = {}
+        for title, dataset in runs:
+            datasets.setdefault(title, {})[dataset] = None
+        return "; ".join(f"{title} on {', '.join(names)}" for title, names in datasets.items())
 
 
 # ---------------------------------------------------------------------------- rules
@@ -321,14 +324,13 @@ def _finding(runs: Mapping[RunKey, pd.DataFrame], comparison: Comparison, datase
     return Finding(dataset, found, decide(low, high, comparison.claimed))
 
 
-def _run_name(key: RunKey) -> str:
+def _run_name(key: RunKey) -> tuple[str, str]:
     dataset, mode, settings = key
-    title = f"{paper.columns()[mode]}{_settings(sorted(settings))}"
-    return f"{title} on {paper.dataset_titles()[dataset]}"
+    return f"{paper.columns()[mode]}{_settings(sorted(settings))}", paper.dataset_titles()[dataset]
 
 
 def _settings(settings: Sequence[str]) -> str:
-    if settings == CROSS_ENTROPY:
+    if tuple(settings) == CROSS_ENTROPY:
         return " with cross-entropy"
     return f" ({'; '.join(settings)})" if settings else ""
 
@@ -373,7 +375,7 @@ def csv_frame(settings: Mapping[str, Sequence[Assessed]]) -> pd.DataFrame:
                         "claimed_at_most": comparison.claimed[1],
                         "dataset": finding.dataset,
                         "verdict": finding.verdict or NA,
-                        "missing": "; ".join(finding.missing),
+                        "missing": "; ".join(" on ".join(run) for run in finding.missing),
                         **_numbers(finding, comparison),
                     }
                     for finding in findings
@@ -401,7 +403,7 @@ def _verdict_table(setting: str, assessed: Sequence[Assessed], runs: pd.DataFram
     notes = Footnotes()
     rows = []
     for claim in assessed:
-        marks = (notes.mark(f"Missing: {', '.join(claim.missing)}."),) if claim.missing else ()
+        marks = (notes.mark(f"Missing: {claim.missing}."),) if claim.missing else ()
         rows.append(
             (
                 Cell(f"{claim.claim.number}. {claim.claim.statement}"),
@@ -430,7 +432,7 @@ def _verdict_table(setting: str, assessed: Sequence[Assessed], runs: pd.DataFram
                 "statement": [claim.claim.statement for claim in assessed],
                 "source": [claim.claim.source for claim in assessed],
                 "verdict": [claim.verdict for claim in assessed],
-                "missing": ["; ".join(claim.missing) for claim in assessed],
+                "missing": [claim.missing for claim in assessed],
             }
         ),
         setting=setting,
@@ -441,7 +443,7 @@ def _counts(claim: Assessed) -> str:
     """Return how many differences have each verdict."""
     verdicts = [finding.verdict or NA for part in claim.findings for finding in part]
     names = (HOLDS, FAILS, UNDECIDED, NOT_MEASURED, NA)
-    return ", ".join(f"{verdicts.count(name)} {name}" for name in names if name in verdicts)
+    return ", ".join(f"{name}: {verdicts.count(name)}" for name in names if name in verdicts)
 
 
 def _difference_table(setting: str, assessed: Sequence[Assessed]) -> Table:

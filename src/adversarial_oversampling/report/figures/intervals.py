@@ -44,7 +44,8 @@ def _draw(
     datasets = dataset_titles(differences)
     place = {label: i for i, label in enumerate(labels)}
     wrapped = [textwrap.fill(label, LABEL_WIDTH) for label in labels]
-    height = 0.23 * sum(1 + text.count("\n") * 0.6 for text in wrapped)
+    text_lines = max(1 + text.count("\n") for text in wrapped)
+    height = len(labels) * max(0.23, 0.15 * text_lines)
     columns = min(3, len(datasets))
     lines = -(-len(datasets) // columns)
     with mpl.rc_context(theme.rc):
