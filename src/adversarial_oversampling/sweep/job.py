@@ -59,8 +59,8 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | str | None:
     if result is None:
         status = replace(status, status="failed")
     elif score is None and is_search(hydra):
-        reason = f"mode={cfg.mode.name} has no validation ACSA here, by which a search compares settings"
-        status = replace(status, status="failed", reason=reason)
+        none = f"mode={cfg.mode.name} has no validation ACSA, by which a search compares settings"
+        status = replace(status, status="failed", reason=none if result.na is None else f"NA ({result.na})")
     status.write(folder)
     return score
 

@@ -52,7 +52,8 @@ class SearchStudy:
         import optuna  # slow to import, and not needed otherwise
 
         sweeper = config.hydra.sweeper
-        self.name, self.url, self.n_trials = str(sweeper.study_name), str(sweeper.storage), int(sweeper.n_trials)
+        self.name, self.url = str(sweeper.study_name), str(sweeper.storage)
+        self.n_trials = int(sweeper.n_trials)
         lock = status_folder(config.hydra, config) / LOCK
         self.worker = f"{gethostname()}:{lock}"
         self.lock = FileLock(lock)
@@ -74,8 +75,7 @@ class SearchStudy:
     def remaining(self) -> int:
         """Return how many trials the study lacks; those that other processes run now are counted as run."""
         waiting = _states().WAITING
-        run = sum(trial.state != waiting for trial in self.trials())
-        return max(0, self.n_trials - run)
+        return max(0, self.n_trials - len([one for one in self.trials() if one.state != waiting]))
 
     def trials(self) -> "list[FrozenTrial]":
         """Return all trials of the study."""
