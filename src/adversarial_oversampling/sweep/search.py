@@ -46,7 +46,7 @@ def check_search(config: DictConfig) -> Space:
         )
     space = read_space(config)
     for overrides in space.jobs({}):
-        _check_mode(composed(config, overrides, set()), space)
+        _check_mode(composed(config, overrides, set(space.fixed)), space)
     return space
 
 
