@@ -40,6 +40,7 @@ class Pruning(Callback):
         )
         study_id = self._storage.get_study_id_from_name(trial.study)
         self._id = self._storage.get_trial_id_from_study_id_trial_number(study_id, trial.number)
+        self._trial = self._storage.get_trial(self._id)
         self._reporting = True
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -58,7 +59,8 @@ class Pruning(Callback):
 
         try:
             self._storage.set_trial_intermediate_value(self._id, epochs, score)
-            return self._study.pruner.prune(self._study, self._storage.get_trial(self._id))
+            self._trial.intermediate_values[epochs] = score  # cheaper than to read it back
+            return self._study.pruner.prune(self._study, self._trial)
         except (StorageInternalError, UpdateFinishedTrialError) as error:
             # The run is worth finishing without its search.
             log.warning("The trial is no longer reported to its search: %s", one_line(error))
