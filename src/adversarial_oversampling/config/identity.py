@@ -18,6 +18,7 @@ RESULT_KEYS = (
     "players",
     "generated_rows",
     "schedule",
+    "epoch_selection",
     "seed",
     "replicas",
     "trainer",

@@ -97,6 +97,8 @@ def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
         schedule=build("schedule", cfg.schedule),
         noise=STREAMS[cfg.trainer.random_numbers](data.seeds, Purpose.GAME, data.folds, rows=data.row_shard),
         monitor=monitor(cfg.protocol.select_on),
+        running_mean=cfg.epoch_selection.running_mean,
+        weight_average=cfg.epoch_selection.weight_average,
     )
 
 
