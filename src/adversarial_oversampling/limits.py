@@ -113,6 +113,7 @@ LIMITS: dict[str, Limit] = {
     "dataset.preprocessing.n_neighbors": Number(int, minimum=1),
     "dataset.preprocessing.n_selected": Number(int, minimum=1, optional=True),
     "dataset.training.batch_size": Number(int, minimum=1),
+    "dataset.training.width": Number(int, minimum=1),
     "dataset.training.settings_compared": Number(int, minimum=0),
     "epoch_selection.running_mean": Number(int, minimum=1),
     "epoch_selection.weight_average": Number(float, minimum=0, below=1),
