@@ -101,6 +101,7 @@ _RATE = Number(float, minimum=0, maximum=1e30)
 LIMITS: dict[str, Limit] = {
     "seed": Number(int, minimum=0, maximum=2**62),
     "replicas": Number(int, minimum=1),
+    "members": Number(int, minimum=1),
     "threads": Number(int, minimum=1),
     "rerun": Switch(),
     "generated_rows": Number(int, minimum=1, optional=True),

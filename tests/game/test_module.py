@@ -615,3 +615,52 @@ def test_batches_are_drawn_on_the_device_of_the_rows(compose_config: Compose) ->
     streams = DeviceStreams(data.seeds, Purpose.BATCHES, device=meta)
     drawn = data.draws.to(meta).draw(torch.full((2, 2), 0.5, device=meta), 3, 8, streams)
     assert data.rows.to(meta).take(drawn.flatten(1)).x.device == meta
+
+
+class TestMembers:
+    """Several players of each seed, whose probabilities are averaged."""
+
+    def trained(self, compose_config: Compose, tmp_path: Path, *overrides: str) -> tuple[Game, Any, Any]:
+        cfg = compose_config("trainer.max_epochs=2", "replicas=2", *overrides)
+        data = build_data(cfg)
+        data.setup()
+        game = build_game(cfg, data)
+        trainer = build_trainer(cfg, tmp_path, [])
+        trainer.fit(game, datamodule=data)
+        return game, data, trainer
+
+    @pytest.mark.parametrize("mode", ["do", "ro"])
+    def test_the_first_member_trains_as_it_does_alone(
+        self, compose_config: Compose, tmp_path: Path, mode: str
+    ) -> None:
+        several, *_ = self.trained(compose_config, tmp_path / "a", f"mode={mode}", "members=3")
+        alone, *_ = self.trained(compose_config, tmp_path / "b", f"mode={mode}")
+        for (name, p), q in zip(alone.named_parameters(), several.parameters(), strict=True):
+            assert torch.equal(p, q[::3]), name
+            assert not torch.equal(q[0], q[1])
+
+    def test_probabilities_are_averaged(self, compose_config: Compose, tmp_path: Path) -> None:
+        game, data, trainer = self.trained(compose_config, tmp_path, "mode=do", "members=3")
+        game.load_best()
+        trainer.test(game, datamodule=data, verbose=False)
+        output = game.output()
+        x = data.rows.take(output.row).x
+        of_members = game.classifier(x.repeat_interleave(3, dim=0)).softmax(dim=-1)
+        expected = of_members.reshape(2, 3, *of_members.shape[1:]).mean(dim=1)
+        torch.testing.assert_close(output.probabilities, expected.detach())
+        assert torch.equal(output.predicted, output.probabilities.argmax(dim=-1))
+        assert len(output.best_epoch) == 2
+        assert all(curve.shape == (2,) for values in output.history.values() for curve in values)
+        one = build_game(compose_config("mode=do"), data).classifier
+        assert output.parameters["classifier"] == 3 * sum(p[0].numel() for p in one.parameters())
+
+    def test_a_seed_diverges_with_its_member(self, compose_config: Compose, tmp_path: Path) -> None:
+        game, data, trainer = self.trained(compose_config, tmp_path, "mode=q", "members=2")
+        with torch.no_grad():
+            game.classifier.layers[0].get_parameter("weight")[3] = torch.nan
+        trainer.validate(game, datamodule=data, verbose=False)
+        assert (game.best.diverged_at >= 0).tolist() == [False, True]
+
+    def test_a_library_peer_has_no_members(self, run: Run) -> None:
+        with pytest.raises(InputError, match=r"^members=2: mode=logistic has no players"):
+            run("mode=logistic", "members=2")

@@ -21,6 +21,7 @@ RESULT_KEYS = (
     "epoch_selection",
     "seed",
     "replicas",
+    "members",
     "trainer",
 )
 LOCATION_KEYS = ("data_dir", "cache_dir", "url", "path")

@@ -16,7 +16,9 @@ class BestEpoch:
 
     Parameters
     ----------
-    weights : mapping of str to Tensor [R, ...]
+    replicas : int
+        R.
+    weights : mapping of str to Tensor [R * members, ...]
         The networks' state, kept until the first epoch has been scored.
 
     Attributes
@@ -27,14 +29,13 @@ class BestEpoch:
         ACSA of that epoch on the rows that choose it, or its running mean.
     loss : Tensor of shape [R]
         Class-balanced cross-entropy of that epoch on the same rows.
-    weights : dict of str to Tensor [R, ...]
+    weights : dict of str to Tensor [R * members, ...]
         Weights of that epoch.
     diverged_at : Tensor of shape [R]
         Epoch in which a loss or a weight became NaN or infinite; -1 for never.
     """
 
-    def __init__(self, weights: Mapping[str, Tensor]) -> None:
-        replicas = len(next(iter(weights.values())))
+    def __init__(self, replicas: int, weights: Mapping[str, Tensor]) -> None:
         self.epoch = torch.full((replicas,), -1)
         self.score = torch.full((replicas,), -torch.inf, dtype=torch.float64)
         self.loss = torch.full((replicas,), torch.inf)
@@ -66,7 +67,7 @@ class BestEpoch:
         self.epoch[better] = epoch
         if bool(better.any()):
             for name, value in weights().items():
-                chosen = better.to(value.device)
+                chosen = better.to(value.device).repeat_interleave(len(value) // len(better))
                 self.weights[name] = self.weights[name].to(value.device)
                 self.weights[name][chosen] = value[chosen]
 

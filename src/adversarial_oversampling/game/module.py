@@ -6,6 +6,7 @@ on them}. GAMO has the terms of AO's cell as least squares. A mode without a gen
 """
 
 import copy
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -154,6 +155,9 @@ class Game(LightningModule):
         size, the mean of the processes' gradients is therefore the gradient of the whole batch.
     monitor : str
         Prefix of the metrics on the rows that choose the epoch.
+    members : int
+        Players of each seed, which stand side by side on the replica axis and share its rows. Their average
+        probabilities are evaluated: S seeds have one ACSA and one best epoch each, and R = S * members.
     running_mean : int
         Epochs are compared by the mean ACSA of so many last epochs; 1 compares them by their own.
     weight_average : float
@@ -166,9 +170,9 @@ class Game(LightningModule):
         Q as it is evaluated: the classifier that trains, or its moving average.
     best : BestEpoch
         Each replica's best epoch with its weights, and the replicas that diverged.
-    shift : Tensor of shape [R]
+    shift : Tensor of shape [S]
         Shift of Q's decision (`game.thresholds.decide`); 0 without a tuned threshold.
-    history : dict of str to list of Tensor [R]
+    history : dict of str to list of Tensor [S]
         Every curve, one entry per epoch.
     """
 
@@ -201,6 +205,7 @@ class Game(LightningModule):
         schedule: Callable[[Optimizer], LRScheduler],
         noise: Streams,
         monitor: str = "validation",
+        members: int = 1,
         running_mean: int = 1,
         weight_average: float = 0.0,
     ) -> None:
@@ -209,7 +214,7 @@ class Game(LightningModule):
         limits.check("epoch_selection.weight_average", weight_average)
         self.automatic_optimization = False
         self.rules, self.gan, self.noise, self.monitor = rules, gan, noise, monitor
-        self.running_mean, self.weight_average = running_mean, weight_average
+        self.members, self.running_mean, self.weight_average = members, running_mean, weight_average
         self.shard = noise.rows
         if generator is not None and generated_rows % self.shard.world_size:
             raise InputError(
@@ -229,8 +234,8 @@ class Game(LightningModule):
 
         replicas, classes = counts.shape
         self._register_constant("class_weights", laws.balanced(counts) / laws.oversampled(counts, fs))
-        self._register_constant("log_prior", laws.real(counts).log())
-        self.register_buffer("shift", torch.zeros(replicas))
+        self._register_constant("log_prior", laws.real(counts[::members]).log())
+        self.register_buffer("shift", torch.zeros(replicas // members))
         if rules.generated_law is not None:
             self._register_constant("generator_law", laws.LAWS[rules.generator_law](counts, fs))
             self._register_constant("discriminator_law", laws.LAWS[rules.discriminator_law](counts, fs))
@@ -240,7 +245,7 @@ class Game(LightningModule):
         every = torch.arange(classes)[None, :, None].expand(replicas, classes, self.generated_rows)
         self.register_buffer("generated_classes", every.contiguous(), persistent=False)
 
-        self.best = BestEpoch(self.state_dict())
+        self.best = BestEpoch(replicas // members, self.state_dict())
         self.history: dict[str, list[Tensor]] = {}
         self.trained_on = self.device  # Lightning moves the networks back to the CPU
         self._sums: dict[str, Tensor] = {}
@@ -500,15 +505,32 @@ class Game(LightningModule):
     def on_validation_model_train(self) -> None:
         """Do nothing: the networks have no training mode."""
 
+    def predict_logits(self, x: Tensor) -> Tensor:
+        """Return the logits of rows `[S, M, d]`; of several members the log of their average probabilities.
+
+        Returns
+        -------
+        Tensor of shape [S, M, C]
+        """
+        if self.members == 1:
+            logits: Tensor = self.evaluated(x)
+            return logits
+        logits = self.evaluated(x.repeat_interleave(self.members, dim=0)).log_softmax(dim=-1)
+        return self.by_seed(logits).logsumexp(dim=1) - math.log(self.members)
+
+    def by_seed(self, values: Tensor) -> Tensor:
+        """Split the replica axis: values `[R, ...]` to `[S, members, ...]`."""
+        return values.reshape(-1, self.members, *values.shape[1:])
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Classify the rows that choose the epoch."""
-        self._evaluated.append((self.evaluated(batch.x), batch.y))
+        self._evaluated.append((self.predict_logits(batch.x), batch.y))
 
     def on_validation_epoch_end(self) -> None:
         """Score the epoch, keep each replica's best weights and append to the curves."""
         curves = self._average_losses()
         # The weights too: a loss only reveals the weights of the step before.
-        weights = [p.detach().flatten(1).sum(dim=1) for p in self.parameters()]
+        weights = [self.by_seed(p.detach()).flatten(1).sum(dim=1) for p in self.parameters()]
         self.best.find_diverged(self.current_epoch, torch.stack([*curves.values(), *weights]))
 
         logits, classes = self._take_evaluated()
@@ -523,7 +545,7 @@ class Game(LightningModule):
             self.best.update(
                 self.current_epoch, torch.stack(self._last_scores).mean(dim=0), loss, self.state_dict
             )
-        trained = self.gathered(self.train_confusion[None], dim=0).sum(dim=0)
+        trained = self.by_seed(self.gathered(self.train_confusion[None], dim=0).sum(dim=0)).sum(dim=1)
         self.train_confusion.zero_()
         for part, counts in (("train", trained), (self.monitor, matrix)):
             curves |= {f"{part}/acsa": acsa(counts), f"{part}/g_mean": g_mean(counts)}
@@ -542,8 +564,9 @@ class Game(LightningModule):
         return self._averaged(averages)
 
     def _averaged(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the means over all processes."""
-        return {name: self.gathered(value[None], dim=0).mean(dim=0) for name, value in values.items()}
+        """Return the means of `[R]` values over members and processes, `[S]`."""
+        means = {name: self.by_seed(value).mean(dim=1) for name, value in values.items()}
+        return {name: self.gathered(value[None], dim=0).mean(dim=0) for name, value in means.items()}
 
     def _diversity(self) -> dict[str, Tensor]:
         """Return the diversity of the rows of G's last turn."""
@@ -565,7 +588,7 @@ class Game(LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Classify the test rows."""
-        self._evaluated.append((self.evaluated(batch.x), batch.row))
+        self._evaluated.append((self.predict_logits(batch.x), batch.row))
 
     def on_test_epoch_end(self) -> None:
         """Keep row numbers, predicted classes and probabilities for `output`."""
@@ -586,7 +609,9 @@ class Game(LightningModule):
             selection_acsa=self.best.score.tolist(),
             diverged_at=epochs,
             history=self.history,
-            parameters={name: parameters_per_replica(getattr(self, name)) for name in self.players},
+            parameters={
+                name: self.members * parameters_per_replica(getattr(self, name)) for name in self.players
+            },
             weights={name: value.cpu() for name, value in self.best.weights.items()},
             device=self.trained_on,
         )
