@@ -71,7 +71,7 @@ def compare(dataset: str, mode: str, average: float, replicas: int, epochs: int)
             f"replicas={replicas}",
             f"trainer.max_epochs={epochs}",
             "protocol.validation_size=0.4",
-            f"epoch_selection.weight_average={average}",
+            f"protocol.weight_average={average}",
             "trainer.enable_progress_bar=false",
         ]
     )

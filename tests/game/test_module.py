@@ -488,7 +488,11 @@ def test_the_best_epoch_has_the_best_score_and_of_equal_ones_the_lowest_loss(
     compose_config: Compose, tmp_path: Path, weight_average: float
 ) -> None:
     cfg = compose_config(
-        "mode=do", "replicas=3", "trainer.max_epochs=8", f"epoch_selection.weight_average={weight_average}"
+        "mode=do",
+        "replicas=3",
+        "trainer.max_epochs=8",
+        "protocol.running_mean=1",
+        f"protocol.weight_average={weight_average}",
     )
     data = build_data(cfg)
     data.setup()
@@ -506,7 +510,7 @@ def test_the_best_epoch_has_the_best_score_and_of_equal_ones_the_lowest_loss(
 
 
 def test_the_running_mean_chooses_the_end_of_the_best_window(compose_config: Compose, tmp_path: Path) -> None:
-    cfg = compose_config("mode=q", "replicas=3", "trainer.max_epochs=8", "epoch_selection.running_mean=3")
+    cfg = compose_config("mode=q", "replicas=3", "trainer.max_epochs=8", "protocol.running_mean=3")
     data = build_data(cfg)
     data.setup()
     game = build_game(cfg, data)
@@ -520,7 +524,7 @@ def test_the_running_mean_chooses_the_end_of_the_best_window(compose_config: Com
 
 def test_averaged_weights_are_a_moving_average(compose_config: Compose) -> None:
     """The first steps count the same; from the fourth on the average decays by 3/4."""
-    cfg = compose_config("mode=q", "replicas=2", "epoch_selection.weight_average=0.75")
+    cfg = compose_config("mode=q", "replicas=2", "protocol.weight_average=0.75")
     data = build_data(cfg)
     data.setup()
     game = build_game(cfg, data)

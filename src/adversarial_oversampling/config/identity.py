@@ -18,7 +18,6 @@ RESULT_KEYS = (
     "players",
     "generated_rows",
     "schedule",
-    "epoch_selection",
     "seed",
     "replicas",
     "members",

@@ -70,11 +70,6 @@ def check(cfg: DictConfig) -> None:
         raise InputError(
             f"protocol.folds={cfg.protocol.folds}: give a number for protocol=cv, null for other protocols."
         )
-    if cfg.epoch_selection.running_mean > cfg.trainer.max_epochs:
-        raise InputError(
-            f"epoch_selection.running_mean={cfg.epoch_selection.running_mean}: there are "
-            f"trainer.max_epochs={cfg.trainer.max_epochs} epochs; give at most so many."
-        )
     if cfg.trainer.get("check_val_every_n_epoch", 1) != 1:
         raise InputError("trainer.check_val_every_n_epoch: every epoch has to be validated; leave it out.")
 

@@ -159,7 +159,8 @@ class Game(LightningModule):
         Players of each seed, which stand side by side on the replica axis and share its rows. Their average
         probabilities are evaluated: S seeds have one ACSA and one best epoch each, and R = S * members.
     running_mean : int
-        Epochs are compared by the mean ACSA of so many last epochs; 1 compares them by their own.
+        Epochs are compared by the mean ACSA of so many last epochs, or of all where there are fewer; 1 compares
+        them by their own.
     weight_average : float
         In [0, 1): Q is evaluated, and predicts, with an exponential moving average of its weights that decays
         by this factor in every step. 0: with the weights themselves.
@@ -210,8 +211,8 @@ class Game(LightningModule):
         weight_average: float = 0.0,
     ) -> None:
         super().__init__()
-        limits.check("epoch_selection.running_mean", running_mean)
-        limits.check("epoch_selection.weight_average", weight_average)
+        limits.check("protocol.running_mean", running_mean)
+        limits.check("protocol.weight_average", weight_average)
         self.automatic_optimization = False
         self.rules, self.gan, self.noise, self.monitor = rules, gan, noise, monitor
         self.members, self.running_mean, self.weight_average = members, running_mean, weight_average
@@ -541,7 +542,7 @@ class Game(LightningModule):
         warn_of_absent(matrix)
         loss = losses.balanced_cross_entropy(logits, classes)
         self._last_scores = [*self._last_scores, acsa_of_present(matrix)][-self.running_mean :]
-        if len(self._last_scores) == self.running_mean:
+        if len(self._last_scores) == min(self.running_mean, self.trainer.max_epochs or 1):
             self.best.update(
                 self.current_epoch, torch.stack(self._last_scores).mean(dim=0), loss, self.state_dict
             )

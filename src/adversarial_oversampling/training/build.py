@@ -99,8 +99,8 @@ def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
         noise=data.streams(Purpose.GAME, STREAMS[cfg.trainer.random_numbers], data.row_shard),
         members=data.members,
         monitor=monitor(cfg.protocol.select_on),
-        running_mean=cfg.epoch_selection.running_mean,
-        weight_average=cfg.epoch_selection.weight_average,
+        running_mean=cfg.protocol.running_mean,
+        weight_average=cfg.protocol.weight_average,
     )
 
 
