@@ -57,7 +57,7 @@ def test_a_changed_learning_rate_is_listed(compose_config: Compose) -> None:
         (["mode=do", "mode.rules.generated_weight=0.3"], ["mode.rules.generated_weight=0.3"]),
         (["mode=do", "gan_type.loss.gradient_penalty=1"], ["gan_type.loss.gradient_penalty=1"]),
         (["mode=smote", "mode.resampling.n_neighbors=3"], ["mode.resampling.n_neighbors=3"]),
-        (["mode=lightgbm", "+mode.estimator.n_estimators=7"], ["mode.estimator.n_estimators=7"]),
+        (["mode=lightgbm", "mode.estimator.n_estimators=7"], ["mode.estimator.n_estimators=7"]),
         (
             ["mode=ao", "dataset.split.test_size=0.4", "players.generator.temperature=1.0"],
             ["dataset.split.test_size=0.4", "players.generator.temperature=1"],

@@ -1,5 +1,6 @@
 """Build objects from the configuration: the data module, the game and Lightning's trainer."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +106,19 @@ def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
 
 
 def build_trainer(
-    cfg: DictConfig, run_dir: Path, loggers: list[Logger], replicas: Shard = WHOLE, rows: Shard = WHOLE
+    cfg: DictConfig,
+    run_dir: Path,
+    loggers: list[Logger],
+    replicas: Shard = WHOLE,
+    rows: Shard = WHOLE,
+    others: Sequence[Callback] = (),
 ) -> Trainer:
     """Return Lightning's trainer, which saves the checkpoints that an interrupted run resumes from."""
     settings: Any = OmegaConf.to_container(cfg.trainer, resolve=True)
     del settings["random_numbers"]
     seconds = settings.pop("checkpoint_seconds")
     checkpoint = EpochCheckpoint(checkpoint_path(cfg, run_dir, replicas), seconds)
-    callbacks: list[Callback] = [CurveLogger(), checkpoint]
+    callbacks: list[Callback] = [CurveLogger(), checkpoint, *others]
     settings["enable_progress_bar"] &= replicas.rank == rows.rank == 0
     if settings["enable_progress_bar"]:
         callbacks.append(EpochBar())
