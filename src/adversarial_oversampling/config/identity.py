@@ -20,6 +20,7 @@ RESULT_KEYS = (
     "schedule",
     "seed",
     "replicas",
+    "members",
     "trainer",
 )
 LOCATION_KEYS = ("data_dir", "cache_dir", "url", "path")
