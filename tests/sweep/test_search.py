@@ -97,7 +97,8 @@ def test_an_impossible_space_is_refused(text: str, error: str) -> None:
     "overrides",
     [
         ["hparams_search=q", "mode=q,ro,weighted_q"],
-        ["hparams_search=game", "mode=do"],
+        ["hparams_search=game", "mode=ao,do,both_fool,both_favour"],
+        ["hparams_search=gamo", "mode=gamo"],
         ["hparams_search=resampling", "mode=smote,adasyn"],
         *(
             [f"hparams_search={peer}", f"mode={peer}"]
@@ -207,6 +208,7 @@ def test_a_pruned_trial_leaves_no_result_and_is_no_failure(tmp_path: Path) -> No
     ]
     pruner += ["~hydra.sweeper.pruner.n_startup_trials", "hydra.sweeper.pruner.n_warmup_steps=2"]
     few = ["trainer.max_epochs=3", "replicas=2", "logger=none", "trainer.checkpoint_seconds=0"]
+    few += ["protocol.running_mean=1"]  # otherwise the first epochs have no score
     search = ["hparams_search=optuna", "dataset=haberman", "mode=q", *RANDOM, *pruner, *few]
     done = swept(tmp_path, *search, n_trials(4), "dataset.training.learning_rate=choice(0.01, 0.000001)")
     assert (done.returncode, done.stderr) == (0, "")
@@ -256,6 +258,18 @@ def test_a_trial_without_validation_acsa_says_why(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "NA (adasyn: No samples will be generated" in done.stdout
     assert states(only_study(tmp_path)) == [TrialState.FAIL]
+
+
+def test_a_peer_is_searched_by_its_validation_acsa(tmp_path: Path) -> None:
+    search = ["hparams_search=lightgbm", "dataset=haberman", "mode=lightgbm", n_trials(2), *QUICK]
+    done = swept(tmp_path, *search, "mode.estimator.n_estimators=5")
+    assert (done.returncode, done.stderr) == (0, "")
+    study = only_study(tmp_path)
+    assert states(study) == 2 * [TrialState.COMPLETE]
+    assert "mode.estimator.n_estimators" not in study.best_params
+    assert isinstance(study.best_params["mode.estimator.num_leaves"], int)
+    results = [read_result(file) for file in tmp_path.glob("*/*/result.json")]
+    assert study.best_value == max(result.mean_selection_acsa or 0 for result in results)
 
 
 def test_two_processes_share_one_search(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 from rich.table import Table
 
+from adversarial_oversampling.config.compose import config_files
 from adversarial_oversampling.config.identity import has_generator
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.errors import InputError
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from optuna import Study
 
 # Settings of the networks, which a mode from a library does not have.
-NETWORKS = re.compile(r"(players|schedule|dataset\.training|generated_rows|gan_type|trainer)(\.|$)")
+NETWORKS = re.compile(
+    r"(players|schedule|dataset\.training|generated_rows|gan_type|members|protocol|trainer)(\.|$)"
+)
 AT_LEAST_ONE = Number(int, minimum=1)
 
 
@@ -64,7 +67,9 @@ def _check_mode(cfg: DictConfig, space: Space) -> None:
     if "estimator" in cfg.mode:
         absent += [key for key in space.varied if NETWORKS.match(key)]
     if absent:
-        fitting = cfg.mode.name if "estimator" in cfg.mode else "game" if has_generator(cfg) else "q"
+        fitting = "game" if has_generator(cfg) else "q"
+        if cfg.mode.name in config_files("hparams_search"):
+            fitting = cfg.mode.name
         raise InputError(
             f"mode={cfg.mode.name} has no {', '.join(absent)}, which the search varies: "
             f"take hparams_search={fitting}, or another mode."

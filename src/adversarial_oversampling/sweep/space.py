@@ -77,8 +77,8 @@ def read_space(config: DictConfig) -> Space:
 def distribution(item: Override) -> "BaseDistribution":
     """Return from what a setting is drawn, by its override.
 
-    `interval` gives fractions too, and `int(interval(1, 5))` whole numbers from 1 to 5. The end of a range does
-    not belong to it. Both are as everywhere in Hydra.
+    As everywhere in Hydra, `interval` gives fractions and `int(interval(1, 5))` whole numbers from 1 to 5, and
+    the end of a range does not belong to it.
 
     Raises
     ------

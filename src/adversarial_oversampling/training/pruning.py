@@ -46,7 +46,7 @@ class Pruning(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report the epoch that has been scored."""
         assert isinstance(pl_module, Game)
-        trained = pl_module.best.diverged_at < 0
+        trained = (pl_module.best.diverged_at < 0) & pl_module.best.score.isfinite()
         if not self._reporting or not bool(trained.any()):
             return
         done = trainer.current_epoch + 1
