@@ -10,7 +10,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 
 from hydra.conf import HydraConf
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from adversarial_oversampling.config.identity import PLACEMENT
 from adversarial_oversampling.config.validation import check
@@ -69,7 +69,9 @@ def trial_address(cfg: DictConfig, hydra: HydraConf) -> TrialAddress | None:
     """Return the trial to which a job reports its epochs, if it belongs to one."""
     if cfg.sweep.trial is None:
         return None
-    return TrialAddress(hydra.sweeper.storage, cfg.sweep.study, cfg.sweep.trial, hydra.sweeper.pruner)
+    # A node of Hydra's configuration would take all of it, and a launcher's classes, to the child process.
+    pruner = OmegaConf.to_container(hydra.sweeper.pruner, resolve=True)
+    return TrialAddress(hydra.sweeper.storage, cfg.sweep.study, cfg.sweep.trial, pruner)
 
 
 def status_folder(hydra: HydraConf, cfg: DictConfig) -> Path:

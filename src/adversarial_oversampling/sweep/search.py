@@ -25,9 +25,7 @@ if TYPE_CHECKING:
     from optuna import Study
 
 # Settings of the networks, which a mode from a library does not have.
-NETWORKS = re.compile(
-    r"(players|schedule|dataset\.training|generated_rows|gan_type|members|protocol|trainer)(\.|$)"
-)
+NETWORKS = re.compile(r"(players|schedule|dataset\.training|generated_rows|gan_type|members|trainer)(\.|$)")
 AT_LEAST_ONE = Number(int, minimum=1)
 
 

@@ -77,7 +77,7 @@ def read_space(config: DictConfig) -> Space:
 def distribution(item: Override) -> "BaseDistribution":
     """Return from what a setting is drawn, by its override.
 
-    As everywhere in Hydra, `interval` gives fractions and `int(interval(1, 5))` whole numbers from 1 to 5, and
+    As everywhere in Hydra, `interval` gives fractions and `int(interval(1, 5))` whole numbers, and
     the end of a range does not belong to it.
 
     Raises
