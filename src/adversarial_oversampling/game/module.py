@@ -159,8 +159,8 @@ class Game(LightningModule):
         Players of each seed, which stand side by side on the replica axis and share its rows. Their average
         probabilities are evaluated: S seeds have one ACSA and one best epoch each, and R = S * members.
     running_mean : int
-        Epochs are compared by the mean ACSA of so many last epochs, or of all where there are fewer; 1 compares
-        them by their own.
+        Epochs are compared by the mean ACSA of so many last epochs, or of all where there are fewer; 1
+        compares them by their own.
     weight_average : float
         In [0, 1): Q is evaluated, and predicts, with an exponential moving average of its weights that decays
         by this factor in every step. 0: with the weights themselves.

@@ -92,7 +92,7 @@ class SweepCallback(Callback):
             raise InputError(f"paths.output_dir: {error}; choose another folder.") from error
         if self.space is not None:
             self.study = SearchStudy(config)
-            print(self.study.begin(), flush=True)
+            print(self.study.begin(self.space.defaults(config)), flush=True)
             config.hydra.sweeper.jobs = len(self.space.jobs({})) * self.study.remaining()
         self._count_jobs()
         self.statuses: dict[int, JobStatus] = {}  # of the jobs that have ended

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.sweep.overrides import parsed
@@ -42,6 +42,18 @@ class Space:
         """Return the overrides of each job of a trial with some settings: one job for each mode."""
         overrides = [*self.fixed, *(f"{key}={value}" for key, value in settings.items())]
         return [[f"mode={mode}", *overrides] for mode in self.modes] or [overrides]
+
+    def defaults(self, config: DictConfig) -> dict[str, Any]:
+        """Return the settings that a run without a search has, those outside the space left out."""
+        values = {key: OmegaConf.select(config, key) for key in self.varied}
+        return {key: value for key, value in values.items() if _contains(self.varied[key], value)}
+
+
+def _contains(distribution: "BaseDistribution", value: Any) -> bool:
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
+    except (TypeError, ValueError):  # not one of the choices, or no number
+        return False
 
 
 def read_space(config: DictConfig) -> Space:

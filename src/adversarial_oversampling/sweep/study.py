@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -81,12 +81,18 @@ class SearchStudy:
         """Return all trials of the study."""
         return self.study.get_trials(deepcopy=False)
 
-    def begin(self) -> str:
-        """Free the trials of processes that have ended; return what the study has, and what it lacks."""
+    def begin(self, defaults: Mapping[str, Any]) -> str:
+        """Free the trials of processes that have ended; return what the study has, and what it lacks.
+
+        The first trial of a new study has the default settings, as far as they lie in the space.
+        """
         with self._exclusive():
             self._free()
+            earlier = self.trials()
+            if not earlier:
+                self.study.enqueue_trial(dict(defaults))
         state = _states()
-        number = Counter(trial.state for trial in self.trials())
+        number = Counter(trial.state for trial in earlier)
         finished = sum(number[one] for one in (state.COMPLETE, state.PRUNED, state.FAIL))
         parts = {
             "failed": number[state.FAIL],

@@ -1,6 +1,7 @@
 """Report a trial's epochs to its search, and stop when the search's pruner gives the trial up."""
 
 import logging
+import math
 
 from hydra.utils import instantiate
 from pytorch_lightning import LightningModule, Trainer
@@ -51,6 +52,8 @@ class Pruning(Callback):
             return
         done = trainer.current_epoch + 1
         score = float(pl_module.best.score[trained].mean())
+        if not math.isfinite(score):  # the running mean has not enough epochs yet
+            return
         if self._is_behind(done, score) and done < (trainer.max_epochs or 0):
             raise TrialPruned(f"pruned after {done} of {trainer.max_epochs} epochs")
 
