@@ -97,7 +97,9 @@ class TableRecord(Record):
     """The table that was used."""
 
     digest: str = _field("SHA-256 of its values, classes and fixed test rows", "hexadecimal")
-    published: str | None = _field("the published dataset whose values these are; null for any other table")
+    published: str | None = _field(
+        "the published dataset whose values these are; null for any other table, and for selected columns"
+    )
     file: str | None = _field("name of the user's CSV file; null if the table is not read from one")
 
 
