@@ -30,7 +30,6 @@ RUN --mount=type=cache,target=/var/cache/pip \
 
 # The dependencies and extras without those for developers: names from pyproject.toml, versions from
 # requirements.txt. The build fails where torch.txt and requirements.txt name different versions of torch.
-# SQLAlchemy has no wheel for this Python; without a compiler it installs as pure Python.
 COPY pyproject.toml requirements.txt ./
 RUN --mount=type=cache,target=/var/cache/pip \
     python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb")); \

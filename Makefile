@@ -1,5 +1,6 @@
 # `make train ARGS="dataset=haberman mode=do"` and `make test` set up what they need.
-# `make table2` and `make figure2` train what is missing and write the report; ARGS overrides their settings.
+# `make table2`, `make figure2` and `make ablations` train what is missing, ten seeds each, and write the report;
+# ARGS overrides their settings. `make recipes` searches the settings in conf/dataset and conf/recipe.
 PYTHON ?= python3
 BIN := .venv/bin
 # The networks are small: one thread per process is fastest.
@@ -11,11 +12,13 @@ comma := ,
 # expanded in recipes only, after the set-up.
 catalogue = $(or $(shell $(BIN)/python -m adversarial_oversampling.config $(1)),$(error cannot list: $(1)))
 TRAIN = $(BIN)/python -m adversarial_oversampling.train
+ABLATED := secom,pima,haberman,yeast
+ablate = $(TRAIN) -m paths.output_dir=$(RUNS) trainer.enable_progress_bar=false replicas=10 dataset=$(ABLATED) $(1) $(ARGS)
 # A failed job stops neither the other jobs nor the report; the target fails in the end.
-sweep = $(TRAIN) -m paths.output_dir=$(RUNS) trainer.enable_progress_bar=false $(1) $(ARGS); status=$$?; \
+sweep = $(TRAIN) -m paths.output_dir=$(RUNS) trainer.enable_progress_bar=false replicas=10 $(1) $(ARGS); status=$$?; \
 	$(BIN)/python -m adversarial_oversampling.report $(RUNS) --output $(RUNS)/report && exit $$status
 
-.PHONY: train table2 figure2 report bench test lint setup clean
+.PHONY: train table2 figure2 ablations recipes report bench test lint setup clean
 
 train: setup
 	$(TRAIN) $(ARGS)
@@ -26,6 +29,18 @@ table2: setup
 figure2: setup
 	$(call sweep,dataset=secom mode=do$(comma)q$(comma)ao fs=natural$(comma)quarter$(comma)half$(comma)three_quarters$(comma)balanced \
 	protocol=paper$(comma)holdout)
+
+ABLATIONS := no_generated_rows,no_discriminator,static_mixing,five_critic_steps,conditional_discriminator,$\
+unconditional_discriminator,no_noise,straight_through,temperature_1,few_anchors,ten_members
+ablations: setup
+	$(call ablate,mode=do ablation=$(ABLATIONS)$(comma)weight_0_03$(comma)weight_0_3$(comma)weight_1); \
+	$(call ablate,mode=ao ablation=$(ABLATIONS)$(comma)weight_0_3$(comma)oversampled_real_rows); \
+	$(call ablate,mode=ro ablation=label_smoothing$(comma)mixup$(comma)ten_members); \
+	$(call ablate,mode=gamo ablation=cross_entropy); \
+	$(call sweep,dataset=$(ABLATED) mode=do$(comma)ao$(comma)ro$(comma)gamo$(comma)both_fool$(comma)both_favour)
+
+recipes: setup
+	$(BIN)/python benchmarks/recipes.py $(or $(DATASETS),$(subst $(comma), ,$(call catalogue,datasets))) $(ARGS)
 
 report: setup
 	$(BIN)/python -m adversarial_oversampling.report $(RUNS) --output $(RUNS)/report

@@ -23,6 +23,7 @@ from omegaconf import DictConfig
 
 from adversarial_oversampling.config.compose import compose_train
 from adversarial_oversampling.data.datamodule import TableDataModule
+from adversarial_oversampling.random_streams import Purpose
 
 OURS = ("q", "ro", "do")
 PEERS = ("smote_mlp", "lightgbm", "balanced_forest", "easy_ensemble")
@@ -67,7 +68,7 @@ def time_generator(cfg: DictConfig, data: TableDataModule) -> tuple[float, float
     generator = fit_game(cfg, data).generator
     fitted = time.process_time()
     with torch.no_grad():
-        generator(torch.randn(1, data.classes, -(-MADE_ROWS // data.classes), generator.latent))
+        generator(*generator.noise(data.streams(Purpose.SAMPLES), -(-MADE_ROWS // data.classes)))
     return fitted - started, time.process_time() - fitted
 
 

@@ -47,8 +47,9 @@ def plain_loop(cfg: DictConfig, data: TableDataModule) -> Callable[[], None]:
     replicas, classes, count, features = anchors.shape
     size, settings = cfg.dataset.training.batch_size, cfg.players
     m = cfg.generated_rows or max(1, size // classes)
-    temperature, latent, q_dropout = (
+    temperature, scale, latent, q_dropout = (
         settings.generator.temperature,
+        settings.generator.gumbel,
         settings.generator.latent,
         settings.classifier.dropout,
     )
@@ -91,7 +92,10 @@ def plain_loop(cfg: DictConfig, data: TableDataModule) -> Callable[[], None]:
     def generate() -> Tensor:
         z = torch.cat([torch.randn(replicas, classes, m, latent), codes], dim=-1)
         hidden = leaky_relu(mlp(g, z.flatten(1, 2)), 0.1).reshape(replicas * classes, m, -1)
-        logits = torch.baddbmm(last[0][1], hidden, last[0][0]) / temperature
+        logits = torch.baddbmm(last[0][1], hidden, last[0][0])
+        if scale:
+            logits = logits - scale * (-torch.rand_like(logits).clamp_min(1e-38).log()).log()
+        logits = logits / temperature
         logits = logits.masked_fill(~mask.reshape(replicas * classes, 1, -1), -torch.inf)
         return torch.bmm(logits.softmax(dim=-1), anchors.flatten(0, 1)).reshape(replicas, -1, features)
 

@@ -24,6 +24,7 @@ SLOW = (
     "scipy",
     "pyarrow",
     "imblearn",
+    "optuna",
 )
 COMMAND = ["-m", "adversarial_oversampling.train"]
 IMPORTS = ["-c", "import torch, pytorch_lightning"]

@@ -76,7 +76,7 @@ def measure(
     seconds : float
         Of each measurement in a repeat, about.
     """
-    cfg = compose_train(["mode=do", "trainer.enable_progress_bar=false", *overrides])
+    cfg = compose_train(["mode=do", "~recipe", "trainer.enable_progress_bar=false", *overrides])
     data = prepare(cfg)
     game, play = build_game(cfg, data), plain_loop(cfg, data)
     game.configure_optimizers()
@@ -127,7 +127,13 @@ def measure(
 def epoch_seconds(game: Game, data: TableDataModule, overrides: Sequence[str], epochs: int) -> float:
     """Train for some epochs with all that a run has, and return the CPU seconds of one."""
     cfg = compose_train(
-        ["mode=do", "trainer.enable_progress_bar=false", *overrides, f"trainer.max_epochs={epochs}"]
+        [
+            "mode=do",
+            "~recipe",
+            "trainer.enable_progress_bar=false",
+            *overrides,
+            f"trainer.max_epochs={epochs}",
+        ]
     )
     with tempfile.TemporaryDirectory() as folder:
         trainer = build_trainer(cfg, Path(folder), [CSVLogger(folder, name="", version="")])

@@ -108,6 +108,8 @@ def test_every_command_composes(page: Path, arguments: list[str]) -> None:
 def choices(word: str) -> list[str]:
     """The overrides that a sweep makes of one."""
     key, _, value = word.partition("=")
+    if value.startswith(("tag(", "int(", "interval(")):  # of a search
+        return [f"{key}={re.findall('[0-9.]+', value)[-1]}"]
     if value.startswith(("[", "{", "glob(", "range(")) or "," not in value:
         return [word] if not value.startswith(("glob(", "range(")) else []
     return [f"{key}={choice}" for choice in value.split(",")]

@@ -67,7 +67,7 @@ def test_every_limit_is_of_a_setting_that_exists(compose_config: Compose) -> Non
     configurations = [
         compose_config(*overrides)
         for overrides in (["mode=do"], ["mode=gamo"], ["mode=smote"], ["mode=weighted_q"], ["mode=cot"])
-    ] + [compose_config("mode=threshold_q")]
+    ] + [compose_config("mode=threshold_q", "+mode.rules.label_smoothing=0.1", "+mode.rules.mixup=true")]
     absent = object()
     for key in LIMITS:
         assert any(OmegaConf.select(cfg, key, default=absent) is not absent for cfg in configurations), key

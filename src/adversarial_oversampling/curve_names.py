@@ -12,6 +12,9 @@ CURVES: dict[str, tuple[str, ...]] = {
         "generator/against_discriminator",
         "generator/against_classifier",
         "generator/perplexity",
+        "generator/distinct_anchors",
+        "generator/distance_to_real",
+        "generator/distance_between",
     ),
     "classifier": (
         "classifier/loss",

@@ -11,3 +11,7 @@ class InputError(ValueError):
 
 class NotApplicable(Exception):  # noqa: N818 (a result, "NA", rather than an error)
     """A method cannot work on these rows, for the reason in the message; other methods can."""
+
+
+class TrialPruned(Exception):  # noqa: N818 (an outcome rather than an error)
+    """A search has ended one of its trials early, as the message says; the run has no result."""

@@ -29,10 +29,11 @@ class Purpose(IntEnum):
     SAMPLES = 107
 
 
-def seed_sequence(seed: int, purpose: Purpose, fold: int | None) -> np.random.SeedSequence:
-    """Return the seed sequence of one seed, purpose and fold."""
-    # Short entropy is padded with zeros: fold 0 must not be the same as no fold.
-    return np.random.SeedSequence([seed, int(purpose), 0 if fold is None else fold + 1])
+def seed_sequence(seed: int, purpose: Purpose, fold: int | None, member: int = 0) -> np.random.SeedSequence:
+    """Return the seed sequence of one seed, purpose, fold and member of an ensemble."""
+    # Short entropy is padded with zeros: fold 0 must not be the same as no fold. The first member of an
+    # ensemble draws the numbers that it draws alone.
+    return np.random.SeedSequence([seed, int(purpose), 0 if fold is None else fold + 1, member])
 
 
 class Streams:
@@ -49,6 +50,8 @@ class Streams:
         Keeps the streams of one seed apart.
     folds : sequence of (int or None), optional
         The fold of each replica; folds of one seed draw different numbers.
+    members : int
+        Streams of each replica, side by side: R is the number of seeds times this number.
     device : torch.device or str
         Where the drawn tensors go.
     rows : Shard
@@ -61,13 +64,15 @@ class Streams:
         seeds: Sequence[int],
         purpose: Purpose,
         folds: Sequence[int | None] | None = None,
+        members: int = 1,
         device: torch.device | str = "cpu",
         rows: Shard = WHOLE,
     ) -> None:
         self.device, self.rows = device, rows
         states = [
-            seed_sequence(seed, purpose, fold).generate_state(1, np.uint64)
+            seed_sequence(seed, purpose, fold, member).generate_state(1, np.uint64)
             for seed, fold in zip(seeds, folds or [None] * len(seeds), strict=True)
+            for member in range(members)
         ]
         self._start([int(state[0] >> np.uint64(1)) for state in states])
         self._replicas = len(states)

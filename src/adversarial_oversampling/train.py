@@ -19,16 +19,16 @@ from adversarial_oversampling.sweep.overrides import name_sweep
 
 
 @hydra.main(version_base="1.3", config_path=config_dir(), config_name="train")
-def run(cfg: DictConfig) -> float | None:
+def run(cfg: DictConfig) -> float | str | None:
     """Train the composed configuration, alone or as a job of a sweep.
 
-    Return the mean ACSA on the rows that chose the epoch, which is what a search over settings maximizes.
+    Return the mean ACSA on the rows that chose the epoch, which is what a search over settings maximizes, or
+    "pruned" for a trial that a search has ended early.
     """
     hydra_config = HydraConfig.get()
     cfg.paths.config_dirs = added_folders(hydra_config)
     if hydra_config.mode == RunMode.MULTIRUN:
-        job_result = run_job(cfg, hydra_config)
-        return None if job_result is None else job_result.mean_selection_acsa
+        return run_job(cfg, hydra_config)
     run_dir = Path(hydra_config.runtime.output_dir)
     try:
         result = stored_result(cfg, run_dir)

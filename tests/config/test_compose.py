@@ -7,6 +7,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from adversarial_oversampling.config.compose import compose_train, config_dir, config_files
+from adversarial_oversampling.config.identity import result_config
 from adversarial_oversampling.config.validation import check
 from tests.conftest import Compose
 
@@ -64,3 +65,44 @@ def test_a_folder_of_ones_own_adds_choices_and_replaces_none(tmp_path: Path) -> 
     assert files["do"] == Path(config_dir(), "mode", "do.yaml")
     assert compose_train(["mode=mine"], [str(tmp_path)]).mode.name == "mine"
     assert compose_train(["mode=do"], [str(tmp_path)]).mode.name == "do"
+
+
+@pytest.mark.parametrize(
+    ("mode", "ablation"),
+    [
+        (mode, ablation)
+        for mode, names in {
+            "do": set(config_files("ablation")) - {"cross_entropy", "oversampled_real_rows"},
+            "ao": {"oversampled_real_rows", "weight_0_3", "no_discriminator"},
+            "ro": {"label_smoothing", "mixup", "ten_members"},
+            "gamo": {"cross_entropy"},
+        }.items()
+        for ablation in sorted(names)
+    ],
+)
+def test_every_ablation_is_a_variant_of_its_mode(compose_config: Compose, mode: str, ablation: str) -> None:
+    cfg = compose_config(f"mode={mode}", f"ablation={ablation}", "recipe=plain")
+    base = compose_config(f"mode={mode}", "recipe=plain")
+    check(cfg)
+    removed = {"unconditional_discriminator", "no_noise"}  # the plain text has neither
+    assert (result_config(cfg) == result_config(base)) == (ablation in removed)
+
+
+def test_a_recipe_belongs_to_a_dataset_and_a_mode() -> None:
+    """It changes settings of the game or of the estimator, and says how many settings were tried."""
+    files = sorted(Path(config_dir(), "recipe").glob("*/*.yaml"))
+    for file in files:
+        dataset, mode = file.parent.name, file.stem
+        assert dataset in config_files("dataset")
+        choices = [f"dataset={dataset}", f"mode={mode}"]
+        tuned, default = compose_train(choices), compose_train([*choices, "~recipe"])
+        check(tuned)
+        assert tuned.mode.settings_compared > default.dataset.training.settings_compared
+        for key in ("dataset", "protocol", "fs", "schedule", "seed", "replicas"):
+            assert tuned[key] == default[key], file
+
+
+def test_the_plain_text_of_the_paper_has_no_noise(compose_config: Compose) -> None:
+    for dataset in ("haberman", "secom"):
+        generator = compose_config(f"dataset={dataset}", "mode=ao", "recipe=plain").players.generator
+        assert (generator.gumbel, generator.temperature) == (0.0, 0.5)

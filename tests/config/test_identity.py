@@ -109,7 +109,7 @@ def test_the_hash_ignores_a_peers_threads_only(compose_config: Compose, mode: st
     plain = config_hash(compose_config(f"mode={mode}"))
     assert config_hash(compose_config(f"mode={mode}", "threads=2")) == plain
     assert config_hash(compose_config(f"mode={mode}", "mode.estimator.n_jobs=2")) == plain
-    assert config_hash(compose_config(f"mode={mode}", "+mode.estimator.n_estimators=7")) != plain
+    assert config_hash(compose_config(f"mode={mode}", "mode.estimator.n_estimators=7")) != plain
 
 
 def test_run_name_is_readable(compose_config: Compose) -> None:

@@ -14,6 +14,7 @@ from adversarial_oversampling.game.losses import (
     LeastSquares,
     Vanilla,
     Wasserstein,
+    balanced_cross_entropy,
     complement_entropy,
     expectation,
     favour,
@@ -22,6 +23,7 @@ from adversarial_oversampling.game.losses import (
     fool_squares,
     gradient_penalty,
     interpolate,
+    smoothed,
 )
 
 # softmax of these logits is (0.7, 0.2, 0.1)
@@ -490,3 +492,19 @@ class TestGradientPenalty:
         assert penalty.tolist() == [1.0]
         assert w.grad is not None
         assert w.grad.isfinite().all()
+
+
+def test_balanced_cross_entropy_by_hand() -> None:
+    # Class 0 has rows with 1/2 and 1/4, class 1 a row with 1/8; padding and the absent class 2 do not count.
+    logits = torch.tensor(
+        [[[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.5, 0.125, 0.375], [1.0, 1.0, 1.0]]]
+    ).log()
+    found = balanced_cross_entropy(logits, torch.tensor([[0, 0, 1, -1]]))
+    assert found.tolist() == pytest.approx([((log(2) + log(4)) / 2 + log(8)) / 2])
+
+
+def test_smoothed_by_hand() -> None:
+    logits, classes = torch.tensor([[[0.5, 0.25, 0.25]]]).log(), torch.tensor([[0]])
+    assert smoothed(favour, 0.0) is favour
+    found = smoothed(favour, 0.3)(logits, classes)
+    assert found.item() == pytest.approx(0.7 * log(2) + 0.3 * (log(2) + 2 * log(4)) / 3)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from adversarial_oversampling.curve_names import CURVES, monitor
 from adversarial_oversampling.data.datamodule import Batch
@@ -113,7 +114,7 @@ def test_generator_loss_is_eq_3_or_6(compose_config: Compose, mode: str, fools: 
     game, _ = recorded(
         compose_config, f"mode={mode}", f"gan_type={gan_type}", "mode.rules.generator_weight=0.7"
     )
-    rows, weights = game.generator(game.latent())
+    rows, weights = game.generator(*game.generator_noise())
     game.generator_turn(rows, weights)
     expected = torch.zeros(2)
     for i in range(2):
@@ -297,7 +298,7 @@ def test_gamos_discriminator_sees_the_class_and_noisy_targets(compose_config: Co
 
 def test_gamos_generator_aims_at_one_and_at_any_other_class(compose_config: Compose) -> None:
     game, data = recorded(compose_config, "mode=gamo", "dataset=yeast", "mode.rules.generator_weight=0.7")
-    rows, weights = game.generator(game.latent())
+    rows, weights = game.generator(*game.generator_noise())
     state = game.noise.state()
     game.generator_turn(rows, weights)
     assert torch.equal(game.noise.state(), state)  # no noise on the targets
@@ -436,7 +437,7 @@ def test_the_curves_of_a_game_have_the_known_names(run: Run, tmp_path: Path) -> 
     for mode in ("do", "cot"):
         run(f"mode={mode}", "trainer.max_epochs=1", name=mode)
         logged |= set(pd.read_parquet(tmp_path / mode / "curves.parquet"))
-    scores = {f"{monitor('validation')}/{metric}" for metric in ("acsa", "g_mean")}
+    scores = {f"{monitor('validation')}/{metric}" for metric in ("acsa", "g_mean", "loss")}
     known = {name for names in CURVES.values() for name in names}
     assert logged == known | scores | {"seed", "fold", "epoch"}
     run("mode=q", "protocol=paper", "trainer.max_epochs=1", name="paper")
@@ -482,18 +483,93 @@ def test_nan_in_every_replica_stops_the_run(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "result.json").exists()
 
 
-def test_the_best_epoch_is_the_first_with_the_best_score(compose_config: Compose, tmp_path: Path) -> None:
-    cfg = compose_config("mode=do", "replicas=3", "trainer.max_epochs=6")
+@pytest.mark.parametrize("weight_average", [0.0, 0.8])
+def test_the_best_epoch_has_the_best_score_and_of_equal_ones_the_lowest_loss(
+    compose_config: Compose, tmp_path: Path, weight_average: float
+) -> None:
+    cfg = compose_config(
+        "mode=do",
+        "replicas=3",
+        "trainer.max_epochs=8",
+        "protocol.running_mean=1",
+        f"protocol.weight_average={weight_average}",
+    )
     data = build_data(cfg)
     data.setup()
     game = build_game(cfg, data)
     trainer = build_trainer(cfg, tmp_path, [])
     trainer.fit(game, datamodule=data)
-    curve = torch.stack(game.history["validation/acsa"])
-    assert game.best.epoch.tolist() == curve.argmax(dim=0).tolist()
+    curve, loss = (torch.stack(game.history[f"validation/{name}"]) for name in ("acsa", "loss"))
+    best = curve.max(dim=0).values
+    assert ((curve == best).sum(dim=0) > 1).any()  # there are ties
+    assert game.best.epoch.tolist() == loss.masked_fill(curve < best, torch.inf).argmin(dim=0).tolist()
     game.load_best()
     trainer.validate(game, datamodule=data, verbose=False)
-    assert torch.equal(game.history["validation/acsa"][-1], curve.max(dim=0).values)
+    assert torch.equal(game.history["validation/acsa"][-1], best)
+    assert torch.equal(game.history["validation/loss"][-1], loss.gather(0, game.best.epoch[None])[0])
+
+
+def test_the_running_mean_chooses_the_end_of_the_best_window(compose_config: Compose, tmp_path: Path) -> None:
+    cfg = compose_config("mode=q", "replicas=3", "trainer.max_epochs=8", "protocol.running_mean=3")
+    data = build_data(cfg)
+    data.setup()
+    game = build_game(cfg, data)
+    build_trainer(cfg, tmp_path, []).fit(game, datamodule=data)
+    means = torch.stack(game.history["validation/acsa"]).unfold(0, 3, 1).mean(dim=-1)
+    torch.testing.assert_close(game.best.score, means.max(dim=0).values)
+    for r, epoch in enumerate(game.best.epoch.tolist()):
+        assert epoch >= 2
+        torch.testing.assert_close(means[epoch - 2, r], means[:, r].max())
+
+
+def test_averaged_weights_are_a_moving_average(compose_config: Compose) -> None:
+    """The first steps count the same; from the fourth on the average decays by 3/4."""
+    cfg = compose_config("mode=q", "replicas=2", "protocol.weight_average=0.75")
+    data = build_data(cfg)
+    data.setup()
+    game = build_game(cfg, data)
+    game.configure_optimizers()
+    batch, seen = first(data), []
+    for _ in range(6):
+        game.play(batch)
+        seen.append(game.classifier.layers[0].get_parameter("weight").detach().clone())
+    expected = torch.stack(seen[:4]).mean(dim=0)
+    for weight in seen[4:]:
+        expected = 0.75 * expected + 0.25 * weight
+    torch.testing.assert_close(game.evaluated.layers[0].get_parameter("weight").detach(), expected)
+
+
+def test_label_smoothing_by_hand(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=q", "+mode.rules.label_smoothing=0.2", "dataset=yeast")
+    batch = first(data)
+    game.classifier_turn(batch)
+    target = 0.8 * one_hot(batch.y, 10) + 0.02
+    torch.testing.assert_close(game.steps[-1][1], -(target * log_q(game, batch.x)).sum(dim=-1).mean(dim=-1))
+
+
+def test_mixup_by_hand(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=q", "+mode.rules.mixup=true")
+    batch, state = first(data), game.noise.state()
+    mixed, partners, share = game.mixed(batch)
+    assert ((share >= 0.5) & (share <= 1)).all()
+    for i in range(batch.y.shape[1]):
+        s = share[:, i, None]
+        torch.testing.assert_close(mixed.x[:, i], s * batch.x[:, i] + (1 - s) * batch.x[:, i - 1])
+        assert torch.equal(partners[:, i], batch.y[:, i - 1])
+    game.noise.restore(state)
+    game.classifier_turn(batch)
+    nll = -log_q(game, mixed.x)
+    own_term, other_term = (nll.gather(-1, y[..., None]).squeeze(-1) for y in (batch.y, partners))
+    expected = (share * own_term + (1 - share) * other_term).mean(dim=-1)
+    torch.testing.assert_close(game.steps[-1][1], expected)
+
+
+def test_without_a_discriminator_only_q_teaches_g(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=ao", "mode.rules.discriminator_weight=0")
+    before = [p.clone() for p in game.discriminator.parameters()]
+    game.play(first(data))
+    assert [player for player, _ in game.steps] == ["generator", "classifier"]
+    assert all(torch.equal(p, q) for p, q in zip(before, game.discriminator.parameters(), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -505,6 +581,9 @@ def test_the_best_epoch_is_the_first_with_the_best_score(compose_config: Compose
         ({"generator_weight": -1.0}, "mode.rules.generator_weight"),
         ({"generated_weight": float("nan")}, "mode.rules.generated_weight"),
         ({"critic_steps": 0}, "mode.rules.critic_steps"),
+        ({"discriminator_weight": -1.0}, "mode.rules.discriminator_weight"),
+        ({"label_smoothing": 1.0}, "mode.rules.label_smoothing"),
+        ({"mixup": 1}, "mode.rules.mixup"),
         ({"real_term": "like"}, "mode.rules.real_term"),
         ({"generator_law": "none"}, "mode.rules.generator_law"),
         ({"discriminator_law": None}, "mode.rules.discriminator_law"),
@@ -540,3 +619,52 @@ def test_batches_are_drawn_on_the_device_of_the_rows(compose_config: Compose) ->
     streams = DeviceStreams(data.seeds, Purpose.BATCHES, device=meta)
     drawn = data.draws.to(meta).draw(torch.full((2, 2), 0.5, device=meta), 3, 8, streams)
     assert data.rows.to(meta).take(drawn.flatten(1)).x.device == meta
+
+
+class TestMembers:
+    """Several players of each seed, whose probabilities are averaged."""
+
+    def trained(self, compose_config: Compose, tmp_path: Path, *overrides: str) -> tuple[Game, Any, Any]:
+        cfg = compose_config("trainer.max_epochs=2", "replicas=2", *overrides)
+        data = build_data(cfg)
+        data.setup()
+        game = build_game(cfg, data)
+        trainer = build_trainer(cfg, tmp_path, [])
+        trainer.fit(game, datamodule=data)
+        return game, data, trainer
+
+    @pytest.mark.parametrize("mode", ["do", "ro"])
+    def test_the_first_member_trains_as_it_does_alone(
+        self, compose_config: Compose, tmp_path: Path, mode: str
+    ) -> None:
+        several, *_ = self.trained(compose_config, tmp_path / "a", f"mode={mode}", "members=3")
+        alone, *_ = self.trained(compose_config, tmp_path / "b", f"mode={mode}")
+        for (name, p), q in zip(alone.named_parameters(), several.parameters(), strict=True):
+            assert torch.equal(p, q[::3]), name
+            assert not torch.equal(q[0], q[1])
+
+    def test_probabilities_are_averaged(self, compose_config: Compose, tmp_path: Path) -> None:
+        game, data, trainer = self.trained(compose_config, tmp_path, "mode=do", "members=3")
+        game.load_best()
+        trainer.test(game, datamodule=data, verbose=False)
+        output = game.output()
+        x = data.rows.take(output.row).x
+        of_members = game.classifier(x.repeat_interleave(3, dim=0)).softmax(dim=-1)
+        expected = of_members.reshape(2, 3, *of_members.shape[1:]).mean(dim=1)
+        torch.testing.assert_close(output.probabilities, expected.detach())
+        assert torch.equal(output.predicted, output.probabilities.argmax(dim=-1))
+        assert len(output.best_epoch) == 2
+        assert all(curve.shape == (2,) for values in output.history.values() for curve in values)
+        one = build_game(compose_config("mode=do"), data).classifier
+        assert output.parameters["classifier"] == 3 * sum(p[0].numel() for p in one.parameters())
+
+    def test_a_seed_diverges_with_its_member(self, compose_config: Compose, tmp_path: Path) -> None:
+        game, data, trainer = self.trained(compose_config, tmp_path, "mode=q", "members=2")
+        with torch.no_grad():
+            game.classifier.layers[0].get_parameter("weight")[3] = torch.nan
+        trainer.validate(game, datamodule=data, verbose=False)
+        assert (game.best.diverged_at >= 0).tolist() == [False, True]
+
+    def test_a_library_peer_has_no_members(self, run: Run) -> None:
+        with pytest.raises(InputError, match=r"^members=2: mode=logistic has no players"):
+            run("mode=logistic", "members=2")

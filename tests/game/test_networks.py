@@ -1,8 +1,9 @@
 """The three players: depth, replicas that equal solo networks, and the generator's promises."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from math import log
+from math import exp, log
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from adversarial_oversampling.config.compose import config_dir
+from adversarial_oversampling.game.diversity import perplexity
 from adversarial_oversampling.game.networks import (
     MLP,
     Classifier,
@@ -24,8 +26,8 @@ from adversarial_oversampling.game.networks import (
     affine,
     build_players,
     dropout,
+    gumbel,
     parameters_per_replica,
-    perplexity,
     product,
 )
 from adversarial_oversampling.random_streams import Purpose, Streams
@@ -349,6 +351,56 @@ class TestGenerator:
             assert p.grad.isfinite().all()
             assert (p.grad != 0).any()
 
+    def test_gumbel_noise_selects_by_the_plain_weights(self) -> None:
+        """At a low temperature one anchor is chosen, with the probabilities of the plain softmax at 1."""
+        anchors = drawn(1, 1, 4, FEATURES)
+        plain = Generator(anchors, torch.ones(1, 1, 4, dtype=torch.bool), 2, 8, 3, 1.0, weights_of(0))
+        chooses = copy.deepcopy(plain)
+        chooses.temperature, chooses.gumbel = 0.01, 1.0
+        with torch.no_grad():
+            for generator in (plain, chooses):
+                generator.bias[0, 0, 0] = torch.tensor([2.0, 1.0, 0.0, -1.0])
+        z = drawn(1, 1, 1, 2).expand(1, 1, 20_000, 2)
+        _, noise = chooses.noise(game_of(0), 20_000)
+        weights = chooses.weights(z, noise)
+        assert (weights.max(dim=-1).values > 0.9).float().mean() > 0.95
+        often = weights.argmax(dim=-1).flatten().bincount(minlength=4) / 20_000
+        torch.testing.assert_close(often, plain.weights(z)[0, 0, 0].detach(), atol=0.015, rtol=0)
+
+    def test_gumbel_noise_by_hand(self) -> None:
+        found = gumbel(torch.tensor([0.0, exp(-1.0), exp(-exp(1.0))]))
+        assert found[0].isfinite()
+        assert found[1:].tolist() == pytest.approx([0.0, -1.0], abs=1e-6)
+
+    def test_noise_of_a_replica_does_not_depend_on_the_others(self) -> None:
+        both = a_generator(0, 1)
+        both.gumbel = 1.0
+        z, noise = both.noise(game_of(3, 4), 5)
+        one = a_generator(0)
+        one.gumbel = 1.0
+        for r, seed in enumerate((3, 4)):
+            alone_z, alone = one.noise(game_of(seed), 5)
+            assert noise is not None
+            assert alone is not None
+            assert torch.equal(alone_z[0], z[r])
+            assert torch.equal(alone[0], noise[r])
+
+    def test_straight_through_rows_are_anchors_with_the_gradient_of_the_weights(self) -> None:
+        soft = a_generator(0, 1, temperature=0.5)
+        hard = copy.deepcopy(soft)
+        hard.straight_through = True
+        z, direction = drawn(2, CLASSES, 4, 4), drawn(2, CLASSES, 4, FEATURES)
+        (rows, weights), (_, plain) = hard(z), soft(z)
+        assert torch.equal(weights.argmax(dim=-1), plain.argmax(dim=-1))
+        assert set(weights.flatten().tolist()) == {0.0, 1.0}
+        for r in range(2):
+            for k in range(CLASSES):
+                chosen = hard.anchors[r, k][weights[r, k].argmax(dim=-1)]
+                torch.testing.assert_close(rows[r, k].detach(), chosen)
+        (rows * direction).sum().backward()
+        (soft(z)[0] * direction).sum().backward()
+        torch.testing.assert_close(hard.bias.grad, soft.bias.grad)
+
     def test_lower_temperature_leans_on_fewer_anchors(self) -> None:
         z = drawn(2, CLASSES, 8, 4)
         found = [perplexity(a_generator(0, 1, temperature=t)(z)[1]) for t in (0.02, 0.1, 0.5, 1.0, 10.0)]
@@ -357,28 +409,6 @@ class TestGenerator:
 
     def test_anchors_are_not_part_of_a_checkpoint(self) -> None:
         assert {key.split(".")[0] for key in a_generator(0).state_dict()} == {"trunk", "weight", "bias"}
-
-
-class TestPerplexity:
-    def test_by_hand(self) -> None:
-        # Uniform over 4: 4. One anchor: 1. Half and half: 2.
-        # (1/2, 1/4, 1/4): entropy (1/2) ln 2 + (1/2) ln 4 = 1.5 ln 2, so 2^1.5.
-        weights = torch.tensor(
-            [[0.25, 0.25, 0.25, 0.25], [0.0, 1.0, 0.0, 0.0], [0.5, 0.0, 0.5, 0.0], [0.5, 0.25, 0.25, 0.0]]
-        )
-        found = perplexity(weights[None, :, None])
-        assert found.shape == (1, 4)
-        assert found[0].tolist() == pytest.approx([4, 1, 2, 2**1.5])
-
-    def test_mean_over_samples(self) -> None:
-        # a sample that uses one anchor and one that uses both: (1 + 2) / 2
-        assert perplexity(torch.tensor([[[[1.0, 0.0], [0.5, 0.5]]]])).tolist() == [[1.5]]
-
-    @settings(deadline=None, max_examples=25)
-    @given(seed=st.integers(0, 2**31), count=st.integers(1, 20), scale=st.floats(0, 20))
-    def test_lies_between_one_and_all(self, seed: int, count: int, scale: float) -> None:
-        found = perplexity((scale * drawn(2, 3, 4, count, seed=seed)).softmax(dim=-1))
-        assert ((found >= 1 - 1e-4) & (found <= count * (1 + 1e-4))).all()
 
 
 class TestDropout:

@@ -16,6 +16,7 @@ from adversarial_oversampling.sweep.plan import (
     Job,
     kind_of,
     plan,
+    plan_search,
     rough_seconds,
     seconds_to_go,
     stored_seconds,
@@ -127,12 +128,10 @@ def test_another_sweeper_keeps_its_order(tmp_path: Path) -> None:
         assert "order" not in config.hydra.sweeper
 
 
-def test_a_search_has_as_many_jobs_as_trials(tmp_path: Path) -> None:
-    with initialize_config_dir(config_dir(), version_base="1.3"):
-        config = compose("train", overrides=["hparams_search=q"], return_hydra_config=True)
-        jobs = plan(config)
-    assert len(jobs) == config.hydra.sweeper.n_trials == 30
-    assert seconds_to_go([(jobs[0], 5.0)], [], jobs[1:4], at_once=1) == 15.0
+def test_the_jobs_of_a_search_are_estimated_by_mode() -> None:
+    jobs = plan_search(6, modes=2)
+    assert seconds_to_go([(jobs[0], 5.0), (jobs[1], 1.0)], [], jobs[2:5], at_once=1) == 11.0
+    assert seconds_to_go([(job, 5.0) for job in plan_search(2, 1)[:1]], [], plan_search(2, 1)[1:], 1) == 5.0
 
 
 def test_a_setting_that_a_choice_does_not_have_is_refused(tmp_path: Path) -> None:

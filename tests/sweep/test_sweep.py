@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pandas as pd
 import psutil
 import pytest
@@ -28,20 +27,9 @@ from adversarial_oversampling.sweep import callback
 from adversarial_oversampling.sweep.overrides import jobs_of, name_sweep
 from adversarial_oversampling.sweep.plan import Job
 from adversarial_oversampling.sweep.status import JobStatus, duration, read_statuses
+from tests.sweep.commands import QUICK, command, swept
 
 LAUNCHERS = ["basic", "joblib", "submitit", "ray"]
-QUICK = ["replicas=1", "trainer.max_epochs=1", "logger=none"]
-
-
-def command(folder: Path, *overrides: str) -> list[str]:
-    sweep = [sys.executable, "-m", "adversarial_oversampling.train", "-m", f"paths.output_dir={folder}"]
-    return [*sweep, *overrides]
-
-
-def swept(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(folder, *overrides), capture_output=True, text=True, check=False, timeout=300
-    )
 
 
 def numbers(folder: Path) -> dict[str, Any]:
@@ -204,8 +192,8 @@ def test_a_line_says_which_jobs_run_while_none_ends(
 ) -> None:
     monkeypatch.setattr(callback, "QUIET", 0.5)
     sweep = callback.SweepCallback()
-    sweep.folder, sweep.varied, sweep.search = tmp_path, {"mode"}, False
-    sweep.jobs, sweep.total = [Job(name, ("haberman",), 1.0) for name in "abc"], 3
+    sweep.folder, sweep.varied, sweep.space = tmp_path, {"mode"}, None
+    sweep.jobs = [Job(name, ("haberman",), 1.0) for name in "abc"]
     sweep.statuses, sweep.running, sweep.at_once, sweep.over = {}, {}, 1, threading.Event()
     for job, mode in enumerate(("q", "do")):
         JobStatus(job, [f"mode={mode}", "seed=1"], str(tmp_path), "running").write(tmp_path)
@@ -251,72 +239,9 @@ def test_a_finished_sweep_is_shown_without_training(tmp_path: Path) -> None:
         assert log.read_text().count("Finished:") == 1
 
 
-def only_study(storage: str) -> optuna.Study:
-    (one,) = optuna.get_all_study_summaries(storage)
-    return optuna.load_study(study_name=one.study_name, storage=storage)
-
-
-def test_a_search_resumes(tmp_path: Path) -> None:
-    tmp_path = tmp_path / "new"
-    search = ["hparams_search=q", "dataset=haberman", "mode=q", "hydra.sweeper.n_trials=2", *QUICK]
-    for _ in range(2):
-        assert swept(tmp_path, *search).returncode == 0
-    study = only_study(f"sqlite:///{tmp_path}/optuna.db")
-    assert study.study_name.startswith("haberman-q-holdout-")
-    assert len(study.trials) == 4
-    results = [read_result(file) for file in tmp_path.glob("*/*/result.json")]
-    assert study.best_value == max(result.replicas[0].selection_acsa for result in results)
-    assert {result.replicas[0].seed for result in results} == {1000}
-
-
-def test_two_processes_work_on_one_search(tmp_path: Path) -> None:
-    search = ["hparams_search=q", "dataset=haberman", "mode=q", "hydra.sweeper.n_trials=3", *QUICK]
-    storage = f"hydra.sweeper.storage=sqlite:///{tmp_path}/shared.db"
-    workers = [
-        subprocess.Popen(
-            command(tmp_path / name, *search, storage),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for name in ("first", "second")
-    ]
-    for worker in workers:
-        _, stderr = worker.communicate(timeout=120)
-        assert worker.returncode == 0, stderr
-    study = only_study(f"sqlite:///{tmp_path}/shared.db")
-    assert len(study.trials) == 6
-    assert len({tuple(sorted(trial.params.items())) for trial in study.trials}) == 6
-    results = [read_result(file) for file in tmp_path.glob("*/*/*/result.json")]
-    assert sorted(trial.value for trial in study.trials) == sorted(
-        result.replicas[0].selection_acsa for result in results
-    )
-
-
-def test_a_search_shows_validation_acsa_and_its_best_settings(tmp_path: Path) -> None:
-    search = ["hparams_search=q", "dataset=haberman", "mode=q", "hydra.sweeper.n_trials=2", *QUICK]
-    done = swept(tmp_path, *search)
-    assert done.returncode == 0, done.stderr
-    output = done.stdout
-    assert " GM" not in output
-    best = only_study(f"sqlite:///{tmp_path}/optuna.db")
-    assert f"Best of 2 trials of {best.study_name}, validation ACSA {100 * best.best_value:.2f}:" in output
-    assert " ".join(f"{key}={value}" for key, value in best.best_params.items()) in output
-
-    # Trials whose scores are not comparable belong to another study.
-    other = swept(tmp_path, *search, "trainer.max_epochs=2", "hydra.sweeper.n_trials=1")
-    assert "Best of 1 trials of haberman-q-holdout-" in other.stdout
-    names = {one.study_name for one in optuna.get_all_study_summaries(f"sqlite:///{tmp_path}/optuna.db")}
-    assert len(names) == 2
-
-
 @pytest.mark.parametrize(
     ("overrides", "error"),
     [
-        (["hparams_search=game", "mode=q"], "mode=q has no mode.rules.generator_weight"),
-        (["hparams_search=q", "mode=lightgbm"], "mode=lightgbm has no epochs to choose"),
-        (["hparams_search=q", "mode=q", "seed=1,2"], "seed=1,2: the trials of a search are compared"),
-        (["hparams_search=q", "mode=q", "threads=0"], "threads=0: give a whole number"),
         (["mode=do,q", "mode.rules.critic_steps=2"], "mode=q: Could not override 'mode.rules.critic_steps'"),
         (["mode=q,nobody"], "mode=nobody: In 'train': Could not find 'mode/nobody'"),
         (["launcher=slurm", "mode=q"], "launcher=slurm: there is no srun here"),
@@ -335,7 +260,6 @@ def test_a_sweep_that_cannot_start_is_one_line(
     assert done.returncode == 1
     assert error in done.stderr
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "optuna.db").exists()
     assert not list(tmp_path.glob("*/*"))
 
 
@@ -410,13 +334,6 @@ def test_a_sweep_stopped_by_hand_says_so(tmp_path: Path, launcher: str) -> None:
     assert process.returncode == 130
     assert "The same command resumes." in stderr
     assert "Traceback" not in stderr
-
-
-def test_a_search_does_not_look_at_test_rows(tmp_path: Path) -> None:
-    done = swept(tmp_path, "hparams_search=q", "protocol=paper", "mode=q", *QUICK)
-    assert done.returncode == 1
-    assert "protocol=paper: a search must not use test rows" in done.stderr
-    assert not list(tmp_path.glob("*/*/result.json"))
 
 
 def test_bad_input_in_a_job_is_one_line(tmp_path: Path) -> None:

@@ -25,9 +25,9 @@ from tests.conftest import Compose, Run
 # Fewer trees than by default: they are as much of a test.
 FEWER = {
     "logistic": [],
-    "balanced_forest": ["+mode.estimator.n_estimators=10"],
-    "easy_ensemble": ["+mode.estimator.n_estimators=2"],
-    "lightgbm": ["+mode.estimator.n_estimators=10"],
+    "balanced_forest": ["mode.estimator.n_estimators=10"],
+    "easy_ensemble": ["mode.estimator.n_estimators=2"],
+    "lightgbm": ["mode.estimator.n_estimators=10"],
 }
 LIBRARY: dict[str, Callable[[int], Any]] = {
     "logistic": lambda state: LogisticRegression(class_weight="balanced", max_iter=2000, random_state=state),

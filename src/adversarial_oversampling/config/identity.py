@@ -20,6 +20,7 @@ RESULT_KEYS = (
     "schedule",
     "seed",
     "replicas",
+    "members",
     "trainer",
 )
 LOCATION_KEYS = ("data_dir", "cache_dir", "url", "path")
@@ -112,5 +113,8 @@ def study_name(cfg: DictConfig) -> str:
     overrides = [override for override in cfg.hydra.overrides.task if not PLACEMENT.match(override)]
     space = OmegaConf.to_container(cfg.hydra.sweeper.params, resolve=True) if cfg.hydra.sweeper.params else {}
     text = json.dumps([result_config(cfg), space, sorted(overrides)], sort_keys=True)
-    name = f"{cfg.dataset.name}-{cfg.mode.name}-{cfg.protocol.name}"
+    # Every trial may run several modes, which are not in the configuration that a sweep starts with.
+    given = [override.removeprefix("mode=") for override in overrides if override.startswith("mode=")]
+    modes = re.findall(r"\w+", given[-1].removeprefix("choice")) if given else [cfg.mode.name]
+    name = f"{cfg.dataset.name}-{'+'.join(modes)}-{cfg.protocol.name}"
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -64,6 +64,8 @@ def check(cfg: DictConfig) -> None:
         raise InputError(
             f"fs.ratio={cfg.fs.ratio}: the rows of mode={cfg.mode.name} are not oversampled; use fs=natural."
         )
+    if "estimator" in cfg.mode and cfg.members > 1:
+        raise InputError(f"members={cfg.members}: mode={cfg.mode.name} has no players to average; give 1.")
     if (cfg.protocol.name == "cv") != (cfg.protocol.folds is not None):
         raise InputError(
             f"protocol.folds={cfg.protocol.folds}: give a number for protocol=cv, null for other protocols."

@@ -47,12 +47,12 @@ class Batch(NamedTuple):
 
 
 class ReplicaRows(NamedTuple):
-    """The whole table as each replica sees it, after preprocessing fitted on its own training rows.
+    """The whole table as each split sees it, after preprocessing fitted on its own training rows.
 
     Attributes
     ----------
-    x : Tensor of shape [R, N, d], float32
-    y : Tensor of shape [R, N], int64
+    x : Tensor of shape [S, N, d], float32
+    y : Tensor of shape [S, N], int64
         Resampled rows follow the table's rows; a replica with fewer is padded with zeros of class -1.
     """
 
@@ -64,13 +64,13 @@ class ReplicaRows(NamedTuple):
         return ReplicaRows(self.x.to(device), self.y.to(device))
 
     def take(self, row: Tensor) -> Batch:
-        """Gather rows `row [R, B]`; -1 gives padding."""
-        replicas, count, features = self.x.shape
-        index = row.clamp_min(0)
+        """Gather rows `row [R, B]`; -1 gives padding. The members of a split are side by side in R."""
+        splits, count, features = self.x.shape
+        index = row.clamp_min(0).reshape(splits, -1)
         # A copy of whole rows; indexing by replica and row copies number by number.
-        flat = (index + count * torch.arange(replicas, device=row.device)[:, None]).flatten()
+        flat = (index + count * torch.arange(splits, device=row.device)[:, None]).flatten()
         x = self.x.reshape(-1, features).index_select(0, flat).reshape(*row.shape, features)
-        return Batch(x, self.y.gather(1, index).where(row >= 0, -1), row)
+        return Batch(x, self.y.gather(1, index).reshape(row.shape).where(row >= 0, -1), row)
 
 
 def pad(parts: Sequence[np.ndarray], multiple: int = 1, least: int = 0) -> Tensor:
@@ -90,18 +90,20 @@ class ClassDraws:
     y : Tensor of shape [R, N]
         Classes of all rows.
     train : sequence of int arrays
-        Training rows of each replica.
+        Training rows of each split.
     classes : int
         C.
+    members : int
+        Replicas of each split.
     """
 
-    def __init__(self, y: Tensor, train: Sequence[np.ndarray], classes: int) -> None:
+    def __init__(self, y: Tensor, train: Sequence[np.ndarray], classes: int, members: int = 1) -> None:
         ordered, counts = [], []
         for labels, rows in zip(y.numpy(), train, strict=True):
             ordered.append(rows[np.argsort(labels[rows], kind="stable")])
             counts.append(np.bincount(labels[rows], minlength=classes))
-        self.order = pad(ordered)
-        self.counts = torch.from_numpy(np.stack(counts))
+        self.order = pad(ordered).repeat_interleave(members, dim=0)
+        self.counts = torch.from_numpy(np.stack(counts)).repeat_interleave(members, dim=0)
         self.starts = self.counts.cumsum(dim=1) - self.counts
 
     def to(self, device: torch.device) -> "ClassDraws":
@@ -151,8 +153,7 @@ class TrainingBatches:
     ) -> None:
         self._rows, self._draws, self._law = rows, draws, law
         self._size, self._streams, self._shard = size, streams, shard
-        replicas, _, features = rows.x.shape
-        block = max(1, BLOCK_NUMBERS // (replicas * size * features))
+        block = max(1, BLOCK_NUMBERS // (len(streams) * size * rows.x.shape[-1]))
         self._blocks = [min(block, steps - start) for start in range(0, steps, block)]
 
     def __len__(self) -> int:
@@ -217,6 +218,8 @@ class TableDataModule(LightningDataModule):
         Seed of the first replica.
     replicas : int
         Number of seeds.
+    members : int
+        Players of each split, with streams of their own, whose probabilities are averaged.
     fold : int, optional
         With `n_folds`: this fold only. None means every fold.
     n_folds : int, optional
@@ -249,9 +252,10 @@ class TableDataModule(LightningDataModule):
     splits : list of Split
         One per replica.
     seeds, folds : list
-        Seed and fold of each replica.
+        Seed and fold of each split.
     counts : Tensor of shape [R, C]
-        Training rows per class, resampled ones included.
+        Training rows per class of every replica, resampled ones included; R is the number of splits times
+        `members`.
     not_applicable : list of (str or None)
         Why a replica's training rows could not be resampled.
     notes : list of list of str
@@ -268,6 +272,7 @@ class TableDataModule(LightningDataModule):
         *,
         seed: int = 0,
         replicas: int = 1,
+        members: int = 1,
         fold: int | None = None,
         n_folds: int | None = None,
         test_size: float | None = 0.3,
@@ -285,6 +290,7 @@ class TableDataModule(LightningDataModule):
         for key, value in {
             "seed": seed,
             "replicas": replicas,
+            "members": members,
             "fs.ratio": fs,
             "protocol.folds": n_folds,
             "protocol.fold": fold,
@@ -311,7 +317,7 @@ class TableDataModule(LightningDataModule):
         self.table, self.preprocessing, self.resampling = table, preprocessing, resampling
         self.n_folds, self.test_size, self.validation_size = n_folds, test_size, validation_size
         self.select_on, self.fs, self.batch_size, self.cache_dir = select_on, fs, batch_size, cache_dir
-        self.replicas = replicas
+        self.replicas, self.members = replicas, members
         trained_folds: Sequence[int | None] = [None]
         if n_folds is not None:
             trained_folds = range(n_folds) if fold is None else [fold]
@@ -328,12 +334,16 @@ class TableDataModule(LightningDataModule):
         self.splits: list[Split] = []
         self.not_applicable: list[str | None] = [None] * len(pairs)
         self.notes: list[list[str]] = [[] for _ in pairs]
-        self._streams = streams(self.seeds, Purpose.BATCHES, self.folds)
+        self._streams = self.streams(Purpose.BATCHES, streams)
 
     @property
     def classes(self) -> int:
         """Number of classes, C."""
         return len(self.table.class_names)
+
+    def streams(self, purpose: Purpose, kind: type[Streams] = Streams, rows: Shard = WHOLE) -> Streams:
+        """Return a random stream for every replica."""
+        return kind(self.seeds, purpose, self.folds, self.members, rows=rows)
 
     @property
     def counts(self) -> Tensor:
@@ -360,7 +370,7 @@ class TableDataModule(LightningDataModule):
         train = [split.train for split in splits]
         if self.resampling is not None:
             train = self._append_resampled(self.resampling, train)
-        self.draws = ClassDraws(self.rows.y, train, self.classes)
+        self.draws = ClassDraws(self.rows.y, train, self.classes, self.members)
         untrained = (self.counts == 0).any(dim=0).nonzero().flatten().tolist()
         if untrained:
             raise InputError(
@@ -446,11 +456,11 @@ class TableDataModule(LightningDataModule):
         """
         limits.check("players.generator.anchors", cap)
         width = min(cap, int(np.bincount(self.table.y).max()))
-        chosen = torch.full((len(self.seeds), self.classes, width), -1, dtype=torch.long)
-        streams = Streams(self.seeds, Purpose.ANCHORS, self.folds)
+        streams = self.streams(Purpose.ANCHORS)
+        chosen = torch.full((len(streams), self.classes, width), -1, dtype=torch.long)
         for k in range(self.classes):
             order = streams.uniform(len(self.table.y), dtype=torch.float64)
-            for r in range(len(self.seeds)):
+            for r in range(len(streams)):
                 rows = self.draws.of_class(k, r)
                 rows = rows[order[r, : len(rows)].argsort()[:width]]
                 chosen[r, k, : len(rows)] = rows

@@ -10,11 +10,15 @@ from torch import Tensor
 class BestEpoch:
     """For each replica the weights of its best epoch so far, and when it diverged.
 
-    The first of equally good epochs is kept. A replica that has diverged keeps what it had before.
+    Of epochs with equal scores the one with the lowest loss is kept: few validation rows give few distinct
+    scores, and the first epoch that reaches the best one is often barely trained. A replica that has diverged
+    keeps what it had before.
 
     Parameters
     ----------
-    weights : mapping of str to Tensor [R, ...]
+    replicas : int
+        R.
+    weights : mapping of str to Tensor [R * members, ...]
         The networks' state, kept until the first epoch has been scored.
 
     Attributes
@@ -22,17 +26,19 @@ class BestEpoch:
     epoch : Tensor of shape [R]
         Best epoch, from 0; -1 before the first.
     score : Tensor of shape [R], float64
-        ACSA of that epoch on the rows that choose it.
-    weights : dict of str to Tensor [R, ...]
+        ACSA of that epoch on the rows that choose it, or its running mean.
+    loss : Tensor of shape [R]
+        Class-balanced cross-entropy of that epoch on the same rows.
+    weights : dict of str to Tensor [R * members, ...]
         Weights of that epoch.
     diverged_at : Tensor of shape [R]
         Epoch in which a loss or a weight became NaN or infinite; -1 for never.
     """
 
-    def __init__(self, weights: Mapping[str, Tensor]) -> None:
-        replicas = len(next(iter(weights.values())))
+    def __init__(self, replicas: int, weights: Mapping[str, Tensor]) -> None:
         self.epoch = torch.full((replicas,), -1)
         self.score = torch.full((replicas,), -torch.inf, dtype=torch.float64)
+        self.loss = torch.full((replicas,), torch.inf)
         self.diverged_at = torch.full((replicas,), -1)
         self.weights = {name: value.clone() for name, value in weights.items()}
 
@@ -46,18 +52,22 @@ class BestEpoch:
         newly_diverged = ~values.isfinite().all(dim=0).cpu() & (self.diverged_at < 0)
         self.diverged_at[newly_diverged] = epoch
 
-    def update(self, epoch: int, score: Tensor, weights: Callable[[], Mapping[str, Tensor]]) -> None:
+    def update(
+        self, epoch: int, score: Tensor, loss: Tensor, weights: Callable[[], Mapping[str, Tensor]]
+    ) -> None:
         """Keep the weights of the replicas whose score `[R]` is above their best one so far.
 
-        `weights` returns the networks' state; it is called only if it is needed.
+        Among equal scores, a lower loss `[R]` is better. `weights` returns the networks' state; it is called
+        only if it is needed.
         """
-        score = score.cpu()
-        better = (score > self.score) & (self.diverged_at < 0)
-        self.score[better] = score[better]
+        score, loss = score.cpu(), loss.cpu()
+        better = (score > self.score) | ((score == self.score) & (loss < self.loss))
+        better &= self.diverged_at < 0
+        self.score[better], self.loss[better] = score[better], loss[better]
         self.epoch[better] = epoch
         if bool(better.any()):
             for name, value in weights().items():
-                chosen = better.to(value.device)
+                chosen = better.to(value.device).repeat_interleave(len(value) // len(better))
                 self.weights[name] = self.weights[name].to(value.device)
                 self.weights[name][chosen] = value[chosen]
 
@@ -66,11 +76,12 @@ class BestEpoch:
         return {
             "epoch": self.epoch,
             "score": self.score,
+            "loss": self.loss,
             "weights": self.weights,
             "diverged_at": self.diverged_at,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state that `state_dict` returned."""
-        self.epoch, self.score = state["epoch"], state["score"]
+        self.epoch, self.score, self.loss = state["epoch"], state["score"], state["loss"]
         self.weights, self.diverged_at = state["weights"], state["diverged_at"]

@@ -106,6 +106,21 @@ CLASSIFIER_TERMS: dict[str, ClassifierTerm] = {
 }
 
 
+def smoothed(term: ClassifierTerm, rate: float) -> ClassifierTerm:
+    """Return a term whose targets are smoothed: (1 - rate) term_k + rate * mean over j of term_j.
+
+    For `favour` this is label smoothing (Szegedy et al. 2016). A rate of 0 returns the term itself.
+    """
+    if not rate:
+        return term
+
+    def smooth(logits: Tensor, classes: Tensor) -> Tensor:
+        every = [term(logits, torch.full_like(classes, j)) for j in range(logits.shape[-1])]
+        return (1 - rate) * term(logits, classes) + rate * torch.stack(every).mean(dim=0)
+
+    return smooth
+
+
 def complement_entropy(logits: Tensor, classes: Tensor) -> Tensor:
     """Compute the entropy of Q over the wrong classes, divided by their number (COT, Chen et al. 2019).
 
@@ -238,6 +253,24 @@ class LeastSquares:
     def generator(self, scores: Tensor) -> Tensor:
         """Return (D(G(z|i)) - 1)^2."""
         return (logsigmoid(scores).exp() - 1) ** 2
+
+
+def balanced_cross_entropy(logits: Tensor, classes: Tensor) -> Tensor:
+    """Compute the mean over the classes that have rows of their mean cross-entropy.
+
+    Parameters
+    ----------
+    logits : Tensor of shape [R, M, C]
+    classes : Tensor of shape [R, M], int64
+        -1 marks padding.
+
+    Returns
+    -------
+    Tensor of shape [R]
+    """
+    own = is_class(classes, logits.shape[-1]).to(logits.dtype)
+    per_class = (own * favour(logits, classes.clamp_min(0)).unsqueeze(-1)).sum(dim=1) / own.sum(dim=1)
+    return per_class.nanmean(dim=-1)
 
 
 def expectation(values: Tensor, law: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ AO and DO are two cells of the 2 x 2 table {G fools Q, G favours Q} x {Q favours
 on them}. GAMO has the terms of AO's cell as least squares. A mode without a generator trains Q alone.
 """
 
+import copy
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,15 +25,15 @@ from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game import losses
 from adversarial_oversampling.game.best_epoch import BestEpoch
+from adversarial_oversampling.game.diversity import distances_within, diversity
 from adversarial_oversampling.game.networks import (
     Classifier,
     Discriminator,
     Generator,
     Uniform,
     parameters_per_replica,
-    perplexity,
 )
-from adversarial_oversampling.game.thresholds import decide, tuned_shift
+from adversarial_oversampling.game.thresholds import decide, shifted, tuned_shift
 from adversarial_oversampling.game.weights import Weights
 from adversarial_oversampling.method_output import MethodOutput
 from adversarial_oversampling.metrics import acsa, acsa_of_present, confusion, g_mean, warn_of_absent
@@ -67,8 +69,14 @@ class Rules:
     generated_weight : float
         Weight w of Q's generated rows beside its real rows, >= 0. With "fool" and two classes,
         w = 1 leaves Q nothing to learn where G is perfect, so w < 1 stands for the paper's subset.
+    discriminator_weight : float
+        Weight of G's term against D, >= 0. With 0 there is no D: only Q teaches G.
     critic_steps : int
         D's steps per round, >= 1, on the same real rows and fresh generated ones.
+    label_smoothing : float
+        Part of the target of Q's real rows that is spread over all classes, in [0, 1).
+    mixup : bool
+        Mix each of Q's real rows with another one, and their terms likewise (Zhang et al. 2018, alpha = 1).
 
     Raises
     ------
@@ -87,7 +95,10 @@ class Rules:
     discriminator_law: str = "oversampled"
     generator_weight: float = 1.0
     generated_weight: float = 1.0
+    discriminator_weight: float = 1.0
     critic_steps: int = 1
+    label_smoothing: float = 0.0
+    mixup: bool = False
 
     def __post_init__(self) -> None:
         options = {"real_term": limits.Choice(losses.CLASSIFIER_TERMS)}
@@ -97,7 +108,14 @@ class Rules:
             options |= dict.fromkeys(("generated_law", "generator_law", "discriminator_law"), class_laws)
         for key, choice in options.items():
             choice.check(f"mode.rules.{key}", getattr(self, key))
-        for key in ("generator_weight", "generated_weight", "critic_steps"):
+        for key in (
+            "generator_weight",
+            "generated_weight",
+            "discriminator_weight",
+            "critic_steps",
+            "label_smoothing",
+            "mixup",
+        ):
             limits.check(f"mode.rules.{key}", getattr(self, key))
 
 
@@ -137,18 +155,31 @@ class Game(LightningModule):
         size, the mean of the processes' gradients is therefore the gradient of the whole batch.
     monitor : str
         Prefix of the metrics on the rows that choose the epoch.
+    members : int
+        Players of each seed, which stand side by side on the replica axis and share its rows. Their average
+        probabilities are evaluated: S seeds have one ACSA and one best epoch each, and R = S * members.
+    running_mean : int
+        Epochs are compared by the mean ACSA of so many last epochs, or of all where there are fewer; 1
+        compares them by their own.
+    weight_average : float
+        In [0, 1): Q is evaluated, and predicts, with an exponential moving average of its weights that decays
+        by this factor in every step. 0: with the weights themselves.
 
     Attributes
     ----------
+    evaluated : Classifier
+        Q as it is evaluated: the classifier that trains, or its moving average.
     best : BestEpoch
         Each replica's best epoch with its weights, and the replicas that diverged.
-    shift : Tensor of shape [R]
+    shift : Tensor of shape [S]
         Shift of Q's decision (`game.thresholds.decide`); 0 without a tuned threshold.
-    history : dict of str to list of Tensor [R]
+    history : dict of str to list of Tensor [S]
         Every curve, one entry per epoch.
     """
 
     classifier: Classifier
+    averaged_classifier: Classifier  # these two only with an average of the weights
+    averaged_steps: Tensor
     discriminator: Discriminator  # these two only where the mode has a generator
     generator: Generator
     class_weights: Tensor
@@ -175,10 +206,16 @@ class Game(LightningModule):
         schedule: Callable[[Optimizer], LRScheduler],
         noise: Streams,
         monitor: str = "validation",
+        members: int = 1,
+        running_mean: int = 1,
+        weight_average: float = 0.0,
     ) -> None:
         super().__init__()
+        limits.check("protocol.running_mean", running_mean)
+        limits.check("protocol.weight_average", weight_average)
         self.automatic_optimization = False
         self.rules, self.gan, self.noise, self.monitor = rules, gan, noise, monitor
+        self.members, self.running_mean, self.weight_average = members, running_mean, weight_average
         self.shard = noise.rows
         if generator is not None and generated_rows % self.shard.world_size:
             raise InputError(
@@ -191,11 +228,15 @@ class Game(LightningModule):
         self.classifier = classifier
         if generator is not None and discriminator is not None:
             self.discriminator, self.generator = discriminator, generator
+            self._real_distances = distances_within(generator.anchors, generator.present)
+        if weight_average:
+            self.averaged_classifier = copy.deepcopy(classifier).requires_grad_(False)
+            self.register_buffer("averaged_steps", torch.zeros(len(counts), dtype=torch.long))
 
         replicas, classes = counts.shape
         self._register_constant("class_weights", laws.balanced(counts) / laws.oversampled(counts, fs))
-        self._register_constant("log_prior", laws.real(counts).log())
-        self.register_buffer("shift", torch.zeros(replicas))
+        self._register_constant("log_prior", laws.real(counts[::members]).log())
+        self.register_buffer("shift", torch.zeros(replicas // members))
         if rules.generated_law is not None:
             self._register_constant("generator_law", laws.LAWS[rules.generator_law](counts, fs))
             self._register_constant("discriminator_law", laws.LAWS[rules.discriminator_law](counts, fs))
@@ -205,15 +246,21 @@ class Game(LightningModule):
         every = torch.arange(classes)[None, :, None].expand(replicas, classes, self.generated_rows)
         self.register_buffer("generated_classes", every.contiguous(), persistent=False)
 
-        self.best = BestEpoch(self.state_dict())
+        self.best = BestEpoch(replicas // members, self.state_dict())
         self.history: dict[str, list[Tensor]] = {}
         self.trained_on = self.device  # Lightning moves the networks back to the CPU
         self._sums: dict[str, Tensor] = {}
         self._counts: Counter[str] = Counter()
+        self._last_scores: list[Tensor] = []
         self._evaluated: list[tuple[Tensor, Tensor]] = []
 
     def _register_constant(self, name: str, value: Tensor) -> None:
         self.register_buffer(name, value.float(), persistent=False)
+
+    @property
+    def evaluated(self) -> Classifier:
+        """Q as it is evaluated: the classifier that trains, or its moving average."""
+        return self.averaged_classifier if self.weight_average else self.classifier
 
     # The order of play.
 
@@ -237,14 +284,17 @@ class Game(LightningModule):
         generated = None
         if "generator" in self.players:
             for _ in range(self.rules.critic_steps):
-                rows, weights = self.generator(self.latent())
-                self.discriminator_turn(batch, rows.detach())
+                rows, weights = self.generator(*self.generator_noise())
+                if self.rules.discriminator_weight:
+                    self.discriminator_turn(batch, rows.detach())
             # G has not moved since D's last turn, so its own turn is on the same rows.
             self.generator_turn(rows, weights)
             generated = self.generate()
         logits = self.classifier_turn(batch, generated)
         if self.rules.complement:
             self.complement_turn(batch)
+        if self.weight_average:
+            self.average_weights()
         return logits.argmax(dim=-1)
 
     def discriminator_turn(self, batch: Batch, generated: Tensor) -> None:
@@ -274,18 +324,17 @@ class Game(LightningModule):
     def generator_turn(self, generated: Tensor, weights: Tensor) -> None:
         """Fool D, and fool (eq. 3) or favour (eq. 6) Q; i is balanced."""
         term = losses.CLASSIFIER_TERMS[str(self.rules.generator_term)]
-        scores = self.discriminator(generated, self.generated_classes)
-        against_d = losses.expectation(self.gan.generator(scores), self.generator_law)
         logits = self.classifier(generated)
         against_q = losses.expectation(term(logits, self.generated_classes), self.generator_law)
-        self.step("generator", against_d + self.rules.generator_weight * against_q)
-        self.record(
-            {
-                "generator/against_discriminator": against_d,
-                "generator/against_classifier": against_q,
-            }
-        )
-        self._anchor_weights = weights.detach()
+        loss = self.rules.generator_weight * against_q
+        if self.rules.discriminator_weight:
+            scores = self.discriminator(generated, self.generated_classes)
+            against_d = losses.expectation(self.gan.generator(scores), self.generator_law)
+            loss = self.rules.discriminator_weight * against_d + loss
+            self.record({"generator/against_discriminator": against_d})
+        self.step("generator", loss)
+        self.record({"generator/against_classifier": against_q})
+        self._last_generated = generated.detach(), weights.detach()
 
     def classifier_turn(self, batch: Batch, generated: Tensor | None = None) -> Tensor:
         """Learn the real rows, and favour (eq. 5) or fool (eq. 8) the generated ones.
@@ -295,10 +344,15 @@ class Game(LightningModule):
         Tensor of shape [R, B, C]
             Q's logits of the real rows.
         """
+        term = losses.smoothed(losses.CLASSIFIER_TERMS[self.rules.real_term], self.rules.label_smoothing)
+        if self.rules.mixup:
+            batch, partners, share = self.mixed(batch)
         x = batch.x if generated is None else both(batch, generated)
         logits: Tensor = self.classifier(x, self.dropout_noise(batch, generated))
         on_real = logits[:, : batch.y.shape[1]]
-        rows = losses.CLASSIFIER_TERMS[self.rules.real_term](on_real, batch.y)
+        rows = term(on_real, batch.y)
+        if self.rules.mixup:
+            rows = share * rows + (1 - share) * term(on_real, partners)
         if self.rules.class_weights:
             rows = rows * self.class_weights.gather(1, batch.y)
         loss = real = rows.mean(dim=-1)
@@ -319,15 +373,45 @@ class Game(LightningModule):
 
     # The parts of a turn.
 
-    def latent(self) -> Tensor:
-        """Draw noise z ~ N(0, I), `[R, C, m, latent]`."""
-        return self.noise.normal(self.generated_classes.shape[1], self.generated_rows, self.generator.latent)
+    def generator_noise(self) -> tuple[Tensor, Tensor | None]:
+        """Draw what a turn's generated rows are made from (`Generator.noise`)."""
+        return self.generator.noise(self.noise, self.generated_rows)
 
     @torch.no_grad()
     def generate(self) -> Tensor:
         """Generate fresh rows `[R, C, m, d]` for Q's turn."""
-        rows: Tensor = self.generator(self.latent())[0]
+        rows: Tensor = self.generator(*self.generator_noise())[0]
         return rows
+
+    def mixed(self, batch: Batch) -> tuple[Batch, Tensor, Tensor]:
+        """Mix each real row with the one before it: the rows of a batch are drawn independently.
+
+        Returns
+        -------
+        mixed : Batch
+            Rows share * x + (1 - share) * partner, with the classes of x.
+        partners : Tensor of shape [R, B], int64
+            Classes of the partners.
+        share : Tensor of shape [R, B]
+            At least 1/2, so that a row leans towards its own class; uniform on [0, 1] but for that exchange.
+        """
+        place = slice(self.shard.rank * batch.y.shape[1], (self.shard.rank + 1) * batch.y.shape[1])
+        other_x, other_y = (self.gathered(part, dim=1).roll(1, dims=1)[:, place] for part in batch[:2])
+        share = self.noise.uniform(batch.y.shape[1], 1)
+        share = torch.maximum(share, 1 - share)
+        x = share * batch.x + (1 - share) * other_x
+        return batch._replace(x=x), other_y, share.squeeze(-1)
+
+    @torch.no_grad()
+    def average_weights(self) -> None:
+        """Move the averaged weights towards Q's; the first steps count the same, so that none is favoured."""
+        steps = int(self.averaged_steps[0])
+        self.averaged_steps += 1
+        share = max(1 - self.weight_average, 1 / (steps + 1))
+        for average, weight in zip(
+            self.averaged_classifier.parameters(), self.classifier.parameters(), strict=True
+        ):
+            average.lerp_(weight, share)
 
     def generated_part(self, values: Tensor) -> Tensor:
         """Return the values of the generated rows among those of `both`, `[R, C, m, ...]`."""
@@ -422,27 +506,53 @@ class Game(LightningModule):
     def on_validation_model_train(self) -> None:
         """Do nothing: the networks have no training mode."""
 
+    def predict_logits(self, x: Tensor) -> Tensor:
+        """Return the logits of rows `[S, M, d]`; of several members the log of their average probabilities.
+
+        Returns
+        -------
+        Tensor of shape [S, M, C]
+        """
+        if self.members == 1:
+            logits: Tensor = self.evaluated(x)
+            return logits
+        logits = self.evaluated(x.repeat_interleave(self.members, dim=0)).log_softmax(dim=-1)
+        return self.by_seed(logits).logsumexp(dim=1) - math.log(self.members)
+
+    def by_seed(self, values: Tensor) -> Tensor:
+        """Split the replica axis: values `[R, ...]` to `[S, members, ...]`."""
+        return values.reshape(-1, self.members, *values.shape[1:])
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Classify the rows that choose the epoch."""
-        self._evaluated.append((self.classifier(batch.x), batch.y))
+        self._evaluated.append((self.predict_logits(batch.x), batch.y))
 
     def on_validation_epoch_end(self) -> None:
         """Score the epoch, keep each replica's best weights and append to the curves."""
         curves = self._average_losses()
         # The weights too: a loss only reveals the weights of the step before.
-        weights = [p.detach().flatten(1).sum(dim=1) for p in self.parameters()]
+        weights = [self.by_seed(p.detach()).flatten(1).sum(dim=1) for p in self.parameters()]
         self.best.find_diverged(self.current_epoch, torch.stack([*curves.values(), *weights]))
 
         logits, classes = self._take_evaluated()
         if self.rules.tuned_threshold:
             self.shift.copy_(tuned_shift(logits, classes, self.log_prior))
-        matrix = confusion(decide(logits, self.shift, self.log_prior), classes, logits.shape[-1])
+        logits = shifted(logits, self.shift, self.log_prior)
+        matrix = confusion(logits.argmax(dim=-1), classes, logits.shape[-1])
         warn_of_absent(matrix)
-        self.best.update(self.current_epoch, acsa_of_present(matrix), self.state_dict)
-        trained = self.gathered(self.train_confusion[None], dim=0).sum(dim=0)
+        loss = losses.balanced_cross_entropy(logits, classes)
+        self._last_scores = [*self._last_scores, acsa_of_present(matrix)][-self.running_mean :]
+        if len(self._last_scores) == min(self.running_mean, self.trainer.max_epochs or 1):
+            self.best.update(
+                self.current_epoch, torch.stack(self._last_scores).mean(dim=0), loss, self.state_dict
+            )
+        trained = self.by_seed(self.gathered(self.train_confusion[None], dim=0).sum(dim=0)).sum(dim=1)
         self.train_confusion.zero_()
         for part, counts in (("train", trained), (self.monitor, matrix)):
             curves |= {f"{part}/acsa": acsa(counts), f"{part}/g_mean": g_mean(counts)}
+        curves[f"{self.monitor}/loss"] = loss
+        if "generator" in self.players:
+            curves |= self._diversity()
         values = torch.stack([value.double() for value in curves.values()]).cpu()
         for name, value in zip(curves, values, strict=True):
             self.history.setdefault(name, []).append(value)
@@ -452,9 +562,18 @@ class Game(LightningModule):
         """Return each loss averaged over the epoch's steps and all processes, and forget them."""
         averages = {name: total / self._counts[name] for name, total in self._sums.items()}
         self._sums, self._counts = {}, Counter()
-        if "generator" in self.players:
-            averages["generator/perplexity"] = perplexity(self._anchor_weights).mean(dim=-1)
-        return {name: self.gathered(value[None], dim=0).mean(dim=0) for name, value in averages.items()}
+        return self._averaged(averages)
+
+    def _averaged(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the means of `[R]` values over members and processes, `[S]`."""
+        means = {name: self.by_seed(value).mean(dim=1) for name, value in values.items()}
+        return {name: self.gathered(value[None], dim=0).mean(dim=0) for name, value in means.items()}
+
+    def _diversity(self) -> dict[str, Tensor]:
+        """Return the diversity of the rows of G's last turn."""
+        g = self.generator
+        values = diversity(*self._last_generated, g.anchors, g.present, self._real_distances)
+        return self._averaged({f"generator/{name}": value for name, value in values.items()})
 
     def _take_evaluated(self) -> tuple[Tensor, Tensor]:
         """Return the logits and the classes or row numbers of all evaluated batches, and forget them."""
@@ -470,7 +589,7 @@ class Game(LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Classify the test rows."""
-        self._evaluated.append((self.classifier(batch.x), batch.row))
+        self._evaluated.append((self.predict_logits(batch.x), batch.row))
 
     def on_test_epoch_end(self) -> None:
         """Keep row numbers, predicted classes and probabilities for `output`."""
@@ -491,7 +610,9 @@ class Game(LightningModule):
             selection_acsa=self.best.score.tolist(),
             diverged_at=epochs,
             history=self.history,
-            parameters={name: parameters_per_replica(getattr(self, name)) for name in self.players},
+            parameters={
+                name: self.members * parameters_per_replica(getattr(self, name)) for name in self.players
+            },
             weights={name: value.cpu() for name, value in self.best.weights.items()},
             device=self.trained_on,
         )
@@ -503,6 +624,7 @@ class Game(LightningModule):
         checkpoint["game"] = {
             "noise": self.noise.state(),
             "best": self.best.state_dict(),
+            "last_scores": self._last_scores,
             "history": {name: torch.stack(values) for name, values in self.history.items()},
         }
 
@@ -511,4 +633,5 @@ class Game(LightningModule):
         saved = checkpoint["game"]
         self.noise.restore(saved["noise"])
         self.best.load_state_dict(saved["best"])
+        self._last_scores = saved["last_scores"]
         self.history = {name: list(values.unbind()) for name, values in saved["history"].items()}

@@ -192,9 +192,16 @@ class Generator(nn.Module):
         Divides the logits of the softmax. Below 1 each sample leans on fewer anchors.
     streams : Streams
         Draw the initial weights.
+    gumbel : float
+        Scale of the Gumbel noise that is added to the logits. With 1 and a low temperature, CWI selects an
+        anchor at random with the probabilities softmax(logits) (Jang et al. 2017, Maddison et al. 2017);
+        0 is the paper's plain softmax.
+    straight_through : bool
+        Use the anchor with the largest weight alone, with the gradient of the weights.
     """
 
     anchors: Tensor
+    present: Tensor
     absent: Tensor
     codes: Tensor
 
@@ -207,27 +214,48 @@ class Generator(nn.Module):
         layers: int,
         temperature: float,
         streams: Streams,
+        gumbel: float = 0.0,
+        straight_through: bool = False,
     ) -> None:
         super().__init__()
         _, classes, count, _ = anchors.shape
         self.latent = latent
-        self.temperature = temperature
+        self.temperature, self.gumbel, self.straight_through = temperature, gumbel, straight_through
         self.trunk = MLP(latent + classes, width, width, layers - 1, streams)
         self.weight = _uniform_init(streams, width, classes, width, count)
         self.bias = _uniform_init(streams, width, classes, 1, count)
         # Rebuilt from the rows at every start, so checkpoints need not carry them.
         self.register_buffer("anchors", anchors, persistent=False)
+        self.register_buffer("present", mask, persistent=False)
         absent = torch.zeros(mask.shape).masked_fill(~mask, -torch.inf).unsqueeze(2)
         self.register_buffer("absent", absent, persistent=False)
         self.register_buffer("codes", torch.eye(classes)[None, :, None], persistent=False)
 
-    def weights(self, z: Tensor) -> Tensor:
+    def noise(self, streams: Streams, rows: int) -> tuple[Tensor, Tensor | None]:
+        """Draw what m rows of every class are made from.
+
+        Returns
+        -------
+        z : Tensor of shape [R, C, m, latent]
+            z ~ N(0, I).
+        gumbel : Tensor of shape [R, C, m, A] or None
+            Noise on the logits; None if its scale is 0.
+        """
+        _, classes, anchors, _ = self.anchors.shape
+        z = streams.normal(classes, rows, self.latent)
+        if not self.gumbel:
+            return z, None
+        return z, self.gumbel * gumbel(streams.uniform(classes, rows, anchors))
+
+    def weights(self, z: Tensor, gumbel: Tensor | None = None) -> Tensor:
         """Return the weights g(z|k), `[R, C, m, A]`, of each class's anchors: non-negative, with sum 1.
 
         Parameters
         ----------
         z : Tensor of shape [R, C, m, latent]
             m noise vectors for every class.
+        gumbel : Tensor of shape [R, C, m, A], optional
+            Noise on the logits.
         """
         replicas, classes, rows, _ = z.shape
         codes = self.codes.expand(replicas, classes, rows, classes)
@@ -236,10 +264,16 @@ class Generator(nn.Module):
         logits = affine(
             hidden.flatten(0, 1), self.weight.flatten(0, 1), bias.flatten(0, 1), 1 / self.temperature
         )
-        return logits.softmax(dim=-1).reshape(replicas, classes, rows, -1)
+        if gumbel is not None:
+            logits = torch.add(logits, gumbel.flatten(0, 1), alpha=1 / self.temperature)
+        weights = logits.softmax(dim=-1)
+        if self.straight_through:
+            one = one_hot(weights.argmax(dim=-1), weights.shape[-1])
+            weights = one + (weights - weights.detach())
+        return weights.reshape(replicas, classes, rows, -1)
 
-    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Generate m rows of every class.
+    def forward(self, z: Tensor, gumbel: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Generate m rows of every class from the noise of `noise`.
 
         Returns
         -------
@@ -247,26 +281,14 @@ class Generator(nn.Module):
         weights : Tensor of shape [R, C, m, A]
             What each anchor contributed.
         """
-        weights = self.weights(z)
+        weights = self.weights(z, gumbel)
         rows = product(weights.flatten(0, 1), self.anchors.flatten(0, 1))
         return rows.reshape(*weights.shape[:3], -1), weights
 
 
-def perplexity(weights: Tensor) -> Tensor:
-    """Return the effective number of anchors per sample: exp of the entropy of g, averaged over samples.
-
-    Parameters
-    ----------
-    weights : Tensor of shape [R, C, m, A]
-        Rows that sum to 1.
-
-    Returns
-    -------
-    Tensor of shape [R, C]
-        Between 1 (one anchor copied) and A (the mean of all anchors).
-    """
-    entropy: Tensor = torch.special.entr(weights).sum(dim=-1)
-    return entropy.exp().mean(dim=-1)
+def gumbel(uniform: Tensor) -> Tensor:
+    """Return Gumbel noise -log(-log u) for uniform numbers u in [0, 1), which are kept away from 0."""
+    return -(-uniform.clamp_min(torch.finfo(uniform.dtype).tiny).log()).log()
 
 
 def parameters_per_replica(module: nn.Module) -> int:
@@ -303,7 +325,8 @@ def build_players(
         players["discriminator"] = Discriminator(
             features, classes, d["width"], d["layers"], d["conditional"], streams
         )
-        players["generator"] = Generator(
-            *anchors, g["latent"], g["width"], g["layers"], g["temperature"], streams
-        )
+        settings = {
+            key: g[key] for key in ("latent", "width", "layers", "temperature", "gumbel", "straight_through")
+        }
+        players["generator"] = Generator(*anchors, **settings, streams=streams)
     return players

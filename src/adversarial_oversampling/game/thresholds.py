@@ -9,8 +9,13 @@ from adversarial_oversampling.metrics import acsa_of_present, confusion
 SHIFTS = torch.arange(-20, 61) / 20
 
 
+def shifted(logits: Tensor, shift: Tensor, log_prior: Tensor) -> Tensor:
+    """Return logit_k - shift * log prior_k, `[R, M, C]` (Menon et al. 2021, post-hoc adjustment)."""
+    return logits - (shift[:, None] * log_prior)[:, None]
+
+
 def decide(logits: Tensor, shift: Tensor, log_prior: Tensor) -> Tensor:
-    """Return the class of the largest logit_k - shift * log prior_k (Menon et al. 2021, post-hoc adjustment).
+    """Return the class of the largest shifted logit.
 
     For two classes this is a threshold on the probability; if the classes differ in size, every threshold
     corresponds to a shift.
@@ -26,8 +31,7 @@ def decide(logits: Tensor, shift: Tensor, log_prior: Tensor) -> Tensor:
     -------
     Tensor of shape [R, M], int64
     """
-    adjusted = logits - (shift[:, None] * log_prior)[:, None]
-    return adjusted.argmax(dim=-1)
+    return shifted(logits, shift, log_prior).argmax(dim=-1)
 
 
 def tuned_shift(logits: Tensor, classes: Tensor, log_prior: Tensor) -> Tensor:

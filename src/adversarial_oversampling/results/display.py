@@ -22,7 +22,8 @@ def scores_text(result: Result) -> list[str]:
 
 def dataset_label(result: Result) -> str:
     """Return the dataset's name; with its file where the table is not the published one of that name."""
-    if result.table.published == result.dataset:
+    selected = result.config["dataset"]["preprocessing"]["n_selected"]
+    if result.table.published == result.dataset or (selected is not None and result.table.file is None):
         return result.dataset
     return f"{result.dataset} ({result.table.file or 'own table'})"
 

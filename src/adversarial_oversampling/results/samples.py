@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from adversarial_oversampling.data.datamodule import TableDataModule
+from adversarial_oversampling.game.diversity import perplexity
 from adversarial_oversampling.game.module import Game
-from adversarial_oversampling.game.networks import perplexity
-from adversarial_oversampling.random_streams import Purpose, Streams, seed_sequence
+from adversarial_oversampling.random_streams import Purpose, seed_sequence
 
 ROWS = 200  # per class and kind, at most
 
@@ -33,8 +33,9 @@ def sample(game: Game, data: TableDataModule) -> pd.DataFrame | None:
     real = _draw(data, lambda rows: rows[rows < len(data.table.y)])
     frames = [_frame(game, data, "real", x, k) for k, x in enumerate(real)]
     if "generator" in game.players:
-        latent = Streams(data.seeds, Purpose.SAMPLES, data.folds, game.device)
-        rows, weights = game.generator(latent.normal(data.classes, ROWS, game.generator.latent))
+        streams = data.streams(Purpose.SAMPLES)
+        streams.device = game.device
+        rows, weights = game.generator(*game.generator.noise(streams, ROWS))
         origin = data.anchor_rows(weights.shape[-1])[0]
         for k in range(data.classes):
             anchor_weights = weights[0, k].cpu()
@@ -67,7 +68,7 @@ def _frame(game: Game, data: TableDataModule, kind: str, x: Tensor, k: int) -> p
     if x.shape[1] != len(names):
         names = tuple(f"selected_{i}" for i in range(x.shape[1]))
     # Every replica's Q classifies the rows; only the first one's result is used.
-    logits = game.classifier(x.to(game.device).expand(len(data.seeds), -1, -1))[0].cpu()
+    logits = game.predict_logits(x.to(game.device).expand(len(data.seeds), -1, -1))[0].cpu()
     columns = {
         "kind": kind,
         "class": data.table.class_names[k],

@@ -84,7 +84,9 @@ class ReplicaResult(Scores):
         "epoch (the first is 0) whose weights are tested; null for a method without epochs", "epoch"
     )
     selection_acsa: Fraction | None = _field(
-        "ACSA of that epoch on the rows that choose it; null for a method without epochs", "fraction"
+        "ACSA on the rows that choose the epoch, at that epoch (or its running mean); of a method without "
+        "epochs the ACSA on validation rows, null where the protocol has none",
+        "fraction",
     )
     diverged_at: int | None = _field("epoch in which its loss became NaN or infinite", "epoch", ge=0)
     rows: RowCounts = _field("size of its split")
@@ -95,7 +97,9 @@ class TableRecord(Record):
     """The table that was used."""
 
     digest: str = _field("SHA-256 of its values, classes and fixed test rows", "hexadecimal")
-    published: str | None = _field("the published dataset whose values these are; null for any other table")
+    published: str | None = _field(
+        "the published dataset whose values these are; null for any other table, and for selected columns"
+    )
     file: str | None = _field("name of the user's CSV file; null if the table is not read from one")
 
 

@@ -80,12 +80,13 @@ def build_result(
     has_epochs = any(epoch is not None for epoch in output.best_epoch)
     path = OmegaConf.select(cfg, "dataset.source.path")
     config: Any = OmegaConf.to_container(cfg, resolve=True)
+    selected = cfg.dataset.preprocessing.n_selected
     return Result(
         dataset=cfg.dataset.name,
         dataset_title=dataset_description(cfg).title,
         table=TableRecord(
             digest=data.table.digest,
-            published=published_name(data.table),
+            published=published_name(data.table) if selected is None else None,
             file=None if path is None else Path(path).name,
         ),
         mode=cfg.mode.name,

@@ -18,8 +18,9 @@ from adversarial_oversampling.results.display import summary
 from adversarial_oversampling.sweep.job import status_folder
 from adversarial_oversampling.sweep.launchers import check_launcher, limit_jobs_at_once
 from adversarial_oversampling.sweep.overrides import is_search, parsed
-from adversarial_oversampling.sweep.plan import Job, plan, seconds_to_go
-from adversarial_oversampling.sweep.search import check_search, open_study, show_best, show_search
+from adversarial_oversampling.sweep.plan import Job, plan, plan_search, seconds_to_go
+from adversarial_oversampling.sweep.search import check_search, show_best, show_search
+from adversarial_oversampling.sweep.space import Space
 from adversarial_oversampling.sweep.status import (
     OUTPUT,
     JobStatus,
@@ -30,6 +31,7 @@ from adversarial_oversampling.sweep.status import (
     show_failed,
     show_warnings,
 )
+from adversarial_oversampling.sweep.study import SearchStudy
 from adversarial_oversampling.text import percent
 from adversarial_oversampling.tracking.service import start_service
 
@@ -69,15 +71,18 @@ class SweepCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the sweep and start to follow its jobs."""
         with exit_on_error():
-            check_search(config)
-            jobs = plan(config)
+            self.space: Space | None = None  # of a search; its jobs are counted while it runs
+            self.jobs: list[Job] = []
+            if is_search(config.hydra):
+                self.space = check_search(config)
+            else:
+                self.jobs = plan(config)
             check_launcher(config)
             limit_jobs_at_once(config)
             start_service(config)
-            self._start(config, jobs)
+            self._start(config)
 
-    def _start(self, config: DictConfig, jobs: list[Job]) -> None:
-        self.search = is_search(config)
+    def _start(self, config: DictConfig) -> None:
         self.config = config
         self.varied = {item.key_or_group for item in parsed(config) if item.is_sweep_override()}
         self.folder = status_folder(config.hydra, config)
@@ -85,10 +90,11 @@ class SweepCallback(Callback):
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"paths.output_dir: {error}; choose another folder.") from error
-        if self.search:
-            open_study(config)
-        self.jobs = jobs
-        self.total = len(jobs)
+        if self.space is not None:
+            self.study = SearchStudy(config)
+            print(self.study.begin(self.space.defaults(config)), flush=True)
+            config.hydra.sweeper.jobs = len(self.space.jobs({})) * self.study.remaining()
+        self._count_jobs()
         self.statuses: dict[int, JobStatus] = {}  # of the jobs that have ended
         self.running: dict[int, Running] = {}
         self.at_once = 1
@@ -99,6 +105,7 @@ class SweepCallback(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print the final tables; exit with 1 if a job failed or is missing."""
+        self._count_jobs()
         deadline = time.monotonic() + STATUS_DELAY
         while len(self.statuses) < self.total and time.monotonic() < deadline and self.follower.is_alive():
             time.sleep(0.1)
@@ -113,17 +120,15 @@ class SweepCallback(Callback):
             return
         self.over.set()
         self.follower.join()  # reads the last statuses
-        if self.search:
-            show_search(self.statuses, self.varied)
-            show_best(self.config)
+        if self.space is not None:
+            show_search(self.statuses, self.varied, self.space.modes)
+            show_best(self.study.study, self.space.modes)
         else:
             show_comparison(self.statuses)
         show_failed(self.statuses, self.varied)
         show_warnings(self.statuses)
         if missing := self.total - len(self.statuses):
-            rest = ": the same command resumes them"
-            if self.search or self.config.rerun:
-                rest = ""
+            rest = "" if self.config.rerun else ": the same command resumes them"
             print(f"{missing} of {self.total} jobs did not end{rest}.")
         output = Path(str(self.config.hydra.sweep.dir))
         if "wandb" in self.config.logger and any(output.glob(OFFLINE)):
@@ -141,8 +146,15 @@ class SweepCallback(Callback):
                 print(self._waiting_line(), flush=True)
                 spoken, quiet = time.monotonic(), min(2 * quiet, LONGEST_QUIET)
 
+    def _count_jobs(self) -> None:
+        """Set the number of jobs; that of a search is smaller when other processes run some of its trials."""
+        if self.space is not None:
+            self.jobs = plan_search(self.config.hydra.sweeper.jobs, len(self.space.jobs({})))
+        self.total = len(self.jobs)
+
     def _news(self) -> Iterator[str]:
         """Read what the jobs have written; return a line for each that has ended."""
+        self._count_jobs()
         for status in read_statuses(self.folder, ended=self.statuses):
             if status.status == "running":
                 self.running.setdefault(status.job, Running(status, time.monotonic()))
@@ -153,10 +165,13 @@ class SweepCallback(Callback):
                 yield self._line(status)
 
     def _head(self) -> str:
-        failed = sum(status.status == "failed" for status in self.statuses.values())
-        seconds = self._seconds_to_go()
-        to_go = f", about {duration(seconds)} to go" if seconds else ""
-        return f"[{len(self.statuses)}/{self.total}{f', {failed} failed' if failed else ''}{to_go}]"
+        parts = [f"{len(self.statuses)}/{self.total}"]
+        for ended in ("failed", "pruned"):
+            if number := sum(status.status == ended for status in self.statuses.values()):
+                parts.append(f"{number} {ended}")
+        if seconds := self._seconds_to_go():
+            parts.append(f"about {duration(seconds)} to go")
+        return f"[{', '.join(parts)}]"
 
     def _seconds_to_go(self) -> float | None:
         now = time.monotonic()
@@ -171,9 +186,11 @@ class SweepCallback(Callback):
         if status.status == "failed":
             output = Path(status.folder) / OUTPUT
             return f"{head} FAILED {job_label(status, self.varied)}: {status.reason} ({output})"
+        if status.status == "pruned":
+            return f"{head} {job_label(status, self.varied)}: {status.reason}, {duration(status.seconds)}"
         result = status.result()
         time_text = "finished before" if status.status == "skipped" else duration(status.seconds)
-        if self.search:  # settings are chosen without the test rows, so their metrics are not shown
+        if self.space is not None:  # settings are chosen without the test rows
             score = percent(result.mean_selection_acsa)
             return f"{head} {job_label(status, self.varied)}: validation ACSA {score}, {time_text}"
         return f"{head} {summary(result)}, {time_text}"

@@ -10,25 +10,29 @@ from multiprocessing import parent_process
 from pathlib import Path
 
 from hydra.conf import HydraConf
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from adversarial_oversampling.config.identity import PLACEMENT
 from adversarial_oversampling.config.validation import check
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.errors import InputError, TrialPruned
 from adversarial_oversampling.results import read
-from adversarial_oversampling.results.schema import Result
+from adversarial_oversampling.sweep.overrides import is_search
 from adversarial_oversampling.sweep.status import OUTPUT, JobStatus
 from adversarial_oversampling.tracking.pending import is_pending
 from adversarial_oversampling.tracking.service import PRELOAD
 from adversarial_oversampling.training import processes
+from adversarial_oversampling.training.study import TrialAddress
 
 FOLDER = ".sweeps"
 TRAINING = ("adversarial_oversampling.training.run",)
 """What a job's process imports first; slow to import, and not needed in this process."""
 
 
-def run_job(cfg: DictConfig, hydra: HydraConf) -> Result | None:
-    """Run one job of a sweep and write its status; return its result, or None if it failed."""
+def run_job(cfg: DictConfig, hydra: HydraConf) -> float | str | None:
+    """Run one job of a sweep and write its status.
+
+    Return its validation ACSA, "pruned" if its search has ended it early, or None if it failed or has none.
+    """
     if "joblib" in hydra.launcher._target_ and (parent := parent_process()) and parent.pid:
         processes.exit_with_parent(parent.pid)  # joblib's workers outlive a sweep that is killed
     os.chdir(hydra.runtime.cwd)  # a cluster's workers have a folder of their own
@@ -44,14 +48,30 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> Result | None:
             status = replace(status, status="done")
         if result is None or is_pending(run_dir, cfg):
             replace(status, status="running").write(folder)
-            status = run_in_child(cfg, run_dir, status)
+            status = run_in_child(cfg, run_dir, status, trial_address(cfg, hydra))
             result = None if status.reason else read.finished(run_dir, cfg)
     except InputError as error:
         status = replace(status, reason=str(error))
+    if status.status == "pruned":
+        status.write(folder)
+        return status.status
+    score = None if result is None else result.mean_selection_acsa
     if result is None:
         status = replace(status, status="failed")
+    elif score is None and is_search(hydra):
+        none = f"mode={cfg.mode.name} has no validation ACSA, by which a search compares settings"
+        status = replace(status, status="failed", reason=none if result.na is None else f"NA ({result.na})")
     status.write(folder)
-    return result
+    return score
+
+
+def trial_address(cfg: DictConfig, hydra: HydraConf) -> TrialAddress | None:
+    """Return the trial to which a job reports its epochs, if it belongs to one."""
+    if cfg.sweep.trial is None:
+        return None
+    # A node of Hydra's configuration would take all of it, and a launcher's classes, to the child process.
+    pruner = OmegaConf.to_container(hydra.sweeper.pruner, resolve=True)
+    return TrialAddress(hydra.sweeper.storage, cfg.sweep.study, cfg.sweep.trial, pruner)
 
 
 def status_folder(hydra: HydraConf, cfg: DictConfig) -> Path:
@@ -59,18 +79,26 @@ def status_folder(hydra: HydraConf, cfg: DictConfig) -> Path:
     return Path(str(hydra.sweep.dir), FOLDER, str(cfg.sweep.id))
 
 
-def run_in_child(cfg: DictConfig, run_dir: Path, status: JobStatus) -> JobStatus:
+def run_in_child(
+    cfg: DictConfig, run_dir: Path, status: JobStatus, trial: TrialAddress | None = None
+) -> JobStatus:
     """Train in a child process that ends with this one; return its seconds, warnings and why it failed."""
     started = time.perf_counter()
     try:
-        preload = (*TRAINING, PRELOAD) if "wandb" in cfg.logger else TRAINING
-        ((seconds, warnings),) = processes.call([partial(_train, cfg, run_dir)], preload)
+        preload = [*TRAINING]
+        preload += [PRELOAD] if "wandb" in cfg.logger else []
+        preload += ["optuna"] if trial is not None else []
+        ((seconds, warnings, pruned),) = processes.call([partial(_train, cfg, run_dir, trial)], preload)
     except (InputError, processes.ProcessDiedError) as failure:
         return replace(status, seconds=time.perf_counter() - started, reason=str(failure))
+    if pruned:
+        status = replace(status, status="pruned", reason=pruned)
     return replace(status, seconds=seconds, warnings=warnings)
 
 
-def _train(cfg: DictConfig, run_dir: Path) -> tuple[float, list[str]]:
+def _train(cfg: DictConfig, run_dir: Path, trial: TrialAddress | None) -> tuple[float, list[str], str | None]:
+    """Return the seconds, the warnings, and how the search ended the run if it did."""
+    from adversarial_oversampling.training.pruning import Pruning
     from adversarial_oversampling.training.run import train
 
     started = time.perf_counter()
@@ -80,12 +108,15 @@ def _train(cfg: DictConfig, run_dir: Path) -> tuple[float, list[str]]:
     with (run_dir / OUTPUT).open("a") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
+    pruned = None
     try:
-        train(cfg, run_dir, wait=True)
+        train(cfg, run_dir, wait=True, callbacks=[] if trial is None else [Pruning(trial)])
+    except TrialPruned as ended:
+        pruned = str(ended)
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr)
         raise
-    return time.perf_counter() - started, warnings.messages
+    return time.perf_counter() - started, warnings.messages, pruned
 
 
 class WarningCollector(logging.Handler):

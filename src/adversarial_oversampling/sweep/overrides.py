@@ -7,6 +7,7 @@ import time
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
+from hydra.conf import HydraConf
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -32,9 +33,9 @@ def name_sweep(arguments: list[str]) -> None:
     arguments[place:place] = [f"sweep.name=sweep-{name}", f"sweep.id={started}"]
 
 
-def is_search(config: DictConfig) -> bool:
-    """Return whether a multirun is a search over settings."""
-    return "optuna" in config.hydra.sweeper._target_
+def is_search(hydra: DictConfig | HydraConf) -> bool:
+    """Return whether a multirun with these settings of Hydra is a search over settings."""
+    return "optuna" in hydra.sweeper._target_
 
 
 def jobs_of(config: DictConfig) -> list[list[str]]:

@@ -18,7 +18,7 @@ from adversarial_oversampling.config.identity import has_generator
 from adversarial_oversampling.config.resources import replica_count
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.files import RESULT
-from adversarial_oversampling.sweep.overrides import is_search, jobs_of
+from adversarial_oversampling.sweep.overrides import jobs_of
 
 Kind = tuple[str | int | None, ...]
 """What jobs have in common that take about as long: dataset, mode, protocol, epochs and replicas."""
@@ -62,15 +62,11 @@ def plan(config: DictConfig) -> list[Job]:
     InputError
         If a job cannot be composed. The message names its choices.
     """
-    if is_search(config):  # its settings are drawn later, and they differ little in time
-        return [
-            Job(folder=str(trial), kind=(), seconds=1.0) for trial in range(config.hydra.sweeper.n_trials)
-        ]
     stored = stored_seconds(Path(str(config.hydra.sweep.dir)))
     seen: set[str] = set()
     jobs, natural = [], []
     for overrides in jobs_of(config):
-        cfg = _composed(config, overrides, seen)
+        cfg = composed(config, overrides, seen)
         jobs.append(_job(cfg, stored))
         natural.append(cfg.fs.ratio is None)
     order = list(range(len(jobs)))
@@ -81,7 +77,19 @@ def plan(config: DictConfig) -> list[Job]:
     return [jobs[number] for number in order]
 
 
-def _composed(config: DictConfig, overrides: Sequence[str], seen: set[str]) -> DictConfig:
+def plan_search(jobs: int, modes: int) -> list[Job]:
+    """Return as many jobs of a search; those of a mode differ little in time, and take turns with others."""
+    return [Job(folder=str(job), kind=(job % modes,), seconds=1.0) for job in range(jobs)]
+
+
+def composed(config: DictConfig, overrides: Sequence[str], seen: set[str]) -> DictConfig:
+    """Return the configuration of a job; the choices in `seen` are left out of the message of an error.
+
+    Raises
+    ------
+    InputError
+        If it cannot be composed.
+    """
     choices = [item for item in overrides if item.partition("=")[0] in config.hydra.runtime.choices]
     try:
         cfg = GlobalHydra.instance().config_loader().load_sweep_config(config, list(overrides))

@@ -1,104 +1,129 @@
-"""Searches over settings with Optuna, on the rows that choose the epoch."""
+"""Check a search over settings before its first trial, and show what it has found."""
 
 import re
+from collections import defaultdict
 from collections.abc import Collection, Mapping
-from contextlib import nullcontext
+from importlib.util import find_spec
+from statistics import mean
+from typing import TYPE_CHECKING
 
-from filelock import FileLock
 from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 from rich.table import Table
 
+from adversarial_oversampling.config.compose import config_files
+from adversarial_oversampling.config.identity import has_generator
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.sweep.overrides import is_search, parsed
+from adversarial_oversampling.limits import Number
+from adversarial_oversampling.sweep.plan import composed
+from adversarial_oversampling.sweep.space import Space, read_space
 from adversarial_oversampling.sweep.status import JobStatus, job_label, terminal
-from adversarial_oversampling.text import percent
+from adversarial_oversampling.text import count, percent
 
-# What all trials of a search must share, since their scores are compared.
-SHARED = re.compile(r"(dataset|mode|protocol|seed|replicas|(protocol|dataset\.source|dataset\.split)\..*)$")
+if TYPE_CHECKING:
+    from optuna import Study
+
+# Settings of the networks, which a mode from a library does not have.
+NETWORKS = re.compile(r"(players|schedule|dataset\.training|generated_rows|gan_type|members|trainer)(\.|$)")
+AT_LEAST_ONE = Number(int, minimum=1)
 
 
-def check_search(config: DictConfig) -> None:
-    """Refuse a search by test rows, or over settings that the mode does not have.
+def check_search(config: DictConfig) -> Space:
+    """Refuse a search by test rows, or over settings that a mode does not have; return its space.
 
     Raises
     ------
     InputError
         If it would use test rows, vary settings that the mode does not have, or compare unlike trials.
     """
-    if not is_search(config):
-        return
-    check(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
-    if config.protocol.select_on == "test":
+    if find_spec("optuna") is None:
+        raise InputError('hparams_search: a search needs Optuna: pip install "optuna>=4,<5".')
+    for key in ("n_trials", "n_jobs"):
+        AT_LEAST_ONE.check(f"hydra.sweeper.{key}", config.hydra.sweeper[key])
+    if config.hydra.sweeper.storage is None:
+        raise InputError(
+            "hydra.sweeper.storage=null: a study is stored; give sqlite:///FILE or the URL of a database."
+        )
+    space = read_space(config)
+    for overrides in space.jobs({}):
+        _check_mode(composed(config, overrides, set(space.fixed)), space)
+    return space
+
+
+def _check_mode(cfg: DictConfig, space: Space) -> None:
+    """Refuse a search with a mode's configuration."""
+    check(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
+    if cfg.protocol.select_on == "test":
         raise InputError("protocol=paper: a search must not use test rows; give protocol=holdout or cv.")
-    if "estimator" in config.mode:
-        raise InputError(f"mode={config.mode.name} has no epochs to choose, and so no validation ACSA.")
-    for item in parsed(config):
-        if item.is_sweep_override() and SHARED.match(item.key_or_group):
-            raise InputError(
-                f"{item.input_line}: the trials of a search are compared with each other, so they share "
-                f"{item.key_or_group}; give each choice a search of its own."
-            )
     missing = OmegaConf.create({})
     absent = [
-        str(key)
-        for key in config.hydra.sweeper.get("params") or {}
-        if OmegaConf.select(config, str(key), default=missing) is missing
+        key
+        for key in space.varied
+        if not key.startswith("+") and OmegaConf.select(cfg, key, default=missing) is missing
     ]
+    if "estimator" in cfg.mode:
+        absent += [key for key in space.varied if NETWORKS.match(key)]
     if absent:
+        fitting = "game" if has_generator(cfg) else "q"
+        if cfg.mode.name in config_files("hparams_search"):
+            fitting = cfg.mode.name
         raise InputError(
-            f"mode={config.mode.name} has no {', '.join(absent)}, which hparams_search varies: "
-            "take hparams_search=q, or a mode with a generator."
+            f"mode={cfg.mode.name} has no {', '.join(absent)}, which the search varies: "
+            f"take hparams_search={fitting}, or another mode."
         )
 
 
-def open_study(config: DictConfig) -> None:
-    """Create a search's study if there is none; for a SQLite file one process at a time."""
-    import optuna  # slow to import, and not needed otherwise
+def show_search(statuses: Mapping[int, JobStatus], varied: Collection[str], modes: Collection[str]) -> None:
+    """Print the trials of a search by validation ACSA.
 
-    sweeper = config.hydra.sweeper
-    if sweeper.storage is None:
-        return
-    file = str(sweeper.storage).removeprefix("sqlite:///")
-    with nullcontext() if file == sweeper.storage else FileLock(f"{file}.lock"):
-        optuna.create_study(
-            study_name=sweeper.study_name,
-            storage=sweeper.storage,
-            direction=sweeper.direction,
-            load_if_exists=True,
-        )
-
-
-def show_search(statuses: Mapping[int, JobStatus], varied: Collection[str]) -> None:
-    """Print the trials of a search by validation ACSA."""
+    Parameters
+    ----------
+    statuses : mapping of int to JobStatus
+        Of the jobs that have ended; a trial's jobs have consecutive numbers.
+    varied : collection of str
+        The settings that distinguish the trials.
+    modes : collection of str
+        Modes that every trial runs; empty for a single one.
+    """
     table = Table(
         title="Trials of the search", caption="mean ACSA on validation rows over replicas, in percent"
     )
     table.add_column("settings", overflow="fold")
-    table.add_column("validation ACSA", justify="right", no_wrap=True)
+    for name in [*modes, "mean"] if modes else ["validation ACSA"]:
+        table.add_column(name, justify="right", no_wrap=True)
+    each = max(1, len(modes))
+    trials: dict[int, list[JobStatus]] = defaultdict(list)
+    for job in sorted(statuses):
+        trials[job // each].append(statuses[job])
     rows = []
-    for status in statuses.values():
-        if status.status != "failed":
-            rows.append((status.result().mean_selection_acsa, job_label(status, varied)))
-    for score, label in sorted(rows, key=lambda row: -1.0 if row[0] is None else row[0], reverse=True):
-        table.add_row(escape(label), percent(score))
+    for jobs in trials.values():
+        ended = [status.status for status in jobs]
+        if len(jobs) < each or "failed" in ended:
+            continue
+        label = escape(job_label(jobs[0], set(varied) - {"mode"}))
+        if "pruned" in ended:
+            rows.append((-1.0, [label, "pruned"]))
+            continue
+        scores = [status.result().mean_selection_acsa or 0.0 for status in jobs]
+        shown = [*scores, mean(scores)] if modes else scores
+        rows.append((mean(scores), [label, *map(percent, shown)]))
+    for _, row in sorted(rows, key=lambda row: row[0], reverse=True):
+        table.add_row(*row)
     if rows:
         terminal().print(table)
 
 
-def show_best(config: DictConfig) -> None:
+def show_best(study: "Study", modes: Collection[str]) -> None:
     """Print the best settings of a search's whole study, trials of earlier starts included."""
-    import optuna  # slow to import, and not needed otherwise
+    from optuna.trial import TrialState
 
-    if config.hydra.sweeper.storage is None:
-        return
-    try:
-        study = optuna.load_study(config.hydra.sweeper.study_name, config.hydra.sweeper.storage)
-    except KeyError:  # no trial was started
-        return
-    ended = sum(trial.state == optuna.trial.TrialState.COMPLETE for trial in study.trials)
-    if ended:
-        score = percent(study.best_value)
-        print(f"Best of {ended} trials of {study.study_name}, validation ACSA {score}:")
+    trials = study.get_trials(deepcopy=False)
+    complete = sum(trial.state == TrialState.COMPLETE for trial in trials)
+    if complete:
+        score = f"mean validation ACSA of {', '.join(modes)}" if modes else "validation ACSA"
+        trials_text = count(complete, "trial")
+        print(f"Best of {trials_text} of {study.study_name}, {score} {percent(study.best_value)}:")
         print(" ".join(f"{key}={value}" for key, value in study.best_params.items()))
+    elif trials:
+        print(f"No trial of {study.study_name} has a validation ACSA yet, so there are no best settings.")

@@ -30,12 +30,12 @@ class JobStatus:
         Its settings as given, without those that say where and how it runs.
     folder : str
         Folder of its result and its output.
-    status : {"running", "done", "skipped", "failed"}
-        Skipped: it had finished before this sweep.
+    status : {"running", "done", "skipped", "pruned", "failed"}
+        Skipped: it had finished before this sweep. Pruned: a search has ended it early.
     seconds : float
         What it took, without the start of its process; 0 while it runs.
     reason : str or None
-        Why it failed.
+        Why it failed, or when it was pruned.
     warnings : list of str
         Warnings that it logged.
     """
@@ -53,7 +53,7 @@ class JobStatus:
         write_atomically(folder / f"{self.job}.json", json.dumps(asdict(self)))
 
     def result(self) -> Result:
-        """Return the result of a job that did not fail."""
+        """Return the result of a job that was done or skipped."""
         return read_result(Path(self.folder) / RESULT)
 
 

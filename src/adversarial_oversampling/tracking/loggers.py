@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from pytorch_lightning.loggers import Logger
 
 from adversarial_oversampling.curve_names import monitor
+from adversarial_oversampling.errors import TrialPruned
 from adversarial_oversampling.results.schema import METRICS, Result, mean
 
 
@@ -50,11 +51,14 @@ def log_result(loggers: Sequence[Logger], result: Result, run_dir: Path) -> None
 
 @contextmanager
 def finishing(loggers: Sequence[Logger]) -> Iterator[None]:
-    """Finish the W&B run at the end of the block, as failed if the block raises."""
+    """Finish the W&B run at the end of the block, as failed if the block raises anything but TrialPruned."""
     failed = 1
     try:
         yield
         failed = 0
+    except TrialPruned:
+        failed = 0
+        raise
     finally:
         for logger in loggers:
             if isinstance(logger, ResultLogger):

@@ -1,5 +1,6 @@
 """Build objects from the configuration: the data module, the game and Lightning's trainer."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.game.networks import build_players
 from adversarial_oversampling.limits import PLAYERS
-from adversarial_oversampling.random_streams import STREAMS, Purpose, Streams
+from adversarial_oversampling.random_streams import STREAMS, Purpose
 from adversarial_oversampling.shard import WHOLE, Shard
 from adversarial_oversampling.text import one_line
 from adversarial_oversampling.training.checkpoints import AtomicCheckpointIO, EpochCheckpoint, checkpoint_path
@@ -54,6 +55,7 @@ def build_data(cfg: DictConfig, replicas: Shard = WHOLE, rows: Shard = WHOLE) ->
         build("dataset.preprocessing", cfg.dataset.preprocessing),
         seed=cfg.seed,
         replicas=cfg.replicas,
+        members=cfg.members,
         fold=cfg.protocol.fold,
         n_folds=cfg.protocol.folds,
         test_size=cfg.dataset.split.test_size,
@@ -75,7 +77,7 @@ def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
     anchors = data.anchors(cfg.players.generator.anchors) if rules.generator_term else None
     players = build_players(
         cfg.players,
-        Streams(data.seeds, Purpose.WEIGHTS, data.folds),
+        data.streams(Purpose.WEIGHTS),
         features=data.rows.x.shape[-1],
         classes=data.classes,
         anchors=anchors,
@@ -95,20 +97,28 @@ def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
         generated_rows=generated_rows,
         optimizers=optimizers,
         schedule=build("schedule", cfg.schedule),
-        noise=STREAMS[cfg.trainer.random_numbers](data.seeds, Purpose.GAME, data.folds, rows=data.row_shard),
+        noise=data.streams(Purpose.GAME, STREAMS[cfg.trainer.random_numbers], data.row_shard),
+        members=data.members,
         monitor=monitor(cfg.protocol.select_on),
+        running_mean=cfg.protocol.running_mean,
+        weight_average=cfg.protocol.weight_average,
     )
 
 
 def build_trainer(
-    cfg: DictConfig, run_dir: Path, loggers: list[Logger], replicas: Shard = WHOLE, rows: Shard = WHOLE
+    cfg: DictConfig,
+    run_dir: Path,
+    loggers: list[Logger],
+    replicas: Shard = WHOLE,
+    rows: Shard = WHOLE,
+    others: Sequence[Callback] = (),
 ) -> Trainer:
     """Return Lightning's trainer, which saves the checkpoints that an interrupted run resumes from."""
     settings: Any = OmegaConf.to_container(cfg.trainer, resolve=True)
     del settings["random_numbers"]
     seconds = settings.pop("checkpoint_seconds")
     checkpoint = EpochCheckpoint(checkpoint_path(cfg, run_dir, replicas), seconds)
-    callbacks: list[Callback] = [CurveLogger(), checkpoint]
+    callbacks: list[Callback] = [CurveLogger(), checkpoint, *others]
     settings["enable_progress_bar"] &= replicas.rank == rows.rank == 0
     if settings["enable_progress_bar"]:
         callbacks.append(EpochBar())

@@ -1,5 +1,6 @@
 """Peers from other libraries: one scikit-learn classifier per replica, on the rows that Q would see."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -10,14 +11,18 @@ from tqdm.auto import tqdm
 
 from adversarial_oversampling.data.datamodule import TableDataModule, pad
 from adversarial_oversampling.method_output import MethodOutput
+from adversarial_oversampling.metrics import acsa_of_present, confusion
 from adversarial_oversampling.random_streams import Purpose, seed_sequence
 from adversarial_oversampling.text import one_line
+
+log = logging.getLogger(__name__)
 
 
 def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: bool = False) -> MethodOutput:
     """Fit a new estimator on each replica's training rows and predict its test rows.
 
-    Validation rows are not used: every mode learns from the same rows.
+    No estimator learns from validation rows, as no mode does. They give `selection_acsa`, by which a search
+    compares settings.
 
     Parameters
     ----------
@@ -38,6 +43,7 @@ def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: b
     predicted = torch.full_like(row, -1)
     probabilities = torch.zeros(*row.shape, data.classes)
     na: list[str | None] = [None] * len(tests)
+    selection_acsa: list[float | None] = [None] * len(tests)
     for r, split in enumerate(tqdm(data.splits, desc="replicas", leave=False, disable=not progress)):
         x, y = data.rows.x[r].numpy(), data.table.y
         state = seed_sequence(data.seeds[r], Purpose.ESTIMATOR, data.folds[r]).generate_state(1)
@@ -49,8 +55,22 @@ def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: b
         except (ValueError, LightGBMError) as error:
             na[r] = f"{type(estimator).__name__}: {one_line(error)}"
             continue
+        selection_acsa[r] = _validation_acsa(estimator, data, r)
         # Every class has training rows, so the columns are the classes.
         probabilities[r, : len(split.test)] = torch.from_numpy(predicted_probabilities)
         predicted[r, : len(split.test)] = torch.from_numpy(estimator.predict(x[split.test]))
-    none = [None] * len(tests)
-    return MethodOutput(row, predicted, probabilities, na, none, none)
+    return MethodOutput(row, predicted, probabilities, na, [None] * len(tests), selection_acsa)
+
+
+def _validation_acsa(estimator: Any, data: TableDataModule, r: int) -> float | None:
+    """Return replica r's mean recall of the classes that have validation rows; None without such rows."""
+    rows = data.splits[r].validation
+    if not len(rows):
+        return None
+    try:
+        predicted = torch.from_numpy(estimator.predict(data.rows.x[r].numpy()[rows]))
+    except (ValueError, LightGBMError) as error:
+        log.warning("seed %d: no ACSA on validation rows: %s", data.seeds[r], one_line(error))
+        return None
+    true = torch.from_numpy(data.table.y[rows])
+    return float(acsa_of_present(confusion(predicted[None], true[None], data.classes)))

@@ -4,7 +4,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +12,14 @@ import pandas as pd
 import torch
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning import Trainer
+from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from adversarial_oversampling.config.resources import replica_count
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.data.datamodule import TableDataModule
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.errors import InputError, TrialPruned
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.method_output import MethodOutput, join, not_applicable
 from adversarial_oversampling.results import read, write
@@ -48,7 +48,7 @@ PRELOAD = (__name__,)
 """What a process that trains imports first; imported once for all children of `processes.call`."""
 
 
-def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> Result:
+def train(cfg: DictConfig, run_dir: Path, wait: bool = False, callbacks: Sequence[Callback] = ()) -> Result:
     """Train, test and write the result into `run_dir`.
 
     A finished result of the same configuration is returned as it is. An interrupted run resumes from its last
@@ -62,6 +62,8 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> Result:
         Folder of this run.
     wait : bool
         Wait while another process trains in the folder, instead of raising.
+    callbacks : sequence of Callback
+        More callbacks for Lightning's trainer. Only a run that trains in this process has them.
 
     Returns
     -------
@@ -71,6 +73,8 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> Result:
     ------
     InputError
         For a setting, a file or a table that has to change.
+    TrialPruned
+        If a callback raises it. No result is written.
     """
     check(cfg)
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -86,14 +90,20 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False) -> Result:
             parts = [partial(run_row_shard, cfg, run_dir, rows, port) for rows in shards(cfg.trainer.devices)]
             result = processes.call(parts, PRELOAD)[0]
         else:
-            result = run_method(cfg, run_dir)
+            try:
+                result = run_method(cfg, run_dir, callbacks=callbacks)
+            except TrialPruned:
+                delete_checkpoints(cfg, run_dir)
+                raise
         assert result is not None  # only processes with rows.rank > 0 return None
         delete_checkpoints(cfg, run_dir)
     log.info("Finished: %s", run_dir / RESULT)
     return result
 
 
-def run_method(cfg: DictConfig, run_dir: Path, rows: Shard = WHOLE) -> Result | None:
+def run_method(
+    cfg: DictConfig, run_dir: Path, rows: Shard = WHOLE, callbacks: Sequence[Callback] = ()
+) -> Result | None:
     """Train and test the configured method and write the result; resume from a checkpoint if there is one.
 
     If `rows` is a shard, this process is one of several that train one game on parts of every batch. Only the
@@ -121,7 +131,7 @@ def run_method(cfg: DictConfig, run_dir: Path, rows: Shard = WHOLE) -> Result | 
             output, samples = join(outputs), samples_of[0]
             log_history(loggers, output.history, torch.tensor(output.diverged_at))
         else:
-            output, samples = run_game(cfg, run_dir, data, loggers)
+            output, samples = run_game(cfg, run_dir, data, loggers, callbacks=callbacks)
         if rows.rank > 0:
             return None
         if output.diverged_at and min(output.diverged_at) >= 0:
@@ -137,11 +147,16 @@ def run_method(cfg: DictConfig, run_dir: Path, rows: Shard = WHOLE) -> Result | 
 
 
 def run_game(
-    cfg: DictConfig, run_dir: Path, data: TableDataModule, loggers: list[Logger], replicas: Shard = WHOLE
+    cfg: DictConfig,
+    run_dir: Path,
+    data: TableDataModule,
+    loggers: list[Logger],
+    replicas: Shard = WHOLE,
+    callbacks: Sequence[Callback] = (),
 ) -> tuple[MethodOutput, pd.DataFrame | None]:
     """Train and test the game on a data module that is set up; return its output and a sample of rows."""
     game = build_game(cfg, data)
-    trainer = build_trainer(cfg, run_dir, loggers, replicas, data.row_shard)
+    trainer = build_trainer(cfg, run_dir, loggers, replicas, data.row_shard, callbacks)
     fit(trainer, game, data, checkpoint_path(cfg, run_dir, replicas))
     game.load_best()
     trainer.test(game, datamodule=data, verbose=False)
