@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from adversarial_oversampling.config.catalogue import ModeDescription, datasets, modes
-from adversarial_oversampling.config.variants import SELECTED_COLUMNS
 from adversarial_oversampling.curve_names import CURVES, monitor
 from adversarial_oversampling.report import paper
 from adversarial_oversampling.results.schema import (
@@ -47,7 +46,7 @@ MY_DO = ModeDescription(
 
 def selected_columns(number: int) -> str:
     """Return the entry of a variant for selected columns."""
-    return f"{SELECTED_COLUMNS}={number}"
+    return f"dataset.preprocessing.n_selected={number}"
 
 
 @pytest.fixture
@@ -108,7 +107,7 @@ def write_run(tmp_path: Path) -> WriteRun:
             )
         values = {metric: [getattr(r, metric) for r in replicas] for metric in METRICS}
         known = {metric: [v for v in column if v is not None] for metric, column in values.items()}
-        selected = [int(entry.split("=")[1]) for entry in variant if entry.startswith(SELECTED_COLUMNS)]
+        selected = [int(entry.split("=")[1]) for entry in variant if "n_selected" in entry]
         fields: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "dataset": dataset,

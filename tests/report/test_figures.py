@@ -371,4 +371,11 @@ def test_names_of_pictures_are_unique(suite: Path) -> None:
     pictures = all_pictures(runs)
     names = [picture.name for picture in pictures]
     assert len(names) == len(set(names))
-    assert {picture.section for picture in pictures} == {"modes", "fs", "rows", "curves"}
+    assert {picture.section for picture in pictures} == {
+        "verdict",
+        "ablations",
+        "modes",
+        "fs",
+        "rows",
+        "curves",
+    }

@@ -127,12 +127,11 @@ def test_latex_of_all_tables_has_balanced_braces_and_environments(suite: Path) -
         *ablations.tables(ablations.ablations(replicas), frame),
         *tables.table_2(frame),
         *tables.peers(frame),
-        *tables.selected_columns(frame),
         *tables.fs_sweep(frame),
         *tables.long_table(frame),
     ]
 
-    assert len(all_tables) == 4 + 4 + 2 + 1 + 2 + 2 + 1 + 1 + 2
+    assert len(all_tables) == 18
     assert len({table.name for table in all_tables}) == len(all_tables)
     for table in all_tables:
         text = render.latex(table)

@@ -62,6 +62,8 @@ def test_the_papers_impossible_cell_has_a_footnote(write_run: WriteRun, tmp_path
     assert [(cell.text, cell.marks) for cell in marked] == [
         ("paper", ("a",)),
         ("paper", ("a",)),
+        ("paper", ("a",)),
+        ("paper", ("a",)),
         ("62.19", ("b",)),
     ]
     assert table.footnotes[:2] == (("a", tables.PAPER_IS_OPTIMISTIC), ("b", tables.IMPOSSIBLE))
@@ -189,23 +191,6 @@ def test_combinations_are_shown_as_methods_that_are_not_in_the_paper(
     assert "None of these methods is in the paper." in table.caption
 
 
-def test_runs_on_selected_columns_are_shown_beside_runs_on_all_columns(
-    write_run: WriteRun, tmp_path: Path
-) -> None:
-    write_run("secom", "do", acsa=[0.5, 0.5, 0.5])
-    write_run("secom", "do", variant=[selected_columns(20)], acsa=[0.6, 0.6, 0.6])
-    write_run("secom", "do", fs="half", variant=[selected_columns(20)])
-    write_run("secom", "q", variant=[selected_columns(100)])
-    write_run("secom", "ro")
-
-    (table,) = tables.selected_columns(frame_of(tmp_path))
-
-    assert table.columns == ("method", "metric", "all columns", "20 selected columns", "100 selected columns")
-    assert line(table, "DO", "ACSA") == ["50.00 ± 0.00", "60.00 ± 0.00", "-"]
-    assert line(table, "Q", "ACSA")[:2] == ["-", "-"]
-    assert len(table.rows) == 4
-
-
 def test_the_table_of_rates_has_every_mode_with_two_rates(write_run: WriteRun, tmp_path: Path) -> None:
     for fs, score in (("natural", 0.5), ("0.3", 0.55), ("balanced", 0.6)):
         write_run("secom", "do", fs=fs, acsa=[score] * 3)
@@ -310,17 +295,13 @@ def test_a_users_mode_is_in_the_tables_under_its_title_and_in_its_order(
 ) -> None:
     for mode in ("q", "do", "my_do", "both_fool", "lightgbm"):
         write_run("pima", mode, description=MY_DO if mode == "my_do" else None)
-    for mode in ("do", "my_do"):
-        write_run("pima", mode, variant=[selected_columns(3)], description=MY_DO if mode == "my_do" else None)
     frame = frame_of(tmp_path)
 
-    (table_2,), (peers,) = tables.table_2(frame), tables.peers(frame)
-    (columns,), (every_run,) = tables.selected_columns(frame), tables.long_table(frame)
+    (table_2,), (peers,), (every_run,) = tables.table_2(frame), tables.peers(frame), tables.long_table(frame)
 
     assert "My DO" not in table_2.columns
     assert list(table_2.columns[3:]) == list(paper.columns().values())
     assert peers.columns[2:] == ("Q", "DO", "My DO", "both fool", "class-weighted LightGBM")
-    assert [row[0].text for row in columns.rows[::2]] == ["DO", "My DO"]
     titles = [row[1].text for row in every_run.rows]
     assert list(dict.fromkeys(titles)) == ["Q", "DO", "My DO", "both fool", "class-weighted LightGBM"]
 

@@ -10,7 +10,6 @@ from adversarial_oversampling.config.compose import config_files, default_config
 from adversarial_oversampling.config.identity import has_generator, result_config
 
 DEFAULT_SETTINGS_TAG = "default_settings"
-SELECTED_COLUMNS = "dataset.preprocessing.n_selected"
 
 # Stated beside every result, or (`fs`) handled apart.
 _STATED_ELSEWHERE = (
@@ -86,17 +85,13 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def tags(cfg: DictConfig) -> list[str]:
     """Return the tags that a dashboard filters runs by."""
     game = [cfg.gan_type.name] if has_generator(cfg) else []
-    columns = cfg.dataset.preprocessing.n_selected
-    dataset = cfg.dataset.name if columns is None else f"{cfg.dataset.name}_{columns}_columns"
-    # Selected columns make another dataset, whose modes are compared with each other.
-    default = all(setting.startswith(f"{SELECTED_COLUMNS}=") for setting in variant(cfg))
     names = [
-        dataset,
+        cfg.dataset.name,
         cfg.mode.name,
         cfg.protocol.name,
         f"fs_{cfg.fs.name}",
         *game,
         f"{cfg.trainer.max_epochs}_epochs",
-        *([DEFAULT_SETTINGS_TAG] if default else []),
+        *([] if variant(cfg) else [DEFAULT_SETTINGS_TAG]),
     ]
     return [name[:64] for name in names]  # W&B allows no longer ones

@@ -111,7 +111,6 @@ def write_report(paths: Sequence[Path], output: Path) -> Report:
             *tables.table_2(frame),
             *proposed.tables(frame, replicas),
             *tables.peers(frame),
-            *tables.selected_columns(frame),
             *tables.fs_sweep(frame),
             *ablations.tables(ablated, frame),
             *statistics.tables(frame, replicas, rankings),

@@ -150,9 +150,10 @@ def _dataset_orders() -> dict[str, int]:
 
 
 def _dataset_order(result: Result) -> float:
-    """Return the place of a published table; all other tables follow."""
-    published = result.table.published
-    return float("inf") if published is None else _dataset_orders().get(published, float("inf"))
+    """Return the place of a dataset of the suite; all other tables follow."""
+    if dataset_label(result) != result.dataset:
+        return float("inf")
+    return _dataset_orders().get(result.dataset, float("inf"))
 
 
 def _order(run: Run) -> tuple[Any, ...]:
@@ -210,7 +211,6 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
             "n": result.defined.acsa,
             "natural_ratio": natural_ratio,
             "rate": natural_ratio if result.fs_ratio is None else result.fs_ratio,
-            "n_selected": _selected_columns(result),
         }
         for metric in METRICS:
             row[metric] = _number(getattr(result.mean, metric))
@@ -224,7 +224,7 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
             **{f"rows_{part}": tuple(getattr(rows_per_class, part)) for part in PARTS},
         }
         rows.append(row)
-    return _frame(rows).astype({"n_selected": "Int64"})
+    return _frame(rows)
 
 
 def replica_frame(runs: Sequence[Run]) -> pd.DataFrame:
@@ -278,12 +278,6 @@ def _keys(run: Run) -> dict[str, Any]:
 def fixed_split(result: Result) -> bool:
     """Return whether every replica has the same test rows, those of the archive."""
     return result.test_size is None and result.folds is None
-
-
-def _selected_columns(result: Result) -> int | None:
-    """Return the number of columns that are kept; None if all are."""
-    number: int | None = result.config.get("dataset", {}).get("preprocessing", {}).get("n_selected")
-    return number
 
 
 def _number(value: float | None) -> float:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from adversarial_oversampling.config.variants import SELECTED_COLUMNS
 from adversarial_oversampling.report import paper
 from adversarial_oversampling.report.common import (
     MAIN_METRICS,
@@ -18,7 +17,6 @@ from adversarial_oversampling.report.common import (
     Table,
     by_setting,
     by_setting_and_dataset,
-    check_unique,
     dataset_titles,
     default_runs,
     file_name,
@@ -304,41 +302,6 @@ def peers(frame: pd.DataFrame) -> list[Table]:
                 section="results",
                 title=f"Methods that are not in the paper, {setting}",
                 caption=f"{measurement(runs)} None of these methods{in_paper} is in the paper. {BOLD}",
-            )
-        )
-    return tables
-
-
-def selected_columns(frame: pd.DataFrame) -> list[Table]:
-    """Return runs on selected columns beside those on all columns, for every setting and dataset."""
-    selected = frame["variant"].map(
-        lambda variant: len(variant) == 1 and variant[0].startswith(f"{SELECTED_COLUMNS}=")
-    )
-    frame = frame.assign(selected=selected, n_selected=frame["n_selected"].fillna(0))
-    frame = frame[selected | (frame["variant"].map(len) == 0)]
-    check_unique(frame, ["variant"])
-    tables = []
-    for setting, dataset, group in by_setting_and_dataset(frame):
-        modes = mode_titles(group[group["selected"]])
-        if not modes:
-            continue
-        runs = group[group["mode"].isin(list(modes))]
-        tables.append(
-            _comparison_table(
-                runs,
-                heads={mode: Cell(title) for mode, title in modes.items()},
-                columns={
-                    number: f"{number} selected columns" if number else "all columns"
-                    for number in sorted(set(runs["n_selected"]))
-                },
-                keys=("mode", "n_selected"),
-                notes=Footnotes(),
-                name=file_name(f"columns {dataset} {setting}"),
-                section="results",
-                title=f"{dataset} with and without column selection, {setting}",
-                caption=f"{measurement(runs)} Selected are the columns with the highest F score on the "
-                "training rows of each replica. This is a variant of ours: the paper keeps all columns. Each "
-                f"method is at its usual fs. {BOLD}",
             )
         )
     return tables
