@@ -363,7 +363,8 @@ def test_jobs_are_all_combinations_of_the_choices() -> None:
 def test_a_sweep_gets_a_name_among_its_overrides(given: list[str], place: int) -> None:
     arguments = list(given)
     name_sweep(arguments)
-    assert arguments[place].startswith("sweep.name=sweep-")
+    words = "q-do_" if "mode=q,do" in given else "sweep_"
+    assert arguments[place].startswith(f"sweep.name={words}")
     assert arguments[place + 1].startswith("sweep.id=")
     assert arguments[:place] + arguments[place + 2 :] == given
 
@@ -379,6 +380,15 @@ def test_the_same_sweep_has_the_same_name_wherever_it_runs() -> None:
         name_sweep(arguments)
         names.append(arguments[2])
     assert names[0] == names[1] != names[2]
+
+
+def test_the_name_of_a_sweep_says_what_runs() -> None:
+    arguments = ["train", "-m", "mode=q,do", "dataset=pima,yeast", "replicas=3"]
+    name_sweep(arguments)
+    assert arguments[2].startswith("sweep.name=pima-yeast_q-do_")
+    long = ["train", "-m", f"dataset={'a' * 300}"]
+    name_sweep(long)
+    assert len(long[2]) < 128  # W&B allows no longer group
 
 
 def test_a_deletion_makes_another_sweep_and_an_option_is_no_override() -> None:

@@ -157,6 +157,9 @@ def expected(result: Result) -> dict[str, float]:
     for metric in METRICS:
         for kind, suffix in (("mean", ""), ("std", "_std"), ("defined", "_replicas")):
             told[f"{prefix}/{metric}{suffix}"] = getattr(getattr(result, kind), metric)
+        spread = getattr(result.std, metric)
+        if spread is not None:
+            told[f"{prefix}/{metric}_sem"] = spread / math.sqrt(getattr(result.defined, metric))
     return {name: value for name, value in told.items() if value is not None}
 
 
@@ -231,6 +234,11 @@ def test_online_a_run_says_what_its_result_says(
             counts = [record.confusion[i][j] for record in result.replicas if record.confusion is not None]
             assert [cells[record.seed, true, predicted] for record in result.replicas] == counts
             assert summed.loc[(true, predicted), "nPredictions"] == sum(counts)
+    curves = pd.read_parquet(tmp_path / "run" / "curves.parquet").set_index(["seed", "epoch"])
+    chart = table(server, told, "acsa_of_each_seed_table").set_index(["lineKey", "step"])["lineVal"]
+    assert len(chart) == len(curves)
+    for (seed, epoch), acsa in curves["validation/acsa"].items():
+        assert chart[f"seed {seed}", epoch] == acsa
     (artifact,) = (
         one
         for one in server.get(f"{told['run_id']}/artifacts")["artifacts"]

@@ -108,4 +108,4 @@ def _commands(jobs: Sequence[Mapping[str, str]]) -> list[str]:
 
 def _command(overrides: Mapping[str, str], sweep: bool = False) -> str:
     words = ["-m"] * sweep + [f"{key}={value}" if value else key for key, value in overrides.items()]
-    return shlex.join(["python", "-m", "adversarial_oversampling.train", *words])
+    return f"python -m adversarial_oversampling.train {shlex.join(words)}"

@@ -14,12 +14,17 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from adversarial_oversampling.config.identity import PLACEMENT
+from adversarial_oversampling.text import slug
+
+NAMED = ("dataset", "mode", "protocol")
+LONGEST_NAME = 80
 
 
 def name_sweep(arguments: list[str]) -> None:
     """Add the name and the id of a multirun to its overrides, which reach its jobs on every launcher.
 
-    `sweep.name` is the same when the same sweep is started again; `sweep.id` differs.
+    `sweep.name` is the same when the same sweep is started again; `sweep.id` differs. The name starts with
+    the datasets, modes and protocols of the command.
     """
     options = get_args_parser().parse_known_args(arguments[1:])[0]
     if not options.multirun and "hydra.mode=MULTIRUN" not in options.overrides:
@@ -28,9 +33,11 @@ def name_sweep(arguments: list[str]) -> None:
     place = arguments.index(options.overrides[0], 1) if options.overrides else len(arguments)
     # The name does not depend on where jobs run or how many run at once.
     settings = sorted(override for override in options.overrides if not PLACEMENT.match(override))
-    name = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
     started = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-    arguments[place:place] = [f"sweep.name=sweep-{name}", f"sweep.id={started}"]
+    given = dict(override.partition("=")[::2] for override in settings)
+    words = "_".join(slug(given[group].replace(",", "-")) for group in NAMED if group in given) or "sweep"
+    arguments[place:place] = [f"sweep.name={words[:LONGEST_NAME]}_{digest}", f"sweep.id={started}"]
 
 
 def is_search(hydra: DictConfig | HydraConf) -> bool:

@@ -31,6 +31,11 @@ def final_metrics(result: Result) -> dict[str, float]:
         for suffix, scores in (("", result.mean), ("_std", result.std), ("_replicas", result.defined))
         for metric in METRICS
     }
+    values |= {
+        f"{prefix}/{metric}_sem": None if spread is None else spread / getattr(result.defined, metric) ** 0.5
+        for metric in METRICS
+        for spread in [getattr(result.std, metric)]
+    }
     epochs: list[float] = [r.best_epoch for r in result.replicas if r.best_epoch is not None]
     values |= {
         f"best/{monitor(result.select_on)}_acsa": result.mean_selection_acsa,

@@ -15,9 +15,11 @@ from typing import Any
 import wandb
 from pytorch_lightning.loggers import WandbLogger
 
-from adversarial_oversampling.results.files import PREDICTIONS, RESULT, WEIGHTS, write_atomically
+from adversarial_oversampling.curve_names import monitor
+from adversarial_oversampling.results.files import CURVES, PREDICTIONS, RESULT, WEIGHTS, write_atomically
 from adversarial_oversampling.results.read import result_digest
 from adversarial_oversampling.results.schema import METRICS, Result
+from adversarial_oversampling.results.write import read_curves
 from adversarial_oversampling.text import one_line, slug
 from adversarial_oversampling.tracking.loggers import final_metrics
 from adversarial_oversampling.tracking.pending import LOGGED, started_by_sweep_agent
@@ -61,6 +63,22 @@ def replica_table(result: Result) -> TableData:
         row += [replica.best_epoch, replica.selection_acsa, replica.na, "; ".join(replica.notes)]
         rows.append(row)
     return columns, rows
+
+
+def curve_table(result: Result, run_dir: Path) -> TableData:
+    """Return each replica's ACSA on the rows that choose the epoch: a row per replica and epoch."""
+    name = f"{monitor(result.select_on)}/acsa"
+    history, _ = read_curves(run_dir, result)
+    labels = [
+        f"seed {replica.seed}" if replica.fold is None else f"seed {replica.seed}, fold {replica.fold}"
+        for replica in result.replicas
+    ]
+    rows: list[Iterable[Any]] = [
+        [label, epoch, float(value)]
+        for r, label in enumerate(labels)
+        for epoch, value in enumerate(values[r] for values in history.get(name, []))
+    ]
+    return ["replica", "epoch", name], rows
 
 
 def confusion_table(result: Result) -> TableData:
@@ -320,8 +338,27 @@ class Tracker(WandbLogger):
                     {"title": "Confusion matrix, all replicas"},
                 )
             run.log(logged, step=result.epochs)
+            if chart := self._curves_by_seed(result, run_dir):
+                logged["acsa_of_each_seed"] = chart
+            run.log(logged, step=result.epochs)
             if self._artifact and not run.disabled:
                 run.log_artifact(artifact_of(result, run_dir, str(run.name)))
+
+    def _curves_by_seed(self, result: Result, run_dir: Path) -> Any:
+        """Return a chart of each replica's ACSA on the rows that choose the epoch; None without epochs."""
+        columns, rows = curve_table(result, run_dir)
+        if not rows:
+            return None
+        lines: dict[str, list[Any]] = {}
+        for name, _, acsa in rows:
+            lines.setdefault(str(name), []).append(acsa)
+        return wandb.plot.line_series(
+            xs=list(range(max(map(len, lines.values())))),
+            ys=list(lines.values()),
+            keys=list(lines),
+            title=f"{columns[-1]} of each seed",
+            xname="epoch",
+        )
 
     def finish(self, exit_code: int) -> None:
         """Finish the W&B run. After a success the files of earlier attempts are deleted."""
@@ -339,7 +376,7 @@ class Tracker(WandbLogger):
 
 def artifact_of(result: Result, run_dir: Path, name: str) -> wandb.Artifact:
     """Return an artifact with a finished run's weights, result and predictions."""
-    files = [run_dir / file for file in (WEIGHTS, RESULT, PREDICTIONS)]
+    files = [run_dir / file for file in (WEIGHTS, RESULT, PREDICTIONS, CURVES)]
     artifact = wandb.Artifact(
         slug(name),
         type="model" if files[0].is_file() else "result",
