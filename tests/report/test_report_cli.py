@@ -287,3 +287,41 @@ def test_repeated_file_names_get_a_number() -> None:
     tables = [replace(table, name=name) for name in ("a", "b", "a", "a-2", "a")]
 
     assert [table.name for table in with_unique_names(tables)] == ["a", "b", "a-2", "a-2-2", "a-3"]
+
+
+def test_without_output_the_report_lies_beside_its_runs_and_replaces_no_other(
+    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run("haberman", "lightgbm")
+    runs = tmp_path / "runs"
+    printed = report(capsys, runs)
+    assert printed.splitlines()[-1] == f"The report's page: {runs / 'report' / 'index.html'}"
+    report(capsys, runs)  # of the same runs
+    (run,) = (runs / "haberman").iterdir()
+    assert "holds the report of other runs" not in report(capsys, run)  # in its own folder
+    assert (run / "report" / "index.html").is_file()
+    assert "holds the report of other runs" in refusal(runs, run)
+
+
+def test_a_summary_is_a_page_with_its_pictures_and_numbers(
+    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for mode in ("q", "ro", "do"):
+        write_run("haberman", mode)
+    folder = tmp_path / "docs" / "results"
+    report(capsys, tmp_path / "runs", "--summary", folder)
+    (folder / "tables" / "table-2-old.csv").write_text("of another summary")
+    report(capsys, tmp_path / "runs", "--summary", folder)
+
+    text = (folder / "README.md").read_text()
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE)[:3] == ["Verdict", "The paper's claims", "Results"]
+    pictures = re.findall(r"!\[.*\]\((.*)\)", text)
+    assert pictures
+    assert all((folder / picture).is_file() for picture in pictures)
+    frame = pd.read_csv(folder / "results_per_split.csv")
+    assert set(frame["mode"]) == {"q", "ro", "do"}
+    assert not (folder / "tables" / "table-2-old.csv").exists()
+    assert not list(folder.rglob("*.tex"))
+    assert json.loads((folder / "report.json").read_text())["runs"] == 3
+    files = {path.name for path in folder.iterdir()}
+    assert files >= {"README.md", "claims.csv", "ablations.csv", "report.json", "tables", "figures"}

@@ -38,22 +38,28 @@ PAGE, DOCUMENT = "index.html", "report.md"
 TABLES, FIGURES = "tables", "figures"
 CONTENT = (PAGE, DOCUMENT, record.FILE, per_split.FILE, claims.FILE, ablations.FILE, TABLES, FIGURES)
 """Files and folders of a report."""
+SUMMARY_TABLES = (
+    "verdict",
+    "mean-ranks",
+    "claims",
+    "table-2",
+    "differences_ao_do",
+    "peers",
+    "fs",
+    "ablations",
+    "ranks",
+)
+SUMMARY_PICTURES = ("against", "modes", "ablations", "fs")
 SUMMARY = (
     record.FILE,
     per_split.FILE,
     claims.FILE,
     ablations.FILE,
-    *(
-        f"{TABLES}/{name}-*.csv"
-        for name in ("verdict", "mean-ranks", "table-2", "differences_ao_do", "peers", "fs", "ranks")
-    ),
-    *(
-        f"{FIGURES}/{name}-*.{kind}"
-        for name in ("against", "modes", "ablations", "fs")
-        for kind in ("png", "svg")
-    ),
+    *(f"{TABLES}/{name}-*.csv" for name in SUMMARY_TABLES),
+    *(f"{FIGURES}/{name}-*.{kind}" for name in SUMMARY_PICTURES for kind in ("png", "svg")),
 )
 """Files of a report that are small enough for a repository, as patterns; pictures for a light page only."""
+SUMMARY_PAGE = "README.md"
 
 N = TypeVar("N", Table, Picture)
 
@@ -195,9 +201,17 @@ def default_output(paths: Sequence[Path]) -> Path:
     return output
 
 
-def write_summary(report: Path, folder: Path) -> None:
-    """Copy the small files of a report into a folder for a repository, in place of those of an older one."""
+def write_summary(made: Report, folder: Path) -> None:
+    """Copy the small files of a report into a folder for a repository, in place of those of an older one.
+
+    A page in Markdown, which shows these tables and pictures, is written too.
+    """
+    report = made.folder
+    all_tables = [table for table in made.tables if table.name.startswith(SUMMARY_TABLES)]
+    pictures = [picture for picture in made.pictures if picture.name.startswith(SUMMARY_PICTURES)]
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / SUMMARY_PAGE).write_text(document(all_tables, pictures))
         for pattern in SUMMARY:
             for old in folder.glob(pattern):
                 old.unlink()
@@ -264,7 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         report = write_report(options.runs, options.output or default_output(options.runs))
         if options.summary:
-            write_summary(report.folder, options.summary)
+            write_summary(report, options.summary)
     except InputError as error:
         sys.exit(f"Error: {error}")
     print(f"The report's page: {report.folder / PAGE}")
