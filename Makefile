@@ -31,7 +31,7 @@ figure2: setup
 	protocol=paper$(comma)holdout)
 
 ABLATIONS := no_generated_rows,no_discriminator,static_mixing,five_critic_steps,conditional_discriminator,$\
-unconditional_discriminator,no_noise,straight_through,temperature_1,few_anchors,ten_members
+unconditional_discriminator,no_noise,straight_through,diversity_term,temperature_1,few_anchors,ten_members
 ablations: setup
 	$(call ablate,mode=do ablation=$(ABLATIONS)$(comma)weight_0_03$(comma)weight_0_3$(comma)weight_1); \
 	$(call ablate,mode=ao ablation=$(ABLATIONS)$(comma)weight_0_3$(comma)oversampled_real_rows); \

@@ -132,6 +132,7 @@ LIMITS: dict[str, Limit] = {
     "mode.rules.generator_weight": Number(float, minimum=0),
     "mode.rules.generated_weight": Number(float, minimum=0),
     "mode.rules.discriminator_weight": Number(float, minimum=0),
+    "mode.rules.diversity_weight": Number(float, minimum=0),
     "mode.rules.critic_steps": Number(int, minimum=1),
     "mode.rules.label_smoothing": Number(float, minimum=0, below=1),
     "mode.rules.mixup": Switch(),

@@ -39,7 +39,7 @@ def test_composing_anew_leaves_an_outer_application_alone() -> None:
 
 
 def test_gamos_settings(compose_config: Compose) -> None:
-    cfg = compose_config("mode=gamo")
+    cfg = compose_config("mode=gamo", "recipe=plain")
     check(cfg)
     assert cfg.gan_type.name == "least_squares"
     assert cfg.gan_type.loss.label_noise == 0.1
@@ -48,7 +48,7 @@ def test_gamos_settings(compose_config: Compose) -> None:
         optimizer = cfg.players[player].optimizer
         assert (optimizer.lr, list(optimizer.betas), optimizer.weight_decay) == (0.0002, [0.5, 0.999], 0.0)
     assert compose_config("mode=gamo", "gan_type=vanilla").gan_type.name == "vanilla"
-    assert compose_config("mode=do").players.discriminator.conditional is False
+    assert compose_config("mode=do", "recipe=plain").players.discriminator.conditional is False
 
 
 @pytest.mark.parametrize("experiment", ["secom_20_columns", "paper"])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from adversarial_oversampling.game.diversity import (
     Distances,
+    anchor_entropy,
     distances,
     distances_within,
     distinct_anchors,
@@ -99,3 +100,18 @@ def test_classes_without_a_distance_are_left_out() -> None:
     )
     assert found["distance_to_real"].item() == pytest.approx(0, abs=1e-2)
     assert found["distance_between"].isnan().all()
+
+
+def test_anchor_entropy_by_hand() -> None:
+    # Class 0: two samples copy different anchors of four: log 2 / log 4. Class 1 has two anchors, used
+    # equally, and class 2 has one.
+    weights = torch.zeros(1, 3, 2, 4)
+    weights[0, 0, 0, 0] = weights[0, 0, 1, 3] = 1
+    weights[0, 1, :, :2] = 0.5
+    weights[0, 2, :, 0] = 1
+    present = torch.tensor([[[True] * 4, [True, True, False, False], [True, False, False, False]]])
+    weights.requires_grad_(True)
+    found = anchor_entropy(weights, present)
+    assert found[0].tolist() == pytest.approx([0.5, 1.0, 1.0])
+    (gradient,) = torch.autograd.grad(found.sum(), weights)
+    assert gradient.isfinite().all()

@@ -15,6 +15,7 @@ from adversarial_oversampling.curve_names import CURVES, monitor
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game import losses
+from adversarial_oversampling.game.diversity import anchor_entropy
 from adversarial_oversampling.game.module import Game, Rules
 from adversarial_oversampling.limits import PLAYERS
 from adversarial_oversampling.random_streams import DeviceStreams, Purpose
@@ -35,8 +36,20 @@ class Recorded(Game):
         self.steps.append((player, loss.detach()))
 
 
+PLAIN_Q = [
+    f"dataset.training.{setting}"
+    for setting in (
+        "batch_size=64",
+        "width=128",
+        "learning_rate=0.0003",
+        "dropout=0.0",
+        "weight_decay=0.0001",
+    )
+]
+
+
 def recorded(compose_config: Compose, *overrides: str) -> tuple[Recorded, Any]:
-    cfg = compose_config("replicas=2", *overrides)
+    cfg = compose_config("replicas=2", "recipe=plain", "dataset.training.batch_size=64", *overrides)
     data = build_data(cfg)
     data.setup()
     game = build_game(cfg, data)
@@ -211,7 +224,8 @@ def test_cot_moves_q_twice(compose_config: Compose) -> None:
 
 
 def test_cots_second_optimizer_shares_weights_but_no_decay_and_no_momentum(compose_config: Compose) -> None:
-    game, _ = recorded(compose_config, "mode=cot", "dataset.training.weight_decay=1.0")
+    settings = ["dataset.training.weight_decay=1.0", "dataset.training.learning_rate=0.0003"]
+    game, _ = recorded(compose_config, "mode=cot", *settings)
     (first, second), schedules = game.configure_optimizers()
     groups = [one.param_groups[0] for one in (first, second)]
     assert all(a is b for a, b in zip(groups[0]["params"], groups[1]["params"], strict=True))
@@ -366,7 +380,7 @@ def test_the_tuned_threshold_decides_on_test_rows(run: Run, tmp_path: Path) -> N
 
 def test_drawing_classes_evenly_is_random_oversampling(run: Run) -> None:
     """On the same splits the two agree within the spread of the splits, and Q without either does not."""
-    settings = ["dataset=pima", "trainer.max_epochs=15", "replicas=5"]
+    settings = ["dataset=pima", "trainer.max_epochs=15", "replicas=5", *PLAIN_Q]
     acsa = {
         name: np.array([record.acsa for record in run(*mode, *settings, name=name).replicas])
         for name, mode in {"even": ["mode=q", "fs=balanced"], "ro": ["mode=ro"], "q": ["mode=q"]}.items()
@@ -562,6 +576,29 @@ def test_mixup_by_hand(compose_config: Compose) -> None:
     own_term, other_term = (nll.gather(-1, y[..., None]).squeeze(-1) for y in (batch.y, partners))
     expected = (share * own_term + (1 - share) * other_term).mean(dim=-1)
     torch.testing.assert_close(game.steps[-1][1], expected)
+
+
+def test_the_diversity_term_spreads_the_anchors(compose_config: Compose) -> None:
+    """G's samples use more anchors after some rounds with the term than without it."""
+    used = []
+    for weight in (0.0, 3.0):
+        cfg = compose_config(
+            "mode=ao",
+            "recipe=plain",
+            "replicas=2",
+            f"mode.rules.diversity_weight={weight}",
+            "players.generator.optimizer.lr=0.01",
+        )
+        data = build_data(cfg)
+        data.setup()
+        game = build_game(cfg, data)
+        game.configure_optimizers()
+        batch = first(data)
+        for _ in range(30):
+            game.play(batch)
+        _, weights = game.generator(*game.generator_noise())
+        used.append(anchor_entropy(weights, game.generator.present))
+    assert (used[1] > used[0]).all()
 
 
 def test_without_a_discriminator_only_q_teaches_g(compose_config: Compose) -> None:

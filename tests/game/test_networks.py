@@ -46,9 +46,10 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def sizes() -> dict[str, Any]:
-    """The sizes of conf/train.yaml."""
+    """The sizes of conf/train.yaml, with Q as wide as where no search has chosen."""
     with initialize_config_dir(config_dir(), version_base="1.3"):
-        players = OmegaConf.to_container(compose("train").players, resolve=True)
+        cfg = compose("train", overrides=["recipe=plain", "dataset.training.width=128"])
+    players = OmegaConf.to_container(cfg.players, resolve=True)
     assert isinstance(players, dict)
     return {str(name): settings for name, settings in players.items()}
 

@@ -59,6 +59,27 @@ def distinct_anchors(weights: Tensor, present: Tensor) -> Tensor:
     return strongest.sum(dim=-1) / most
 
 
+def anchor_entropy(weights: Tensor, present: Tensor) -> Tensor:
+    """Return the entropy of the mean weights of each class's samples, divided by its largest value.
+
+    Parameters
+    ----------
+    weights : Tensor of shape [R, C, m, A]
+    present : Tensor of shape [R, C, A], bool
+        Which anchors exist.
+
+    Returns
+    -------
+    Tensor of shape [R, C]
+        In [0, 1]: 0 if all samples copy one anchor, 1 if together they use all equally; 1 for one anchor.
+    """
+    mean = weights.mean(dim=2)
+    # The gradient of entr is infinite at 0, where absent anchors are.
+    entropy = torch.special.entr(mean.clamp_min(torch.finfo(mean.dtype).tiny)).sum(dim=-1)
+    count = present.sum(dim=-1)
+    return torch.where(count > 1, entropy / count.clamp_min(2).log(), 1.0)
+
+
 def distances(a: Tensor, b: Tensor) -> Tensor:
     """Return the Euclidean distances of rows `a [R, C, m, d]` to rows `b [R, C, n, d]`: `[R, C, m, n]`."""
     inner = product(a.flatten(0, 1), b.flatten(0, 1).mT).reshape(*a.shape[:3], b.shape[2])

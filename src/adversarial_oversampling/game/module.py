@@ -25,7 +25,7 @@ from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game import losses
 from adversarial_oversampling.game.best_epoch import BestEpoch
-from adversarial_oversampling.game.diversity import distances_within, diversity
+from adversarial_oversampling.game.diversity import anchor_entropy, distances_within, diversity
 from adversarial_oversampling.game.networks import (
     Classifier,
     Discriminator,
@@ -71,6 +71,8 @@ class Rules:
         w = 1 leaves Q nothing to learn where G is perfect, so w < 1 stands for the paper's subset.
     discriminator_weight : float
         Weight of G's term against D, >= 0. With 0 there is no D: only Q teaches G.
+    diversity_weight : float
+        Weight, >= 0, by which G raises the entropy of the anchors that the samples of a class use together.
     critic_steps : int
         D's steps per round, >= 1, on the same real rows and fresh generated ones.
     label_smoothing : float
@@ -96,6 +98,7 @@ class Rules:
     generator_weight: float = 1.0
     generated_weight: float = 1.0
     discriminator_weight: float = 1.0
+    diversity_weight: float = 0.0
     critic_steps: int = 1
     label_smoothing: float = 0.0
     mixup: bool = False
@@ -112,6 +115,7 @@ class Rules:
             "generator_weight",
             "generated_weight",
             "discriminator_weight",
+            "diversity_weight",
             "critic_steps",
             "label_smoothing",
             "mixup",
@@ -332,6 +336,12 @@ class Game(LightningModule):
             against_d = losses.expectation(self.gan.generator(scores), self.generator_law)
             loss = self.rules.discriminator_weight * against_d + loss
             self.record({"generator/against_discriminator": against_d})
+        if self.rules.diversity_weight:
+            entropy = losses.expectation(
+                anchor_entropy(weights, self.generator.present).unsqueeze(-1), self.generator_law
+            )
+            loss = loss - self.rules.diversity_weight * entropy
+            self.record({"generator/anchor_entropy": entropy})
         self.step("generator", loss)
         self.record({"generator/against_classifier": against_q})
         self._last_generated = generated.detach(), weights.detach()
@@ -562,18 +572,15 @@ class Game(LightningModule):
         """Return each loss averaged over the epoch's steps and all processes, and forget them."""
         averages = {name: total / self._counts[name] for name, total in self._sums.items()}
         self._sums, self._counts = {}, Counter()
-        return self._averaged(averages)
-
-    def _averaged(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the means of `[R]` values over members and processes, `[S]`."""
-        means = {name: self.by_seed(value).mean(dim=1) for name, value in values.items()}
+        means = {name: self.by_seed(value).mean(dim=1) for name, value in averages.items()}
         return {name: self.gathered(value[None], dim=0).mean(dim=0) for name, value in means.items()}
 
     def _diversity(self) -> dict[str, Tensor]:
-        """Return the diversity of the rows of G's last turn."""
+        """Return the diversity of the rows of G's last turn in all processes, `[S]`."""
+        rows, weights = (self.gathered(part, dim=2) for part in self._last_generated)
         g = self.generator
-        values = diversity(*self._last_generated, g.anchors, g.present, self._real_distances)
-        return self._averaged({f"generator/{name}": value for name, value in values.items()})
+        values = diversity(rows, weights, g.anchors, g.present, self._real_distances)
+        return {f"generator/{name}": self.by_seed(value).mean(dim=1) for name, value in values.items()}
 
     def _take_evaluated(self) -> tuple[Tensor, Tensor]:
         """Return the logits and the classes or row numbers of all evaluated batches, and forget them."""
