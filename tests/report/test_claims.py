@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from adversarial_oversampling.config.compose import compose_train
+from adversarial_oversampling.config.variants import variant
 from adversarial_oversampling.report import claims, paper
 from adversarial_oversampling.report.claims import (
     ABOVE,
@@ -135,3 +137,14 @@ def test_the_csv_file_has_a_row_per_comparison_and_dataset(write_run: WriteRun, 
     assert measured.loc[1, "difference"] == pytest.approx(0.05)  # relative
     assert measured.loc[2, "difference"] == pytest.approx(0.03)
     assert measured.loc[2, "missing"] == ""
+
+
+def test_the_ablation_of_gamos_loss_is_recognised() -> None:
+    cfg = compose_train(["mode=gamo", "ablation=cross_entropy"])
+    assert frozenset(variant(cfg)) == frozenset(claims.CROSS_ENTROPY)
+
+
+def test_the_rates_of_figure_2_are_variants_of_do() -> None:
+    rates = ("quarter", "half", "three_quarters", "balanced")
+    found = tuple(tuple(variant(compose_train(["mode=do", "dataset=secom", f"fs={rate}"]))) for rate in rates)
+    assert found == claims.RATES

@@ -121,6 +121,42 @@ def test_the_first_column_of_a_wide_table_stays_in_place_when_scrolled(
     tab.close()
 
 
+def test_on_a_phone_the_labels_of_table_2_stay_in_view_and_a_hint_says_to_scroll(
+    browser: "playwright.Browser", file: Path
+) -> None:
+    tab = browser.new_page(viewport={"width": 390, "height": 844})
+    tab.goto(file.as_uri())
+    wide = tab.locator("#results .wide").first
+    playwright.expect(wide.locator(".hint")).to_be_visible()
+    scroll = wide.locator(".scroll")
+    labels = wide.locator("tbody tr").first.locator(".label")
+    assert labels.all_inner_texts() == ["Haberman", "ACSA", "ours"]
+    before = [labels.nth(i).bounding_box() for i in range(3)]
+    scroll.evaluate("element => { element.scrollLeft = 200; }")
+    assert scroll.evaluate("element => element.scrollLeft") == 200
+    assert [labels.nth(i).bounding_box() for i in range(3)] == before
+    tab.close()
+
+
+def test_a_table_that_fits_has_no_hint(opened: "playwright.Page") -> None:
+    opened.set_viewport_size({"width": 2000, "height": 900})
+    playwright.expect(opened.locator("#results .hint").first).to_be_hidden()
+
+
+def test_one_switch_shows_one_protocol_everywhere(opened: "playwright.Page") -> None:
+    def shown() -> list[str | None]:
+        blocks = opened.locator("#results .block:visible")
+        return [blocks.nth(i).get_attribute("data-protocol") for i in range(blocks.count())]
+
+    assert shown() == ["holdout", "paper"] * 2
+    opened.locator("#protocol").get_by_label("holdout").check()
+    assert shown() == ["holdout"] * 2
+    assert {text.split()[0] for text in column(opened, "protocol")} == {"holdout"}
+    assert opened.locator("#modes").is_visible()  # its picture belongs to no protocol
+    opened.locator("#protocol").get_by_label("all").check()
+    assert len(shown()) == 4
+
+
 def test_sorting_is_by_number_in_both_directions_with_empty_values_last(opened: "playwright.Page") -> None:
     before = column(opened, "ACSA")
     head = opened.get_by_role("columnheader", name="ACSA")

@@ -2,6 +2,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
@@ -77,6 +78,54 @@ def test_a_report_of_several_runs_has_all_sections_and_table_files(
         "Training curves",
         "Every run",
     ]
+
+
+def test_the_page_answers_first_and_its_links_lead_to_files(
+    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for mode in ("q", "ro", "do"):
+        write_run("haberman", mode)
+    write_run("haberman", "do", variant=["players.generator.gumbel=0"])
+    report(capsys, tmp_path / "runs")
+
+    folder = tmp_path / "runs" / "report"
+    text = (folder / "index.html").read_text()
+    sections = re.findall(r'<section id="(\w+)"', text)
+    assert sections[:3] == ["verdict", "claims", "results"]
+    assert sections[-2:] == ["runs", "about"]
+    titles = re.findall(r"<h3>(.*)</h3>", text)
+    assert titles[:4] == [
+        "Holdout protocol, 4 epochs, seeds 0-2",
+        "Mean ranks of the paper&#39;s methods by ACSA, holdout protocol, 4 epochs, seeds 0-2",
+        "Every method against DO, holdout protocol, 4 epochs, seeds 0-2",
+        "Verdicts on the paper&#39;s claims, holdout protocol, 4 epochs, seeds 0-2",
+    ]
+    links = [link for link in re.findall(r'href="([^"]*)"', text) if not link.startswith(("#", "data:"))]
+    assert all((folder / unquote(link)).is_file() for link in links)
+    results = {(folder / unquote(link)).resolve() for link in links if link.endswith("result.json")}
+    assert results == set((tmp_path / "runs").rglob("result.json"))
+    tables = {path.name for path in (folder / "tables").iterdir()}
+    linked = {Path(link).name for link in links if link.startswith("tables/")}
+    assert linked == {name for name in tables if not name.startswith("runs-")}
+
+
+def test_a_report_with_other_files_in_its_folder_is_not_replaced(
+    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, output = write_run("haberman", "lightgbm"), tmp_path / "report"
+    report(capsys, run, "--output", output)
+    (output / "notes.txt").write_text("of a reader")
+
+    assert "exists and is not a report" in refusal(run, "--output", output)
+    assert (output / "notes.txt").is_file()
+
+
+def test_a_folder_with_a_document_named_report_is_not_a_report(write_run: WriteRun, tmp_path: Path) -> None:
+    output = tmp_path / "report"
+    output.mkdir()
+    (output / "report.md").write_text("of a student")
+
+    assert "exists and is not a report" in refusal(write_run(), "--output", output)
 
 
 def test_a_second_report_replaces_the_first(

@@ -5,8 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from adversarial_oversampling.report import ablations, proposed, verdict
+from adversarial_oversampling.report import ablations, proposed, statistics, tables, verdict
+from adversarial_oversampling.report.figures import LIGHT
+from adversarial_oversampling.report.figures.intervals import ablation_pictures, verdict_pictures
 from adversarial_oversampling.report.runs import load, replica_frame, run_frame
+from adversarial_oversampling.results.read import read_result
 from tests.report.conftest import WriteRun
 
 
@@ -56,6 +59,31 @@ def test_a_method_without_a_result_has_the_last_rank(write_run: WriteRun, tmp_pa
     assert found.na == ("ADASYN+Q on Yeast",)
 
 
+def test_a_table_that_is_shown_twice_is_counted_once(write_run: WriteRun, tmp_path: Path) -> None:
+    write_modes(write_run, "secom", {"q": 0.50, "do": 0.60})
+    table = read_result(write_run("secom", "ro", acsa=[0.5, 0.5, 0.5]) / "result.json").table
+    selected = {"dataset": {"preprocessing": {"n_selected": 20}}}
+    for mode, acsa in {"q": 0.7, "ro": 0.7, "do": 0.6}.items():
+        titles = {"dataset_title": "SECOM, 20 columns", "table": table, "config": selected}
+        write_run("secom_20_columns", mode, acsa=[acsa] * 3, **titles)
+    frame, replicas = frames(tmp_path)
+
+    first, ranks = verdict.tables(frame, replicas)
+    assert [row[0].text for row in first.rows] == ["SECOM", "SECOM, 20 columns"]
+    assert "Of 3 methods of the paper, DO has the best mean rank by ACSA, 1.00 over 1 dataset." in first.lead
+    assert "DO - Q: the interval is above 0 on 1 of 1 dataset, below 0 on 0." in first.lead
+    remark = "SECOM, 20 columns (the same table as SECOM)"
+    assert ("", f"Not counted above: {remark}.") in first.footnotes
+    assert ranks.columns == ("method", "mean rank", "SECOM")
+    assert ranks.footnotes == (("", f"Left out, so that every method has every dataset: {remark}."),)
+    (ranking, _) = statistics.rankings(frame)
+    assert list(ranking.values.index) == ["SECOM"]
+    assert ranking.left_out == (remark,)
+    (table_2,) = tables.table_2(frame)
+    lines = [(row[0].text, row[2].text) for row in table_2.rows if row[1].text == "ACSA"]
+    assert lines == [("SECOM", "ours"), ("", "paper"), ("SECOM, 20 columns", "ours")]
+
+
 def test_the_preferred_peer_is_chosen_on_validation_rows(write_run: WriteRun, tmp_path: Path) -> None:
     write_modes(write_run, "pima", {"ao": 0.70, "do": 0.72, "threshold_q": 0.90, "weighted_q": 0.60})
     frame, replicas = frames(tmp_path)
@@ -93,3 +121,22 @@ def test_an_ablation_is_compared_with_the_default_settings_of_its_mode(
         "-2.00 [-2.00, -2.00]",
         "+5.00 [5.00, 5.00]",
     ]
+
+
+def test_the_pictures_of_intervals_show_the_differences(write_run: WriteRun, tmp_path: Path) -> None:
+    write_modes(write_run, "pima", {"q": 0.60, "do": 0.70})
+    write_run("pima", "do", variant=["players.generator.gumbel=0"], acsa=[0.66, 0.68, 0.70])
+    frame, replicas = frames(tmp_path)
+    differences = ablations.ablations(replicas)
+    pictures = [
+        *verdict_pictures(frame, replicas, verdict.main_settings(frame)),
+        *ablation_pictures(differences),
+    ]
+    dots = [
+        [line.get_xdata()[0] for line in picture.draw(LIGHT).axes[0].lines if line.get_marker() == "o"]
+        for picture in pictures
+    ]
+    assert [dots_of[0] for dots_of in dots] == pytest.approx([-10.0, -2.0])
+    labels = [text.get_text() for text in pictures[1].draw(LIGHT).axes[0].get_yticklabels()]
+    assert labels == ["DO: players.generator.gumbel=0"]
+    assert [picture.section for picture in pictures] == ["verdict", "ablations"]

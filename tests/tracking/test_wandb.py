@@ -278,7 +278,7 @@ def test_offline_files_hold_the_artifact(run: Run, tmp_path: Path) -> None:
         if record["type"] == "artifact" and record["artifact"]["type"] == "model"
     )
     contents = {one["path"]: Path(one["local_path"]) for one in artifact["manifest"]["contents"]}
-    assert contents.keys() == {"best.pt", "result.json", "predictions.parquet"}
+    assert contents.keys() == {"best.pt", "result.json", "predictions.parquet", "curves.parquet"}
     for name, copy in contents.items():
         assert copy.is_relative_to(folder)  # it goes and stays with the run
         assert copy.read_bytes() == (tmp_path / "run" / name).read_bytes()

@@ -147,6 +147,17 @@ def by_setting_and_dataset(frame: pd.DataFrame) -> list[tuple[str, str, pd.DataF
     ]
 
 
+def repeated_tables(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the titles of datasets whose table is that of an earlier one, with the title of that one.
+
+    They are not independent of it, so tests and counts over datasets leave them out.
+    """
+    datasets = frame.drop_duplicates("dataset").sort_values(["dataset_order", "dataset"])
+    first = datasets.drop_duplicates("table_digest").set_index("table_digest")["dataset_title"]
+    titles = zip(datasets["dataset_title"], datasets["table_digest"].map(first), strict=True)
+    return {title: earlier for title, earlier in titles if title != earlier}
+
+
 def mode_titles(frame: pd.DataFrame) -> dict[str, str]:
     """Return the modes of a frame with their titles, in the order of the tables."""
     modes = frame.drop_duplicates("mode").sort_values(["order", "mode"])

@@ -33,6 +33,7 @@ from adversarial_oversampling.report.common import (
     file_name,
     mode_titles,
     no_epoch_remarks,
+    repeated_tables,
     rows_of,
 )
 from adversarial_oversampling.results.schema import METRICS
@@ -122,6 +123,11 @@ def complete_block(
     return values, tuple(left_out)
 
 
+def same_table_remarks(repeated: Mapping[str, str]) -> tuple[str, ...]:
+    """Return why datasets with the table of another one are left out."""
+    return tuple(f"{title} (the same table as {earlier})" for title, earlier in repeated.items())
+
+
 def _missing_text(datasets_without: Sequence[str], without_result: Sequence[str]) -> str:
     """Return the datasets on which a method lacks a value; those on which it has no result are separate."""
     others = [dataset for dataset in datasets_without if dataset not in without_result]
@@ -132,13 +138,16 @@ def _missing_text(datasets_without: Sequence[str], without_result: Sequence[str]
 def rankings(frame: pd.DataFrame) -> list[Ranking]:
     """Return mean ranks and Friedman's test of every comparison setting, by ACSA and by GM."""
     ranked = []
-    for setting, group in by_setting(default_runs(frame)):
+    for setting, runs in by_setting(default_runs(frame)):
+        repeated = repeated_tables(runs)
+        group = runs[~runs["dataset_title"].isin(list(repeated))]
         modes, datasets = mode_titles(group), dataset_titles(group)
         na = {(row.dataset_title, row.title): row.na is not None for row in rows_of(group)}
         for metric in MAIN_METRICS:
             wide = 100 * group.pivot(index="dataset_title", columns="title", values=metric)
             wide = wide.loc[list(datasets.values()), list(modes.values())].round(9)  # equal means are ties
             values, left_out = complete_block(wide, na)
+            left_out += same_table_remarks(repeated)
             reason = too_few(values)
             ranked.append(
                 Ranking(

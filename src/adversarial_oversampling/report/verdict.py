@@ -21,6 +21,7 @@ from adversarial_oversampling.report.common import (
     measurement,
     mode_titles,
     no_epoch_remarks,
+    repeated_tables,
     replicas_by_run,
     rows_of,
 )
@@ -30,6 +31,7 @@ from adversarial_oversampling.report.statistics import (
     complete_block,
     difference,
     difference_cell,
+    same_table_remarks,
 )
 from adversarial_oversampling.text import capitalized, count, percent
 
@@ -98,7 +100,8 @@ def paper_ranks(runs: pd.DataFrame) -> Ranks:
     runs : DataFrame
         The runs with default settings of one comparison setting.
     """
-    runs = runs[runs["mode"].isin(list(paper.columns()))]
+    repeated = repeated_tables(runs)
+    runs = runs[runs["mode"].isin(list(paper.columns())) & ~runs["dataset_title"].isin(list(repeated))]
     values = runs.assign(acsa=runs["acsa"].where(runs["na"].isna(), -1.0)).pivot(
         index="dataset_title", columns="title", values="acsa"
     )
@@ -110,7 +113,7 @@ def paper_ranks(runs: pd.DataFrame) -> Ranks:
         for title, value in row.items()
         if value < 0
     )
-    return Ranks(values.rank(axis=1, ascending=False), left_out, na)
+    return Ranks(values.rank(axis=1, ascending=False), left_out + same_table_remarks(repeated), na)
 
 
 def _rank_table(setting: str, runs: pd.DataFrame, ranks: Ranks) -> Table:
@@ -149,7 +152,10 @@ def _verdict_table(setting: str, runs: pd.DataFrame, replicas: pd.DataFrame, ran
     titles = mode_titles(runs)
     of_run = replicas_by_run(default_runs(replicas))
     has_peers = bool(set(titles) - set(paper.columns()))
+    repeated = repeated_tables(runs)
     notes = Footnotes(remarks=[f'"{NOT_RUN}": not run in this setting.', *no_epoch_remarks(runs)])
+    if repeated:
+        notes.remarks.append(f"Not counted above: {'; '.join(same_table_remarks(repeated))}.")
     rows: list[Row] = []
     data = []
     differences: dict[str, list[Difference]] = {mode: [] for mode in COMPARED}
@@ -167,7 +173,7 @@ def _verdict_table(setting: str, runs: pd.DataFrame, replicas: pd.DataFrame, ran
             best = max(known, key=lambda run: float(run.acsa))
             cells.append(Cell(f"{best.title}, {percent(best.acsa, best.acsa_std)}"))
             row[name] = best.mode
-            if name == "best_of_paper":
+            if name == "best_of_paper" and title not in repeated:
                 winners.setdefault(best.title, []).append(title)
         if not has_peers:
             del cells[1]
@@ -179,8 +185,9 @@ def _verdict_table(setting: str, runs: pd.DataFrame, replicas: pd.DataFrame, ran
                 continue
             found = difference(of_run[default_run(dataset, BEST)], of_run[default_run(dataset, mode)])
             cells.append(difference_cell(found))
-            if found:
+            if found and title not in repeated:
                 differences[mode].append(found)
+            if found:
                 numbers = {"": found.mean, "_low": found.low, "_high": found.high, "_n": found.n}
                 row |= {f"{BEST}_minus_{mode}{part}": value for part, value in numbers.items()}
         rows.append((Cell(title), *cells))

@@ -337,7 +337,6 @@ class Tracker(WandbLogger):
                     {str(column): column for column in columns},
                     {"title": "Confusion matrix, all replicas"},
                 )
-            run.log(logged, step=result.epochs)
             if chart := self._curves_by_seed(result, run_dir):
                 logged["acsa_of_each_seed"] = chart
             run.log(logged, step=result.epochs)
