@@ -148,3 +148,15 @@ def test_the_rates_of_figure_2_are_variants_of_do() -> None:
     rates = ("quarter", "half", "three_quarters", "balanced")
     found = tuple(tuple(variant(compose_train(["mode=do", "dataset=secom", f"fs={rate}"]))) for rate in rates)
     assert found == claims.RATES
+
+
+def test_the_source_of_the_first_claim_gives_the_range_of_table_2() -> None:
+    gains = {}
+    for name in paper.DATASETS:
+        do, q = paper.TABLE_2[name, "do"], paper.TABLE_2[name, "q"]
+        assert do is not None
+        assert q is not None
+        gains[100 * (do[0] / q[0] - 1)] = paper.dataset_titles()[name]
+    low, high = min(gains), max(gains)
+    expected = f"{low:.2f} % ({gains[low]}) to {high:.2f} % ({gains[high]})"
+    assert claims.CLAIMS[0].source == f"abstract; its Table 2 has {expected}"

@@ -95,7 +95,7 @@ def test_the_page_answers_first_and_its_links_lead_to_files(
     assert sections[-2:] == ["runs", "about"]
     titles = re.findall(r"<h3>(.*)</h3>", text)
     assert titles[:4] == [
-        "Holdout protocol, 4 epochs, seeds 0-2",
+        "The highest ACSA, and DO against Q and RO+Q, holdout protocol, 4 epochs, seeds 0-2",
         "Mean ranks of the paper&#39;s methods by ACSA, holdout protocol, 4 epochs, seeds 0-2",
         "Every method against DO, holdout protocol, 4 epochs, seeds 0-2",
         "Verdicts on the paper&#39;s claims, holdout protocol, 4 epochs, seeds 0-2",

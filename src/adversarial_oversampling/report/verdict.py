@@ -33,7 +33,7 @@ from adversarial_oversampling.report.statistics import (
     difference_cell,
     same_table_remarks,
 )
-from adversarial_oversampling.text import capitalized, count, percent
+from adversarial_oversampling.text import count, percent
 
 COMPARED = ("q", "ro")
 """DO is compared with these."""
@@ -196,7 +196,7 @@ def _verdict_table(setting: str, runs: pd.DataFrame, replicas: pd.DataFrame, ran
     return Table(
         name=file_name(f"verdict {setting}"),
         section="verdict",
-        title=capitalized(setting),
+        title=f"The highest ACSA, and {named[BEST]} against {named['q']} and {named['ro']}, {setting}",
         lead=summary(winners, ranks, differences),
         caption=f"{measurement(runs)} {INTERVALS}",
         columns=(
