@@ -167,13 +167,17 @@ class FakeCTGAN:
 def test_makers_of_rows(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(peers, "find_spec", lambda name: None)
     ours = ["DO's generator: fit", "DO's generator: 10000 rows"]
-    assert names(peers.makers(SHORT, repeats=1)) == ours
+    assert names(peers.makers([*SHORT, "dataset.training.batch_size=64"], repeats=1)) == ours
     assert "CTGAN is not installed" in capsys.readouterr().out
     fake = ModuleType("ctgan")
     fake.CTGAN = FakeCTGAN  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "ctgan", fake)
     monkeypatch.setattr(peers, "find_spec", lambda name: SimpleNamespace())
-    assert names(peers.makers(SHORT, repeats=1)) == [*ours, "CTGAN: fit", "CTGAN: 10000 rows"]
+    assert names(peers.makers([*SHORT, "dataset.training.batch_size=64"], repeats=1)) == [
+        *ours,
+        "CTGAN: fit",
+        "CTGAN: 10000 rows",
+    ]
 
 
 def test_replicas_and_processes_on_a_device() -> None:

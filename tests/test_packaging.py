@@ -248,6 +248,7 @@ def test_the_first_argument_chooses_the_command(
         ["hydra.run.dir=${paths.output_dir}/run", "paths.output_dir=never-mounted"],
         ["report", MOUNTED, "--output", "never-mounted"],
         ["report", "/etc"],
+        ["report", "/etc", MOUNTED],
         ["report", "--wandb", "me/project", "/etc"],
         ["report", MOUNTED, "--output", f"{UNMOUNTED}/report"],
         ["report", MOUNTED, f"--output={UNMOUNTED}/report"],
@@ -261,9 +262,7 @@ def test_output_outside_mounted_folders_is_refused(entrypoint: Entrypoint, argum
 
 
 @pytest.mark.skipif(Path("/multirun").exists(), reason="/multirun exists here")
-@pytest.mark.parametrize(
-    "arguments", [[], ["mode=do"], ["report"], ["report", "/data/runs"], ["report", MOUNTED, "/etc"]]
-)
+@pytest.mark.parametrize("arguments", [[], ["mode=do"], ["report"]])
 def test_the_default_folder_is_multirun(entrypoint: Entrypoint, arguments: list[str]) -> None:
     refused = entrypoint(*arguments)
     assert refused.returncode == 1
@@ -283,6 +282,7 @@ def test_the_default_folder_is_multirun(entrypoint: Entrypoint, arguments: list[
         ["-m", "--info=searchpath"],
         ["report", "--help"],
         ["report", "/data/runs", "--output", f"{MOUNTED}/report"],
+        ["report", MOUNTED, "/etc"],
         ["report", MOUNTED],
         ["report", "--wandb", "me/project", MOUNTED],
         [f"paths.output_dir={MOUNTED}", "hydra.sweep.dir=/of-sweeps-only"],

@@ -629,7 +629,7 @@ def test_the_jobs_of_a_sweep_are_a_group(tmp_path: Path) -> None:
     begun = [next(one["run"] for one in inspected(folder) if one["type"] == "run") for folder in folders]
     assert [one["job_type"] for one in begun] == ["DO", "Q"]  # the titles
     assert len({one["run_group"] for one in begun}) == 1
-    assert begun[0]["run_group"].startswith("sweep-")
+    assert begun[0]["run_group"].startswith("q-do_")
 
 
 def sweep(folder: Path, *overrides: str) -> subprocess.Popen[str]:
@@ -778,7 +778,7 @@ def test_tags_name_dataset_mode_and_settings(compose_config: Compose) -> None:
     tags = compose_config("logger=wandb", "mode=q", "dataset=secom_20_columns").logger.wandb.tags
     assert tags[0] == "secom_20_columns"
     assert "default_settings" in tags
-    for other in ("fs=quarter", "mode=q fs=balanced", "gan_type=vanilla", "players.classifier.width=64"):
+    for other in ("fs=quarter", "mode=q fs=balanced", "gan_type=vanilla", "players.classifier.width=96"):
         assert "default_settings" not in compose_config("logger=wandb", *other.split()).logger.wandb.tags
     assert "default_settings" in compose_config("logger=wandb", "mode=both_fool", "seed=7").logger.wandb.tags
     long = compose_config("logger=wandb", "dataset=csv", f"dataset.name={80 * 'x'}", "dataset.source.path=t")
