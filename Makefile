@@ -12,11 +12,10 @@ comma := ,
 # expanded in recipes only, after the set-up.
 catalogue = $(or $(shell $(BIN)/python -m adversarial_oversampling.config $(1)),$(error cannot list: $(1)))
 TRAIN = $(BIN)/python -m adversarial_oversampling.train
-ABLATED := secom,pima,haberman,yeast
-ablate = $(TRAIN) -m paths.output_dir=$(RUNS) trainer.enable_progress_bar=false replicas=10 dataset=$(ABLATED) $(1) $(ARGS)
 # A failed job stops neither the other jobs nor the report; the target fails in the end.
-sweep = $(TRAIN) -m paths.output_dir=$(RUNS) trainer.enable_progress_bar=false replicas=10 $(1) $(ARGS); status=$$?; \
-	$(BIN)/python -m adversarial_oversampling.report $(RUNS) --output $(RUNS)/report && exit $$status
+jobs = $(TRAIN) -m paths.output_dir=$(RUNS) trainer.enable_progress_bar=false replicas=10 $(1) $(ARGS) || status=1
+write_report = $(BIN)/python -m adversarial_oversampling.report $(RUNS) --output $(RUNS)/report
+sweep = status=0; $(call jobs,$(1)); $(write_report) && exit $$status
 
 .PHONY: train table2 figure2 ablations recipes report bench test lint setup clean
 
@@ -30,20 +29,23 @@ figure2: setup
 	$(call sweep,dataset=secom mode=do$(comma)q$(comma)ao fs=natural$(comma)quarter$(comma)half$(comma)three_quarters$(comma)balanced \
 	protocol=paper$(comma)holdout)
 
+ABLATED := dataset=secom,pima,haberman,yeast
 ABLATIONS := no_generated_rows,no_discriminator,static_mixing,five_critic_steps,conditional_discriminator,$\
 unconditional_discriminator,no_noise,straight_through,diversity_term,temperature_1,few_anchors,ten_members
 ablations: setup
-	$(call ablate,mode=do ablation=$(ABLATIONS)$(comma)weight_0_03$(comma)weight_0_3$(comma)weight_1); \
-	$(call ablate,mode=ao ablation=$(ABLATIONS)$(comma)weight_0_3$(comma)oversampled_real_rows); \
-	$(call ablate,mode=ro ablation=label_smoothing$(comma)mixup$(comma)ten_members); \
-	$(call ablate,mode=gamo ablation=cross_entropy); \
-	$(call sweep,dataset=$(ABLATED) mode=do$(comma)ao$(comma)ro$(comma)gamo$(comma)both_fool$(comma)both_favour)
+	status=0; \
+	$(call jobs,$(ABLATED) mode=do ablation=$(ABLATIONS)$(comma)weight_0_03$(comma)weight_0_3$(comma)weight_1); \
+	$(call jobs,$(ABLATED) mode=ao ablation=$(ABLATIONS)$(comma)weight_0_3$(comma)oversampled_real_rows); \
+	$(call jobs,$(ABLATED) mode=ro ablation=label_smoothing$(comma)mixup$(comma)ten_members); \
+	$(call jobs,$(ABLATED) mode=gamo ablation=cross_entropy); \
+	$(call jobs,$(ABLATED) mode=do$(comma)ao$(comma)ro$(comma)gamo$(comma)both_fool$(comma)both_favour); \
+	$(write_report) && exit $$status
 
 recipes: setup
 	$(BIN)/python benchmarks/recipes.py $(or $(DATASETS),$(subst $(comma), ,$(call catalogue,datasets))) $(ARGS)
 
 report: setup
-	$(BIN)/python -m adversarial_oversampling.report $(RUNS) --output $(RUNS)/report
+	$(write_report)
 
 bench: setup
 	$(BIN)/python benchmarks/run_all.py --output $(RUNS)/benchmarks.json $(ARGS)

@@ -20,8 +20,8 @@ from adversarial_oversampling.config.compose import compose_train
 from adversarial_oversampling.config.resolvers import register
 from adversarial_oversampling.game.losses import balanced_cross_entropy
 from adversarial_oversampling.metrics import acsa_of_present, confusion
-from adversarial_oversampling.training.build import build_data, build_game, build_trainer
-from adversarial_oversampling.training.run import prepare_process
+from adversarial_oversampling.training.build import build_game, build_trainer
+from adversarial_oversampling.training.run import prepare_data, prepare_process
 
 DATASETS = ("haberman", "pima", "yeast", "wafer", "secom", "secom_20_columns")
 MODES = ("q", "ro", "ao", "do")
@@ -76,8 +76,7 @@ def compare(dataset: str, mode: str, average: float, replicas: int, epochs: int)
         ]
     )
     prepare_process(cfg)
-    data = build_data(cfg)
-    data.setup()
+    data = prepare_data(cfg)
     game = build_game(cfg, data)
     logits, labels = [], []
     take = game._take_evaluated

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from omegaconf import OmegaConf
 
 from adversarial_oversampling.config.compose import compose_train
 from adversarial_oversampling.config.resolvers import register
@@ -88,27 +89,13 @@ def write_recipe(dataset: str, mode: str, study: optuna.Study) -> None:
         f"# python benchmarks/recipes.py {dataset} --stages {mode}",
         f"# Mean validation ACSA: {best:.2f} %; of the default settings, {first:.2f} %.",
     ]
-    nested: dict[str, Any] = {"mode": {"settings_compared": shared + trials}}
-    for key, value in study.best_params.items():
-        *path, name = key.split(".")
-        node = nested
-        for part in path:
-            node = node.setdefault(part, {})
-        node[name] = rounded(value)
+    settings = {"mode.settings_compared": shared + trials, **study.best_params}
+    recipe = OmegaConf.create({})
+    for key, value in settings.items():
+        OmegaConf.update(recipe, key, rounded(value))
     folder = CONF / "recipe" / dataset
     folder.mkdir(exist_ok=True)
-    (folder / f"{mode}.yaml").write_text("\n".join([*lines, *yaml_lines(nested)]) + "\n")
-
-
-def yaml_lines(node: Mapping[str, Any], indent: str = "") -> list[str]:
-    """Return nested settings as lines of YAML."""
-    lines = []
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            lines += [f"{indent}{key}:", *yaml_lines(value, indent + "  ")]
-        else:
-            lines.append(f"{indent}{key}: {str(value).lower() if isinstance(value, bool) else value}")
-    return lines
+    (folder / f"{mode}.yaml").write_text("\n".join([*lines, OmegaConf.to_yaml(recipe)]))
 
 
 def main() -> None:

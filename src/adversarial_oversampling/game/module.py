@@ -405,8 +405,9 @@ class Game(LightningModule):
         share : Tensor of shape [R, B]
             At least 1/2, so that a row leans towards its own class; uniform on [0, 1] but for that exchange.
         """
-        place = slice(self.shard.rank * batch.y.shape[1], (self.shard.rank + 1) * batch.y.shape[1])
-        other_x, other_y = (self.gathered(part, dim=1).roll(1, dims=1)[:, place] for part in batch[:2])
+        other_x, other_y = (
+            self.shard.take(self.gathered(part, dim=1).roll(1, dims=1), dim=1) for part in batch[:2]
+        )
         share = self.noise.uniform(batch.y.shape[1], 1)
         share = torch.maximum(share, 1 - share)
         x = share * batch.x + (1 - share) * other_x

@@ -65,20 +65,15 @@ def replica_table(result: Result) -> TableData:
     return columns, rows
 
 
-def curve_table(result: Result, run_dir: Path) -> TableData:
-    """Return each replica's ACSA on the rows that choose the epoch: a row per replica and epoch."""
-    name = f"{monitor(result.select_on)}/acsa"
+def seed_curves(result: Result, run_dir: Path) -> dict[str, list[float]]:
+    """Return each replica's ACSA on the rows that choose the epoch, epoch by epoch; empty without epochs."""
     history, _ = read_curves(run_dir, result)
+    epochs = history.get(f"{monitor(result.select_on)}/acsa", [])
     labels = [
         f"seed {replica.seed}" if replica.fold is None else f"seed {replica.seed}, fold {replica.fold}"
         for replica in result.replicas
     ]
-    rows: list[Iterable[Any]] = [
-        [label, epoch, float(value)]
-        for r, label in enumerate(labels)
-        for epoch, value in enumerate(values[r] for values in history.get(name, []))
-    ]
-    return ["replica", "epoch", name], rows
+    return {label: [float(epoch[r]) for epoch in epochs] for r, label in enumerate(labels) if epochs}
 
 
 def confusion_table(result: Result) -> TableData:
@@ -337,27 +332,17 @@ class Tracker(WandbLogger):
                     {str(column): column for column in columns},
                     {"title": "Confusion matrix, all replicas"},
                 )
-            if chart := self._curves_by_seed(result, run_dir):
-                logged["acsa_of_each_seed"] = chart
+            if curves := seed_curves(result, run_dir):
+                logged["acsa_of_each_seed"] = wandb.plot.line_series(
+                    xs=list(range(max(map(len, curves.values())))),
+                    ys=list(curves.values()),
+                    keys=list(curves),
+                    title=f"{monitor(result.select_on)}/acsa of each seed",
+                    xname="epoch",
+                )
             run.log(logged, step=result.epochs)
             if self._artifact and not run.disabled:
                 run.log_artifact(artifact_of(result, run_dir, str(run.name)))
-
-    def _curves_by_seed(self, result: Result, run_dir: Path) -> Any:
-        """Return a chart of each replica's ACSA on the rows that choose the epoch; None without epochs."""
-        columns, rows = curve_table(result, run_dir)
-        if not rows:
-            return None
-        lines: dict[str, list[Any]] = {}
-        for name, _, acsa in rows:
-            lines.setdefault(str(name), []).append(acsa)
-        return wandb.plot.line_series(
-            xs=list(range(max(map(len, lines.values())))),
-            ys=list(lines.values()),
-            keys=list(lines),
-            title=f"{columns[-1]} of each seed",
-            xname="epoch",
-        )
 
     def finish(self, exit_code: int) -> None:
         """Finish the W&B run. After a success the files of earlier attempts are deleted."""

@@ -1,7 +1,6 @@
 """Report a trial's epochs to its search, and stop when the search's pruner gives the trial up."""
 
 import logging
-import math
 
 from hydra.utils import instantiate
 from pytorch_lightning import LightningModule, Trainer
@@ -47,13 +46,12 @@ class Pruning(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report the epoch that has been scored."""
         assert isinstance(pl_module, Game)
+        # The score is infinite until the running mean has enough epochs.
         trained = (pl_module.best.diverged_at < 0) & pl_module.best.score.isfinite()
         if not self._reporting or not bool(trained.any()):
             return
         done = trainer.current_epoch + 1
         score = float(pl_module.best.score[trained].mean())
-        if not math.isfinite(score):  # the running mean has not enough epochs yet
-            return
         if self._is_behind(done, score) and done < (trainer.max_epochs or 0):
             raise TrialPruned(f"pruned after {done} of {trainer.max_epochs} epochs")
 
