@@ -13,7 +13,6 @@ import argparse
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,9 @@ from adversarial_oversampling.config.compose import compose_train
 from adversarial_oversampling.config.resolvers import register
 
 CONF = Path(__file__).parents[1] / "conf"
-TRIALS = 25
-SETTINGS = ("replicas=5", "trainer.max_epochs=50")
-# A tenth of Credit's rows, and fewer epochs: its whole table takes a hundred times as long.
-CREDIT = ("replicas=5", "trainer.max_epochs=15", "dataset.split.test_size=0.9")
+SETTINGS = ("hydra.sweeper.n_trials=25", "replicas=5", "trainer.max_epochs=50")
+# A tenth of Credit's rows, fewer epochs and trials: its whole table takes a hundred times as long.
+CREDIT = ("hydra.sweeper.n_trials=15", "replicas=5", "trainer.max_epochs=15", "dataset.split.test_size=0.9")
 SPACES = {
     **dict.fromkeys(("do", "ao", "both_fool", "both_favour"), "game"),
     **dict.fromkeys(("smote", "bsmote", "adasyn"), "resampling"),
@@ -44,7 +42,6 @@ def search(dataset: str, stage: str, runs: Path) -> optuna.Study:
         *(sys.executable, "-m", "adversarial_oversampling.train", "-m"),
         *(f"dataset={dataset}", f"mode={mode}", f"hparams_search={space}"),
         *(CREDIT if dataset == "credit" else SETTINGS),
-        f"hydra.sweeper.n_trials={TRIALS}",
         f"hydra.sweeper.study_name={name}",
         "hydra.sweeper.sampler.seed=0",
         "logger=none",
@@ -64,11 +61,12 @@ def rounded(value: Any) -> Any:
     return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
-def write_dataset(dataset: str, best: Mapping[str, Any]) -> None:
+def write_dataset(dataset: str, study: optuna.Study) -> None:
     """Put Q's settings into the file of a dataset."""
     file = CONF / "dataset" / f"{dataset}.yaml"
     text = file.read_text()
-    for key, value in {**best, "dataset.training.settings_compared": TRIALS}.items():
+    settings = {**study.best_params, "dataset.training.settings_compared": len(study.trials)}
+    for key, value in settings.items():
         name = key.rpartition(".")[2]
         text, found = re.subn(rf"(?m)^(  {name}:) \S+", rf"\1 {rounded(value)}", text)
         if not found:  # a file that builds on another one
@@ -112,7 +110,7 @@ def main() -> None:
         for stage in options.stages:
             study = search(dataset, stage, options.runs.absolute())
             if stage == "q":
-                write_dataset(dataset, study.best_params)
+                write_dataset(dataset, study)
             else:
                 write_recipe(dataset, stage, study)
 
