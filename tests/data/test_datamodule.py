@@ -14,7 +14,8 @@ from torch import Tensor
 from adversarial_oversampling.data import datamodule
 from adversarial_oversampling.data.datamodule import Batch, ClassDraws, ReplicaRows, TableDataModule, pad
 from adversarial_oversampling.data.preprocessing import Preprocessing
-from adversarial_oversampling.data.sources import Table, load_haberman, load_yeast, make_table
+from adversarial_oversampling.data.sources import load_haberman, load_yeast
+from adversarial_oversampling.data.table import Table, make_table
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.random_streams import Purpose, Streams
 

@@ -15,8 +15,9 @@ from sklearn.preprocessing import StandardScaler
 
 from adversarial_oversampling.data import preprocessing
 from adversarial_oversampling.data.preprocessing import SCALERS, Preprocessing, impute, scale, select
-from adversarial_oversampling.data.sources import Table, load_credit, load_haberman, load_secom, make_table
+from adversarial_oversampling.data.sources import load_credit, load_haberman, load_secom
 from adversarial_oversampling.data.splits import holdout
+from adversarial_oversampling.data.table import Table, make_table
 from adversarial_oversampling.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("error")

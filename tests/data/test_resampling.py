@@ -11,7 +11,8 @@ from imblearn.over_sampling.base import BaseOverSampler
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.data.preprocessing import Preprocessing
 from adversarial_oversampling.data.resampling import METHODS, Resampling
-from adversarial_oversampling.data.sources import load_haberman, load_yeast, make_table
+from adversarial_oversampling.data.sources import load_haberman, load_yeast
+from adversarial_oversampling.data.table import make_table
 from adversarial_oversampling.errors import InputError, NotApplicable
 from adversarial_oversampling.random_streams import Purpose, seed_sequence
 

@@ -16,8 +16,6 @@ from omegaconf import OmegaConf
 
 from adversarial_oversampling.data import sources
 from adversarial_oversampling.data.sources import (
-    Table,
-    check_classes,
     load_credit,
     load_csv,
     load_haberman,
@@ -25,9 +23,9 @@ from adversarial_oversampling.data.sources import (
     load_secom,
     load_wafer,
     load_yeast,
-    make_table,
 )
 from adversarial_oversampling.data.splits import holdout
+from adversarial_oversampling.data.table import Table, check_classes, make_table
 from adversarial_oversampling.errors import InputError
 
 # name: (loader, files, features, class names by falling size, class sizes, missing values)

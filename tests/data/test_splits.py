@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adversarial_oversampling.data.sources import Table, load_secom, load_wafer, load_yeast, make_table
+from adversarial_oversampling.data.sources import load_secom, load_wafer, load_yeast
 from adversarial_oversampling.data.splits import Split, allocate, folds, holdout, stratified_part
+from adversarial_oversampling.data.table import Table, make_table
 from adversarial_oversampling.errors import InputError
 
 YEAST_SIZES = [463, 429, 244, 163, 51, 44, 35, 30, 20]

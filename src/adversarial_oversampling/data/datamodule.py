@@ -15,8 +15,8 @@ from torch import Tensor
 from adversarial_oversampling import limits
 from adversarial_oversampling.data import laws
 from adversarial_oversampling.data.preprocessing import Preprocessing
-from adversarial_oversampling.data.sources import Table
 from adversarial_oversampling.data.splits import RowIndices, Split, folds, holdout
+from adversarial_oversampling.data.table import Table
 from adversarial_oversampling.errors import InputError, NotApplicable
 from adversarial_oversampling.random_streams import Purpose, Streams, seed_sequence
 from adversarial_oversampling.shard import WHOLE, Shard

@@ -16,8 +16,8 @@ from sklearn.impute import KNNImputer
 from sklearn.preprocessing import QuantileTransformer
 
 from adversarial_oversampling import limits
-from adversarial_oversampling.data.sources import Table
 from adversarial_oversampling.data.splits import RowIndices
+from adversarial_oversampling.data.table import Table
 from adversarial_oversampling.errors import InputError
 
 Values = NDArray[np.float64]

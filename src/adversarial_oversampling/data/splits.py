@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
 from adversarial_oversampling import limits
-from adversarial_oversampling.data.sources import Table
+from adversarial_oversampling.data.table import Table
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.random_streams import Purpose, seed_sequence
 

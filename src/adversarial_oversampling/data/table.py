@@ -1,0 +1,183 @@
+"""A table for classification, its columns and its classes."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from adversarial_oversampling.errors import InputError
+
+_DIGEST_ROWS = 10_000  # hashed at once
+
+ROLES = ("numeric", "integer", "boolean", "ordinal", "categorical", "date")
+"""What a column holds. Cells of the first two are numbers, of a date seconds since 1970 (UTC), and of the
+others the index of a category."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature column.
+
+    Attributes
+    ----------
+    name : str
+    role : str
+        One of `ROLES`.
+    categories : tuple of str
+        The texts that the cells of a boolean, ordinal or categorical column stand for, in order; empty for
+        the other roles.
+    """
+
+    name: str
+    role: str = "numeric"
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A classification table; `make_table` builds and checks one.
+
+    Attributes
+    ----------
+    name : str
+        The dataset's name, as in ``dataset.name``.
+    x : ndarray of float64, shape [N, d]
+        Features; NaN is a missing value.
+    y : ndarray of int64, shape [N]
+        Class indices. Class 0 has the most rows; equal sizes are ordered by label text.
+    columns : tuple of Column, length d
+    class_names : tuple of str, length C
+        The original labels as text, in the order of `y`.
+    test_rows : ndarray of int64 or None
+        The rows of the archive's own test part, where there is one.
+    """
+
+    name: str
+    x: NDArray[np.float64]
+    y: NDArray[np.int64]
+    columns: tuple[Column, ...]
+    class_names: tuple[str, ...]
+    test_rows: NDArray[np.int64] | None = None
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) over the values, the classes, their names and the archive's test rows.
+
+        Values count to 40 bits, twelve digits: the last bits are where parsers of decimals differ.
+        Rounding to a few decimals would not do, since printed decimals fall on its ties.
+        """
+        test_rows = np.empty(0, np.int64) if self.test_rows is None else self.test_rows
+        head: tuple[Any, ...] = (self.x.shape, self.class_names, len(test_rows))
+        if any(column.role != "numeric" for column in self.columns):
+            head += tuple((column.role, column.categories) for column in self.columns)
+        sha = hashlib.sha256(repr(head).encode())
+        for start in range(0, len(self.x), _DIGEST_ROWS):
+            mantissa, exponent = np.frexp(self.x[start : start + _DIGEST_ROWS])
+            values = np.ldexp(np.rint(np.ldexp(mantissa, 40)), exponent - 40)
+            # One bit pattern for every NaN and for both zeros.
+            sha.update(np.where(np.isnan(values), np.nan, values + 0.0).astype("<f8").tobytes())
+        sha.update(np.ascontiguousarray(self.y, "<i8").tobytes())
+        sha.update(np.ascontiguousarray(test_rows, "<i8").tobytes())
+        return sha.hexdigest()
+
+
+def make_table(
+    name: str,
+    x: ArrayLike,
+    labels: Sequence[str],
+    columns: Sequence[Column | str],
+    test_rows: NDArray[np.int64] | None = None,
+) -> Table:
+    """Order the classes by falling size and check that the table can be learned from.
+
+    Parameters
+    ----------
+    name : str
+    x : array_like, shape [N, d]
+    labels : sequence of str, length N
+    columns : sequence of Column or str, length d
+        A name alone is a numeric column.
+    test_rows : ndarray of int64, optional
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    InputError
+        If rows and labels differ in number, there are fewer than two classes, a class has a single row, a
+        value is infinite, or no column varies.
+    """
+    values = np.asarray(x, dtype=np.float64)
+    if len(values) != len(labels):
+        raise InputError(f"dataset {name}: {len(values)} rows of features but {len(labels)} labels.")
+    table = order_classes(name, values, labels, columns, test_rows)
+    check_classes(table)
+    _check_features(table)
+    return table
+
+
+def order_classes(
+    name: str,
+    x: NDArray[np.float64],
+    labels: Sequence[str],
+    columns: Sequence[Column | str],
+    test_rows: NDArray[np.int64] | None,
+) -> Table:
+    """Return a table whose classes are ordered by falling size, without the checks of `make_table`."""
+    texts, inverse, counts = np.unique(np.asarray(labels, str), return_inverse=True, return_counts=True)
+    # `texts` is sorted, so a stable sort leaves classes of one size in the order of their text.
+    order = np.argsort(-counts, kind="stable")
+    return Table(
+        name=name,
+        x=np.ascontiguousarray(x),
+        y=np.argsort(order)[inverse].astype(np.int64),
+        columns=tuple(Column(column) if isinstance(column, str) else column for column in columns),
+        class_names=tuple(str(text) for text in texts[order]),
+        test_rows=test_rows,
+    )
+
+
+def check_classes(table: Table) -> None:
+    """Refuse a table that no split can serve.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two classes, or a class has a single row.
+    """
+    if len(table.class_names) < 2:
+        found = f"only class '{table.class_names[0]}'" if table.class_names else "no row"
+        raise InputError(f"dataset {table.name}: two or more classes are needed, the target has {found}.")
+    counts = np.bincount(table.y)
+    if counts[-1] == 1:
+        raise InputError(
+            f"dataset {table.name}: class '{table.class_names[-1]}' has a single row, which cannot be in "
+            "both the training and the test part; merge the class into another, remove it, or add rows."
+        )
+
+
+def _check_features(table: Table) -> None:
+    infinite = np.isinf(table.x).any(axis=0)
+    if infinite.any():
+        column = table.feature_names[int(np.argmax(infinite))]
+        raise InputError(
+            f"dataset {table.name}: column '{column}' has infinite values; "
+            "replace them, or leave the cells empty."
+        )
+    # fmin and fmax skip NaN; a column of nothing but NaN compares False, as it should.
+    varies = np.fmin.reduce(table.x, axis=0) < np.fmax.reduce(table.x, axis=0)
+    if not varies.any():
+        raise InputError(
+            f"dataset {table.name}: every feature column is constant, so there is nothing to learn."
+        )
