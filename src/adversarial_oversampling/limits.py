@@ -113,6 +113,7 @@ LIMITS: dict[str, Limit] = {
     "dataset.split.test_size": Number(float, above=0, below=1, optional=True),
     "dataset.preprocessing.n_neighbors": Number(int, minimum=1),
     "dataset.preprocessing.n_selected": Number(int, minimum=1, optional=True),
+    "dataset.preprocessing.max_donors": Number(int, minimum=1, optional=True),
     "dataset.training.batch_size": Number(int, minimum=1),
     "dataset.training.width": Number(int, minimum=1),
     "dataset.training.settings_compared": Number(int, minimum=0),

@@ -13,8 +13,9 @@ from sklearn.impute import KNNImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from adversarial_oversampling.data import preprocessing
-from adversarial_oversampling.data.preprocessing import SCALERS, Preprocessing, impute, scale, select
+from adversarial_oversampling.data import imputation
+from adversarial_oversampling.data.imputation import impute
+from adversarial_oversampling.data.preprocessing import SCALERS, Preprocessing, Scaler, select
 from adversarial_oversampling.data.sources import load_credit, load_haberman, load_secom
 from adversarial_oversampling.data.splits import holdout
 from adversarial_oversampling.data.table import Table, make_table
@@ -49,6 +50,10 @@ def table_of(x: np.ndarray, y: np.ndarray) -> Table:
 
 def refuse(*_: object, **__: object) -> np.ndarray:
     raise AssertionError("the cache should have served")
+
+
+def rescaled(x: np.ndarray, train_rows: np.ndarray, scaler: str) -> np.ndarray:
+    return Scaler.fit(scaler, x[train_rows]).transform(x)
 
 
 class TestImpute:
@@ -95,12 +100,12 @@ class TestImpute:
         x = with_patterns(3, n_rows=80, n_features=6, n_patterns=8, share=0.5)
         train = np.arange(50)
         by_tree = impute(x, train, 2, tmp_path / "tree")
-        monkeypatch.setattr(preprocessing, "_MAX_PATTERNS", 0)
+        monkeypatch.setattr(imputation, "_MAX_PATTERNS", 0)
         assert np.allclose(by_tree, impute(x, train, 2, tmp_path / "brute"))
 
     @pytest.mark.parametrize("max_patterns", [0, 8])
     def test_corner_cases(self, max_patterns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(preprocessing, "_MAX_PATTERNS", max_patterns)
+        monkeypatch.setattr(imputation, "_MAX_PATTERNS", max_patterns)
         x = np.array(
             [
                 [1.0, 2.0, NAN, 7.0],
@@ -164,7 +169,7 @@ class TestCache:
     def test_hit(self, x: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         first = impute(x, np.arange(30), 2, tmp_path)
         assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
-        monkeypatch.setattr(preprocessing, "_impute_missing", refuse)
+        monkeypatch.setattr(imputation, "impute_rows", refuse)
         assert np.array_equal(first, impute(x.copy(), np.arange(30), 2, tmp_path))
 
     def test_only_imputed_cells_are_kept(self, x: np.ndarray, tmp_path: Path) -> None:
@@ -236,23 +241,25 @@ class TestScale:
 
     def test_standard(self) -> None:
         deviation = np.sqrt(8 / 3)
-        assert np.allclose(scale(self.X, self.TRAIN, "standard")[:, 0], np.array([-2, 0, 2, 98]) / deviation)
+        assert np.allclose(
+            rescaled(self.X, self.TRAIN, "standard")[:, 0], np.array([-2, 0, 2, 98]) / deviation
+        )
 
     def test_clipped_standard(self) -> None:
         deviation = np.sqrt(8 / 3)
         expected = [-2 / deviation, 0, 2 / deviation, 5]
-        assert np.allclose(scale(self.X, self.TRAIN, "clipped_standard")[:, 0], expected)
+        assert np.allclose(rescaled(self.X, self.TRAIN, "clipped_standard")[:, 0], expected)
 
     def test_minmax(self) -> None:
-        assert scale(self.X, self.TRAIN, "minmax")[:, 0].tolist() == [0.0, 0.5, 1.0, 25.0]
+        assert rescaled(self.X, self.TRAIN, "minmax")[:, 0].tolist() == [0.0, 0.5, 1.0, 25.0]
 
     def test_none(self) -> None:
-        assert np.array_equal(scale(self.X, self.TRAIN, "none"), self.X)
+        assert np.array_equal(rescaled(self.X, self.TRAIN, "none"), self.X)
 
     def test_quantile_normal(self) -> None:
         # Five training rows are the quantiles 0, 1/4, 1/2, 3/4 and 1, whatever their distances.
         x = np.array([[1.0], [10.0], [100.0], [1e4], [1e6], [5.5], [1e9]])
-        scaled = scale(x, np.arange(5), "quantile_normal")[:, 0]
+        scaled = rescaled(x, np.arange(5), "quantile_normal")[:, 0]
         assert np.allclose(scaled[1:4], norm.ppf([0.25, 0.5, 0.75]))
         assert np.isclose(scaled[5], norm.ppf(0.125))
         assert scaled[6] == scaled[4] > 5
@@ -260,7 +267,7 @@ class TestScale:
 
     def test_unknown(self) -> None:
         with pytest.raises(InputError, match=r"^dataset\.preprocessing\.scaler=robust: choose one of "):
-            scale(self.X, self.TRAIN, "robust")
+            rescaled(self.X, self.TRAIN, "robust")
 
 
 class TestSelect:

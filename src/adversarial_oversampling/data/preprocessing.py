@@ -1,39 +1,26 @@
-"""Imputation, scaling and column selection, fitted on training rows and applied to the whole table."""
+"""Imputation, encoding, scaling and column selection, fitted on training rows."""
 
-import hashlib
-import logging
-import os
-import tempfile
-import zipfile
-import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
-from sklearn.impute import KNNImputer
 from sklearn.preprocessing import QuantileTransformer
 
 from adversarial_oversampling import limits
+from adversarial_oversampling.data.imputation import Mask, Values, donors, impute, impute_rows, moments
 from adversarial_oversampling.data.splits import RowIndices
-from adversarial_oversampling.data.table import Table
+from adversarial_oversampling.data.table import Column, Table
 from adversarial_oversampling.errors import InputError
-
-Values = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 SCALERS = ("standard", "clipped_standard", "quantile_normal", "minmax", "none")
 
 _CLIP = 5.0
 _N_QUANTILES = 1000
-# Up to this many patterns of missing columns among the training rows, a KD-tree per pair of patterns
-# is cheap; SECOM has hundreds of patterns, Credit three.
-_MAX_PATTERNS = 8
-# Part of the cache key: raise it whenever `impute` may give other values.
-_IMPUTATION_VERSION = 1
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,12 +30,15 @@ class Preprocessing:
     Attributes
     ----------
     n_neighbors : int
-        Training rows that a missing value is averaged over.
+        Training rows that a missing number is averaged over. A missing category is the most frequent one.
     scaler : str
         ``standard``; ``clipped_standard``, the same cut at -5 and 5; ``quantile_normal``, each column's
-        ranks mapped to a normal law; ``minmax``, the training rows onto [0, 1]; or ``none``.
+        ranks mapped to a normal law; ``minmax``, the training rows onto [0, 1]; or ``none``. The indicators
+        of a categorical column stay 0 and 1.
     n_selected : int or None
         Columns to keep: those with the highest F score on the training rows. None keeps all.
+    max_donors : int or None
+        Training rows among which neighbors are sought; None means all of them.
 
     Raises
     ------
@@ -59,14 +49,24 @@ class Preprocessing:
     n_neighbors: int = 2
     scaler: str = "standard"
     n_selected: int | None = None
+    max_donors: int | None = None
 
     def __post_init__(self) -> None:
         limits.check("dataset.preprocessing.n_neighbors", self.n_neighbors)
         limits.Choice(SCALERS).check("dataset.preprocessing.scaler", self.scaler)
         limits.check("dataset.preprocessing.n_selected", self.n_selected)
+        limits.check("dataset.preprocessing.max_donors", self.max_donors)
 
-    def transform(self, table: Table, train_rows: RowIndices, cache_dir: str | Path) -> NDArray[np.float32]:
-        """Impute, scale and select, with parameters fitted on `train_rows` alone.
+    def transform(
+        self, table: Table, train_rows: RowIndices, cache_dir: str | Path | None
+    ) -> NDArray[np.float32]:
+        """Return the whole table as `fit_transform` returns it."""
+        return self.fit_transform(table, train_rows, cache_dir)[1]
+
+    def fit_transform(
+        self, table: Table, train_rows: RowIndices, cache_dir: str | Path | None
+    ) -> tuple["FittedPreprocessing", NDArray[np.float32]]:
+        """Impute, encode, scale and select, with parameters fitted on `train_rows` alone.
 
         A column that is constant on the training rows becomes zero and is kept, so that the number of
         columns does not depend on the split.
@@ -75,75 +75,288 @@ class Preprocessing:
         ----------
         table : Table
         train_rows : ndarray of int64
-        cache_dir : str or Path
-            Where imputed values are kept between runs.
+        cache_dir : str, Path or None
+            Where imputed values are kept between runs; None keeps none.
 
         Returns
         -------
-        ndarray of float32, shape [N, d'], where d' is `n_selected` or the table's number of features
+        fitted : FittedPreprocessing
+        rows : ndarray of float32, shape [N, d']
+            d' is `n_selected` or the number of encoded columns (`encoded_columns`).
 
         Raises
         ------
         InputError
-            If `n_selected` exceeds the number of features, or no column varies on the training rows.
+            If `n_selected` exceeds the number of columns, or no column varies on the training rows.
         """
-        n_features = table.x.shape[1]
-        if self.n_selected is not None and self.n_selected > n_features:
+        n_encoded = len(encoded_columns(table.columns))
+        if self.n_selected is not None and self.n_selected > n_encoded:
             raise InputError(
-                f"dataset.preprocessing.n_selected={self.n_selected}: more than the {n_features} features "
-                f"of dataset {table.name}; give at most {n_features}."
+                f"dataset.preprocessing.n_selected={self.n_selected}: more than the {n_encoded} features "
+                f"of dataset {table.name}; give at most {n_encoded}."
             )
-        x = impute(table.x, train_rows, self.n_neighbors, cache_dir)
-        varies = x[train_rows].min(axis=0) < x[train_rows].max(axis=0)
+        imputation = Imputation(table.columns, table.x, train_rows, self.n_neighbors, self.max_donors)
+        x = encode(imputation.whole_table(cache_dir), table.columns)
+        train = x[train_rows]
+        low, high = train.min(axis=0), train.max(axis=0)
+        varies = low < high
         if not varies.any():
             raise InputError(
                 f"dataset {table.name}: every column is constant on the {len(train_rows)} training rows; "
                 "give more rows to training or check the table."
             )
-        scaled = scale(x if varies.all() else x[:, varies], train_rows, self.scaler)
+        scaled_columns = varies & ~is_indicator(table.columns)
+        scaler = Scaler.fit(self.scaler, train if scaled_columns.all() else train[:, scaled_columns])
+        fitted = FittedPreprocessing(table.columns, imputation, low, high, scaler)
         # The columns are selected by all digits of their values.
-        full = np.zeros(x.shape, np.float32 if self.n_selected is None else np.float64)
-        full[:, varies] = scaled
+        full = fitted.scaled(x, np.float32 if self.n_selected is None else np.float64)
         if self.n_selected is not None:
-            full = full[:, select(full[train_rows], table.y[train_rows], self.n_selected)]
-        return full.astype(np.float32, copy=False)
+            fitted.selected = select(full[train_rows], table.y[train_rows], self.n_selected)
+            full = full[:, fitted.selected]
+        return fitted, full.astype(np.float32, copy=False)
 
 
-def scale(x: Values, train_rows: RowIndices, scaler: str) -> Values:
-    """Scale the columns of a full table in which every column varies on the training rows.
+@dataclass(frozen=True, eq=False)
+class Imputation:
+    """How missing cells are filled: numbers from the nearest training rows, categories by the most frequent.
 
-    Parameters
+    Attributes
     ----------
-    x : ndarray, shape [N, d]
-        No missing values.
+    columns : tuple of Column
+    x : ndarray of float64, shape [N, d]
+        Rows that the donors are among.
     train_rows : ndarray of int64
-    scaler : str
-        One of `SCALERS`.
-
-    Returns
-    -------
-    ndarray, shape [N, d]
+    n_neighbors : int
+    max_donors : int or None
+        As in `Preprocessing`.
     """
-    limits.Choice(SCALERS).check("dataset.preprocessing.scaler", scaler)
-    train: Values = x[train_rows]
-    match scaler:
-        case "standard":
-            mean, deviation = _moments(train)
-            scaled: Values = x - mean
-            scaled /= deviation
-            return scaled
-        case "clipped_standard":
-            return np.clip(scale(x, train_rows, "standard"), -_CLIP, _CLIP)
-        case "quantile_normal":
-            transformer = QuantileTransformer(
-                n_quantiles=min(_N_QUANTILES, len(train)), output_distribution="normal", subsample=None
-            )
-            return np.asarray(transformer.fit(train).transform(x))
-        case "minmax":
-            low: Values = train.min(axis=0)
-            high: Values = train.max(axis=0)
-            return (x - low) / (high - low)
+
+    columns: tuple[Column, ...]
+    x: Values
+    train_rows: RowIndices
+    n_neighbors: int
+    max_donors: int | None
+
+    @cached_property
+    def _categorical(self) -> Mask:
+        return np.array([bool(column.categories) for column in self.columns])
+
+    @cached_property
+    def most_frequent(self) -> Values:
+        """The most frequent cell of each column with categories among the training rows, else 0: `[d]`."""
+        frequent = np.zeros(len(self.columns))
+        for i in np.flatnonzero(self._categorical):
+            cells = self.x[self.train_rows, i]
+            counts = np.bincount(cells[~np.isnan(cells)].astype(np.int64), minlength=1)
+            frequent[i] = counts.argmax()
+        return frequent
+
+    def whole_table(self, cache_dir: str | Path | None) -> Values:
+        """Return the rows `x` without missing cells."""
+        if not self._categorical.any():
+            return impute(self.x, self.train_rows, self.n_neighbors, cache_dir, self.max_donors)
+        filled = self._with_categories(self.x)
+        numbers = ~self._categorical
+        filled[:, numbers] = impute(
+            self.x[:, numbers], self.train_rows, self.n_neighbors, cache_dir, self.max_donors
+        )
+        return filled
+
+    def rows(self, x: Values) -> Values:
+        """Return other rows `x [n, d]` without missing cells."""
+        if not np.isnan(x).any():
+            return x
+        filled = self._with_categories(x)
+        numbers = ~self._categorical
+        among = self.x[donors(self.train_rows, self.max_donors)]
+        filled[:, numbers] = impute_rows(x[:, numbers], among[:, numbers], self.n_neighbors)
+        return filled
+
+    def _with_categories(self, x: Values) -> Values:
+        return np.where(np.isnan(x) & self._categorical, self.most_frequent, x)
+
+
+@dataclass(eq=False)
+class Scaler:
+    """A scaler of columns that vary, with its parameters.
+
+    Attributes
+    ----------
+    name : str
+        One of `SCALERS`.
+    parameters : mapping of str to ndarray
+        By name: `offset` and `factor` `[d]`, or `quantiles` `[q, d]`.
+    """
+
+    name: str
+    parameters: Mapping[str, Values]
+
+    @classmethod
+    def fit(cls, name: str, train: Values) -> "Scaler":
+        """Return the scaler of some training rows `[n, d]` without missing values."""
+        limits.Choice(SCALERS).check("dataset.preprocessing.scaler", name)
+        match name:
+            case "standard" | "clipped_standard":
+                mean, deviation = moments(train)
+                return cls(name, {"offset": mean, "factor": deviation})
+            case "minmax":
+                low: Values = train.min(axis=0)
+                return cls(name, {"offset": low, "factor": train.max(axis=0) - low})
+            case "quantile_normal":
+                if not train.shape[1]:
+                    return cls(name, {"quantiles": np.zeros((1, 0))})
+                quantiles = min(_N_QUANTILES, len(train))
+                fitted = QuantileTransformer(
+                    n_quantiles=quantiles, output_distribution="normal", subsample=None
+                ).fit(train)
+                return cls(name, {"quantiles": fitted.quantiles_})
+        return cls(name, {})
+
+    def transform(self, x: Values) -> Values:
+        """Scale rows `[n, d]`."""
+        match self.name:
+            case "standard" | "minmax":
+                scaled: Values = x - self.parameters["offset"]
+                scaled /= self.parameters["factor"]
+                return scaled
+            case "clipped_standard":
+                return np.clip(Scaler("standard", self.parameters).transform(x), -_CLIP, _CLIP)
+            case "quantile_normal" if x.shape[1] and len(x):
+                return np.asarray(self._quantile_transformer.transform(x))
+        return x
+
+    def inverse(self, x: Values) -> Values:
+        """Return rows `[n, d]` in the columns' own units. What was cut off stays cut off."""
+        match self.name:
+            case "standard" | "clipped_standard" | "minmax":
+                return x * self.parameters["factor"] + self.parameters["offset"]
+            case "quantile_normal" if x.shape[1] and len(x):
+                return np.asarray(self._quantile_transformer.inverse_transform(x))
+        return x
+
+    @cached_property
+    def _quantile_transformer(self) -> QuantileTransformer:
+        quantiles = self.parameters["quantiles"]
+        transformer = QuantileTransformer(n_quantiles=len(quantiles), output_distribution="normal")
+        transformer.n_quantiles_, transformer.n_features_in_ = quantiles.shape
+        transformer.quantiles_ = quantiles
+        transformer.references_ = np.linspace(0, 1, len(quantiles), endpoint=True)
+        return transformer
+
+
+@dataclass(eq=False)
+class FittedPreprocessing:
+    """A `Preprocessing` with the parameters of one split's training rows.
+
+    Attributes
+    ----------
+    columns : tuple of Column, length d
+    imputation : Imputation
+    low, high : ndarray of float64, shape [e]
+        Smallest and largest value of each encoded column among the training rows.
+    scaler : Scaler
+        Of the encoded columns that vary and are no indicators.
+    selected : ndarray of int or None
+        The encoded columns that are kept; None keeps all.
+    """
+
+    columns: tuple[Column, ...]
+    imputation: Imputation
+    low: Values
+    high: Values
+    scaler: Scaler
+    selected: NDArray[np.intp] | None = None
+
+    @cached_property
+    def _varies(self) -> Mask:
+        return self.low < self.high
+
+    @cached_property
+    def _scaled(self) -> Mask:
+        return self._varies & ~is_indicator(self.columns)
+
+    def scaled(self, x: Values, dtype: type = np.float32) -> NDArray[Any]:
+        """Scale encoded rows `[n, e]`; a column that is constant on the training rows becomes zero."""
+        if self._scaled.all():
+            return self.scaler.transform(x).astype(dtype, copy=False)
+        full: NDArray[Any] = np.zeros(x.shape, dtype)
+        full[:, self._scaled] = self.scaler.transform(x[:, self._scaled])
+        indicators = self._varies & ~self._scaled
+        full[:, indicators] = x[:, indicators]
+        return full
+
+    def transform(self, x: Values) -> NDArray[np.float32]:
+        """Return rows `x [n, d]` of a table's cells as Q sees them, `[n, d']`."""
+        full = self.scaled(encode(self.imputation.rows(x), self.columns), np.float64)
+        return (full if self.selected is None else full[:, self.selected]).astype(np.float32)
+
+    def inverse(self, rows: NDArray[np.float32]) -> Values:
+        """Return the cells `[n, d]` that rows `[n, d']`, such as generated ones, stand for.
+
+        A categorical column takes the category with the largest indicator. Integers and codes are rounded,
+        and every value lies within the range of the training rows. A column that was not selected is missing.
+        """
+        full = np.full((len(rows), len(self.low)), np.nan)
+        kept = np.arange(len(self.low)) if self.selected is None else self.selected
+        full[:, kept] = rows
+        full[:, self._scaled] = self.scaler.inverse(full[:, self._scaled])
+        constant = np.flatnonzero(~self._varies)
+        full[:, constant] = np.where(np.isnan(full[:, constant]), np.nan, self.low[constant])
+        return decode(np.clip(full, self.low, self.high), self.columns)
+
+
+def encoded_columns(columns: Sequence[Column]) -> list[str]:
+    """Return the names of the encoded columns: one per category, or one per column."""
+    names: list[str] = []
+    for column in columns:
+        if _width(column) > 1:
+            names += [f"{column.name}={category}" for category in column.categories]
+        else:
+            names.append(column.name)
+    return names
+
+
+def is_indicator(columns: Sequence[Column]) -> Mask:
+    """Return which encoded columns are indicators of a category."""
+    return np.repeat([_width(column) > 1 for column in columns], [_width(column) for column in columns])
+
+
+def encode(x: Values, columns: Sequence[Column]) -> Values:
+    """Replace each categorical column of `x [n, d]` by an indicator of every category: `[n, e]`.
+
+    Two categories are a single column of zeros and ones, as booleans are, and ordinals stay numbers.
+    """
+    widths = [_width(column) for column in columns]
+    if max(widths) == 1:
+        return x
+    encoded = np.empty((len(x), sum(widths)))
+    for i, (start, stop) in enumerate(_places(widths)):
+        if stop - start == 1:
+            encoded[:, start] = x[:, i]
+        else:
+            encoded[:, start:stop] = x[:, i, None] == np.arange(stop - start)
+    return encoded
+
+
+def decode(encoded: Values, columns: Sequence[Column]) -> Values:
+    """Return the cells `[n, d]` nearest to encoded rows `[n, e]`: whole numbers but in numeric columns."""
+    x = np.empty((len(encoded), len(columns)))
+    for i, (start, stop) in enumerate(_places([_width(column) for column in columns])):
+        part = encoded[:, start:stop]
+        if stop - start > 1:
+            absent = np.isnan(part).any(axis=1)
+            x[:, i] = np.where(absent, np.nan, np.where(np.isnan(part), -np.inf, part).argmax(axis=1))
+        else:
+            x[:, i] = part[:, 0] if columns[i].role == "numeric" else np.rint(part[:, 0])
     return x
+
+
+def _width(column: Column) -> int:
+    return len(column.categories) if column.role == "categorical" and len(column.categories) > 2 else 1
+
+
+def _places(widths: Sequence[int]) -> list[tuple[int, int]]:
+    return list(pairwise(np.concatenate([[0], np.cumsum(widths)]).tolist()))
 
 
 def select(x: Values, y: NDArray[np.int64], n_selected: int) -> NDArray[np.intp]:
@@ -174,168 +387,3 @@ def select(x: Values, y: NDArray[np.int64], n_selected: int) -> NDArray[np.intp]
     varies = x.min(axis=0) < x.max(axis=0)
     score[varies] = between[varies] / (centred[:, varies] ** 2).sum(axis=0)
     return np.sort(np.argsort(-score, kind="stable")[:n_selected])
-
-
-def impute(x: Values, train_rows: RowIndices, n_neighbors: int, cache_dir: str | Path) -> Values:
-    """Fill missing values with the mean of the nearest training rows that have the column.
-
-    Distances are Euclidean over the columns that both rows have, weighted for their number, after each
-    column is standardised on the training rows. This equals scikit-learn's ``StandardScaler`` and
-    ``KNNImputer`` fitted on the training rows, but where distances are tied. A row that shares no column
-    with any donor takes the column's training mean; a column that is missing in every training row is
-    filled with zero.
-
-    Parameters
-    ----------
-    x : ndarray of float64, shape [N, d]
-        NaN is missing.
-    train_rows : ndarray of int64
-        The donors. Another row influences its own values only.
-    n_neighbors : int
-    cache_dir : str or Path
-        Imputed values are kept there, under a key of all inputs.
-
-    Returns
-    -------
-    ndarray of float64, shape [N, d]
-        Without missing values.
-
-    Raises
-    ------
-    InputError
-        If the cache cannot be written.
-
-    References
-    ----------
-    Troyanskaya et al., Missing value estimation methods for DNA microarrays, Bioinformatics 17, 2001.
-    """
-    missing = np.isnan(x)
-    if not missing.any():
-        return x
-    path = Path(cache_dir).expanduser() / f"imputed-{_cache_key(x, train_rows, n_neighbors)}.npz"
-    values = _load_cached(path, int(missing.sum()))
-    if values is None:
-        values = _impute_missing(x, missing, train_rows, n_neighbors)
-        _save_cached(path, values)
-    full = x.copy()
-    full[missing] = values
-    return full
-
-
-def _impute_missing(x: Values, missing: Mask, train_rows: RowIndices, n_neighbors: int) -> Values:
-    """Return the imputed values, in the order of `x[missing]`."""
-    mean, scaling = _moments(x[train_rows])
-    standardised = (x - mean) / scaling
-    # Only training rows decide which algorithm is used, so that the imputed values of training rows do not
-    # depend on the test rows.
-    if len(np.unique(missing[train_rows], axis=0)) <= _MAX_PATTERNS:
-        full = _impute_by_pattern(x, standardised, train_rows, n_neighbors, mean)
-        return full[missing]
-    imputer = KNNImputer(n_neighbors=n_neighbors, keep_empty_features=True).fit(standardised[train_rows])
-    full = np.empty_like(x)
-    # Training rows are transformed in a call of their own: the rounding depends on the rows of a call.
-    for rows in (train_rows, np.setdiff1d(np.arange(len(x)), train_rows)):
-        if len(rows):
-            full[rows] = imputer.transform(standardised[rows])
-    return (full * scaling + mean)[missing]
-
-
-def _moments(train: Values) -> tuple[Values, Values]:
-    """Return each column's mean and standard deviation without NaNs; the deviation of a constant column is 1.
-
-    A column without values has mean 0 and deviation 1.
-    """
-    present = ~np.isnan(train)
-    n_present = np.maximum(present.sum(axis=0), 1)
-    values = np.where(present, train, 0.0)
-    mean = values.sum(axis=0) / n_present
-    np.subtract(train, mean, out=values)
-    values[~present] = 0.0
-    values *= values
-    variance = values.sum(axis=0) / n_present
-    varies = np.fmin.reduce(train, axis=0) < np.fmax.reduce(train, axis=0)
-    return mean, np.where(varies & (variance > 0), np.sqrt(variance), 1.0)
-
-
-def _impute_by_pattern(
-    x: Values, standardised: Values, train_rows: RowIndices, n_neighbors: int, mean: Values
-) -> Values:
-    """Return `x` with missing values imputed, by a KD-tree for each pair of patterns of missing columns.
-
-    Rows with one pattern of missing columns are imputed together. For each pattern among the training rows,
-    one tree over the columns that both patterns have finds the nearest donors.
-    """
-    full = x.copy()
-    donor_patterns = _patterns(x, train_rows)
-    for pattern, rows in _patterns(x, np.arange(len(x))):
-        missing_columns = np.flatnonzero(pattern)
-        if not len(missing_columns):
-            continue
-        # (pattern of the donors, distances [n, k], donor rows [n, k])
-        candidates: list[tuple[Mask, Values, RowIndices]] = []
-        for donor_pattern, donors in donor_patterns:
-            shared = ~pattern & ~donor_pattern
-            if not shared.any() or donor_pattern[missing_columns].all():
-                continue
-            tree = cKDTree(standardised[np.ix_(donors, shared)])
-            k = np.arange(1, min(n_neighbors, len(donors)) + 1)
-            distances, nearest = tree.query(standardised[np.ix_(rows, shared)], k=k)
-            candidates.append((donor_pattern, distances / np.sqrt(shared.sum()), donors[nearest]))
-        for column in missing_columns:
-            with_column = [candidate[1:] for candidate in candidates if not candidate[0][column]]
-            if not with_column:
-                full[rows, column] = mean[column]
-                continue
-            distances = np.hstack([distances for distances, _ in with_column])
-            donors = np.hstack([donors for _, donors in with_column])
-            best = np.argsort(distances, axis=1, kind="stable")[:, :n_neighbors]
-            full[rows, column] = x[np.take_along_axis(donors, best, axis=1), column].mean(axis=1)
-    return full
-
-
-def _patterns(x: Values, rows: RowIndices) -> list[tuple[Mask, RowIndices]]:
-    """Return each pattern of missing columns among the rows, with the rows that have it."""
-    patterns, which = np.unique(np.isnan(x[rows]), axis=0, return_inverse=True)
-    # NumPy 2.0 gives the inverse a second axis.
-    return [(pattern, rows[which.ravel() == i]) for i, pattern in enumerate(patterns)]
-
-
-def _cache_key(x: Values, train_rows: RowIndices, n_neighbors: int) -> str:
-    sha = hashlib.sha256(repr((_IMPUTATION_VERSION, x.shape, n_neighbors)).encode())
-    # One bit pattern for every NaN.
-    sha.update(np.where(np.isnan(x), np.nan, x).tobytes())
-    sha.update(np.ascontiguousarray(train_rows, dtype=np.int64).tobytes())
-    return sha.hexdigest()
-
-
-def _load_cached(path: Path, n_values: int) -> Values | None:
-    if not path.is_file():
-        return None
-    try:
-        with path.open("rb") as file, np.load(file) as stored:
-            values = np.asarray(stored["values"])
-        if values.dtype != np.float64 or values.shape != (n_values,) or not np.isfinite(values).all():
-            raise ValueError(f"not {n_values} finite numbers")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        _log.warning("%s is no cache of imputed values (%s); computing them again", path, error)
-        return None
-    return values
-
-
-def _save_cached(path: Path, values: Values) -> None:
-    # Written aside and moved into place, so that a second process finds no file or a complete one.
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            aside = Path(file.name)
-            try:
-                np.savez(file, values=values)
-                file.close()
-                os.replace(aside, path)
-            except BaseException:
-                aside.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise InputError(
-            f"paths.cache_dir: cannot write {path.parent} ({error}); name a folder to write in."
-        ) from error
