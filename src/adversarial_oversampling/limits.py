@@ -106,7 +106,7 @@ LIMITS: dict[str, Limit] = {
     "rerun": Switch(),
     "generated_rows": Number(int, minimum=1, optional=True),
     "fs.ratio": Number(float, above=0, maximum=1, optional=True),
-    "protocol.select_on": Choice(("validation", "test")),
+    "protocol.select_on": Choice(("validation", "test", "train")),
     "protocol.folds": Number(int, minimum=2, optional=True),
     "protocol.fold": Number(int, minimum=0, optional=True),
     "protocol.validation_size": Number(float, minimum=0, below=1, optional=True),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from adversarial_oversampling import limits
 from adversarial_oversampling.data import laws
-from adversarial_oversampling.data.preprocessing import Preprocessing
+from adversarial_oversampling.data.preprocessing import FittedPreprocessing, Preprocessing
 from adversarial_oversampling.data.splits import RowIndices, Split, folds, holdout
 from adversarial_oversampling.data.table import Table
 from adversarial_oversampling.errors import InputError, NotApplicable
@@ -193,6 +193,11 @@ class EvaluationBatches:
         numbers = shard.take(pad(parts, chunk * shard.world_size, largest), dim=1)
         self._chunks = torch.split(numbers.to(rows.x.device), chunk, dim=1)
 
+    @property
+    def rows_at_once(self) -> int:
+        """Rows of each replica in a chunk."""
+        return self._chunks[0].shape[1]
+
     def __len__(self) -> int:
         return len(self._chunks)
 
@@ -225,19 +230,20 @@ class TableDataModule(LightningDataModule):
     n_folds : int, optional
         Cross-validation with so many folds; None means one split per seed.
     test_size : float, optional
-        Share of test rows; None means the archive's own test rows.
+        Share of test rows; 0 means none, and None the archive's own test rows.
     validation_size : float, optional
         Share of the training rows that chooses the epoch; None means none.
-    select_on : {"validation", "test"}
-        The rows that choose the epoch. "test" is the paper's protocol and optimistic.
+    select_on : {"validation", "test", "train"}
+        The rows that choose the epoch. "test" is the paper's protocol and optimistic; with "train" none do,
+        and the last epoch counts.
     resampling : Resampling, optional
         Oversamples each replica's training rows before Q learns.
     fs : float, optional
         Ratio of the smallest to the largest class in the batches of real rows; None is natural.
     batch_size : int
         Rows per batch and replica.
-    cache_dir : str or Path
-        Where imputed cells are cached.
+    cache_dir : str, Path or None
+        Where imputed cells are cached; None caches none.
     replica_shard : Shard
         The replicas of this process; all others are left out.
     row_shard : Shard
@@ -251,6 +257,8 @@ class TableDataModule(LightningDataModule):
         Set by `setup`.
     splits : list of Split
         One per replica.
+    fitted : list of FittedPreprocessing
+        What was fitted on the training rows of each split.
     seeds, folds : list
         Seed and fold of each split.
     counts : Tensor of shape [R, C]
@@ -281,7 +289,7 @@ class TableDataModule(LightningDataModule):
         resampling: "Resampling | None" = None,
         fs: float | None = None,
         batch_size: int = 64,
-        cache_dir: str | Path,
+        cache_dir: str | Path | None,
         replica_shard: Shard = WHOLE,
         row_shard: Shard = WHOLE,
         streams: type[Streams] = Streams,
@@ -299,7 +307,8 @@ class TableDataModule(LightningDataModule):
             "dataset.split.test_size": test_size,
             "dataset.training.batch_size": batch_size,
         }.items():
-            limits.check(key, value)
+            if (key, value) != ("dataset.split.test_size", 0):  # which no run has, since it has to be tested
+                limits.check(key, value)
         if batch_size % row_shard.world_size:
             raise InputError(
                 f"dataset.training.batch_size={batch_size}: trainer.devices={row_shard.world_size} processes "
@@ -332,6 +341,7 @@ class TableDataModule(LightningDataModule):
         self.seeds = [s for s, _ in pairs]
         self.folds = [f for _, f in pairs]
         self.splits: list[Split] = []
+        self.fitted: list[FittedPreprocessing] = []
         self.not_applicable: list[str | None] = [None] * len(pairs)
         self.notes: list[list[str]] = [[] for _ in pairs]
         self._streams = self.streams(Purpose.BATCHES, streams)
@@ -350,6 +360,11 @@ class TableDataModule(LightningDataModule):
         """Training rows per class, `[R, C]`."""
         return self.draws.counts
 
+    @property
+    def log_prior(self) -> Tensor:
+        """Logarithms of the class frequencies among the training rows of each split, `[S, C]`."""
+        return laws.real(self.counts[:: self.members]).log()
+
     def setup(self, stage: str | None = None) -> None:
         """Split and preprocess the table for every replica, once."""
         if self.splits:
@@ -363,7 +378,8 @@ class TableDataModule(LightningDataModule):
             )
         x: Any = None
         for r, split in enumerate(splits):
-            scaled = self.preprocessing.transform(self.table, split.train, self.cache_dir)
+            fitted, scaled = self.preprocessing.fit_transform(self.table, split.train, self.cache_dir)
+            self.fitted.append(fitted)
             x = np.empty((len(splits), *scaled.shape), np.float32) if x is None else x
             x[r] = scaled
         self.rows = ReplicaRows(torch.from_numpy(x), torch.from_numpy(self.table.y).expand(len(splits), -1))
@@ -420,7 +436,7 @@ class TableDataModule(LightningDataModule):
 
     def _check_replicas(self, splits: Sequence[Split]) -> None:
         """Refuse more replicas than there are different splits of the table."""
-        fixed = self.n_folds is None and self.test_size is None
+        fixed = self.n_folds is None and not self.test_size
         tested = np.bincount(self.table.y[splits[0].test], minlength=self.classes)
         pairs = zip(np.bincount(self.table.y), tested, strict=True)
         # As logarithms: Credit has more splits than a float can hold.
@@ -516,7 +532,9 @@ class TableDataModule(LightningDataModule):
         self._move_rows()
         rows = [getattr(split, part) for split in self.splits]
         largest = len(rows[0])  # holdout parts have the same size for every seed
-        if self.n_folds is not None:
+        if self.n_folds is not None and part == "train":
+            largest = len(self.table.y)
+        elif self.n_folds is not None:
             # A fold has at most one row per class more than its share.
             count, classes, size = len(self.table.y), self.classes, self.validation_size or 0
             test = ceil(count / self.n_folds) + classes

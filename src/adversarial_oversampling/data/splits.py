@@ -101,7 +101,8 @@ def holdout(table: Table, test_size: float | None, validation_size: float | None
     ----------
     table : Table
     test_size : float or None
-        Fraction of all rows, in (0, 1). None takes the archive's own test rows.
+        Fraction of all rows, in [0, 1). Zero leaves the test part empty; None takes the archive's own test
+        rows.
     validation_size : float or None
         Fraction of the remaining rows, in [0, 1). Zero or None leaves the validation part empty.
     seed : int
@@ -116,7 +117,8 @@ def holdout(table: Table, test_size: float | None, validation_size: float | None
         If a size or the seed is out of range, or the table has no test rows of its own to take.
     """
     limits.check("seed", seed)
-    limits.check("dataset.split.test_size", test_size)
+    if test_size != 0:
+        limits.check("dataset.split.test_size", test_size)
     limits.check("protocol.validation_size", validation_size)
     rows = np.arange(len(table.y), dtype=np.int64)
     if test_size is None:
@@ -127,6 +129,8 @@ def holdout(table: Table, test_size: float | None, validation_size: float | None
             )
         test = np.sort(table.test_rows)
         rest = np.setdiff1d(rows, test)
+    elif test_size == 0:
+        rest, test = rows, rows[:0]
     else:
         rest, test = stratified_part(table.y, rows, test_size, _generator(seed, Purpose.TEST_ROWS))
     train, validation = _inner_part(table.y, rest, validation_size, _generator(seed, Purpose.VALIDATION_ROWS))

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from adversarial_oversampling.errors import InputError
@@ -181,3 +182,23 @@ def _check_features(table: Table) -> None:
         raise InputError(
             f"dataset {table.name}: every feature column is constant, so there is nothing to learn."
         )
+
+
+def to_frame(x: NDArray[np.float64], columns: Sequence[Column]) -> pd.DataFrame:
+    """Return cells `x [n, d]` as their columns show them: numbers, categories as text, booleans and dates."""
+    frame = {column.name: _as_shown(x[:, i], column) for i, column in enumerate(columns)}
+    return pd.DataFrame(frame, index=range(len(x)))
+
+
+def _as_shown(cells: NDArray[np.float64], column: Column) -> "pd.Series[Any]":
+    missing = np.isnan(cells)
+    if column.categories:
+        names = np.array([*column.categories, None], dtype=object)
+        return pd.Series(names[np.where(missing, len(column.categories), cells).astype(np.int64)])
+    match column.role:
+        case "integer":
+            numbers = pd.Series(np.where(missing, 0, cells).astype(np.int64), dtype="Int64")
+            return numbers.mask(missing) if missing.any() else numbers.astype(np.int64)
+        case "date":
+            return pd.Series(pd.to_datetime(cells, unit="s"))
+    return pd.Series(cells)

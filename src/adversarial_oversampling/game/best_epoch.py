@@ -53,15 +53,21 @@ class BestEpoch:
         self.diverged_at[newly_diverged] = epoch
 
     def update(
-        self, epoch: int, score: Tensor, loss: Tensor, weights: Callable[[], Mapping[str, Tensor]]
+        self,
+        epoch: int,
+        score: Tensor,
+        loss: Tensor,
+        weights: Callable[[], Mapping[str, Tensor]],
+        last: bool = False,
     ) -> None:
         """Keep the weights of the replicas whose score `[R]` is above their best one so far.
 
         Among equal scores, a lower loss `[R]` is better. `weights` returns the networks' state; it is called
-        only if it is needed.
+        only if it is needed. With `last`, the epoch is kept whatever its score.
         """
         score, loss = score.cpu(), loss.cpu()
-        better = (score > self.score) | ((score == self.score) & (loss < self.loss))
+        better = torch.full_like(score, last, dtype=torch.bool)
+        better |= (score > self.score) | ((score == self.score) & (loss < self.loss))
         better &= self.diverged_at < 0
         self.score[better], self.loss[better] = score[better], loss[better]
         self.epoch[better] = epoch

@@ -6,7 +6,6 @@ on them}. GAMO has the terms of AO's cell as least squares. A mode without a gen
 """
 
 import copy
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from adversarial_oversampling import limits
+from adversarial_oversampling.curve_names import monitor as monitored
 from adversarial_oversampling.data import laws
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.errors import InputError
@@ -32,6 +32,7 @@ from adversarial_oversampling.game.networks import (
     Generator,
     Uniform,
     parameters_per_replica,
+    predict_logits,
 )
 from adversarial_oversampling.game.thresholds import decide, shifted, tuned_shift
 from adversarial_oversampling.game.weights import Weights
@@ -158,7 +159,7 @@ class Game(LightningModule):
         `noise.rows` is this process's shard of every batch. Losses are means over rows. With shards of equal
         size, the mean of the processes' gradients is therefore the gradient of the whole batch.
     monitor : str
-        Prefix of the metrics on the rows that choose the epoch.
+        Prefix of the metrics on the rows that choose the epoch (`curve_names.monitor`).
     members : int
         Players of each seed, which stand side by side on the replica axis and share its rows. Their average
         probabilities are evaluated: S seeds have one ACSA and one best epoch each, and R = S * members.
@@ -518,17 +519,8 @@ class Game(LightningModule):
         """Do nothing: the networks have no training mode."""
 
     def predict_logits(self, x: Tensor) -> Tensor:
-        """Return the logits of rows `[S, M, d]`; of several members the log of their average probabilities.
-
-        Returns
-        -------
-        Tensor of shape [S, M, C]
-        """
-        if self.members == 1:
-            logits: Tensor = self.evaluated(x)
-            return logits
-        logits = self.evaluated(x.repeat_interleave(self.members, dim=0)).log_softmax(dim=-1)
-        return self.by_seed(logits).logsumexp(dim=1) - math.log(self.members)
+        """Return the logits of rows `[S, M, d]`, `[S, M, C]` (`networks.predict_logits`)."""
+        return predict_logits(self.evaluated, x, self.members)
 
     def by_seed(self, values: Tensor) -> Tensor:
         """Split the replica axis: values `[R, ...]` to `[S, members, ...]`."""
@@ -554,9 +546,8 @@ class Game(LightningModule):
         loss = losses.balanced_cross_entropy(logits, classes)
         self._last_scores = [*self._last_scores, acsa_of_present(matrix)][-self.running_mean :]
         if len(self._last_scores) == min(self.running_mean, self.trainer.max_epochs or 1):
-            self.best.update(
-                self.current_epoch, torch.stack(self._last_scores).mean(dim=0), loss, self.state_dict
-            )
+            score, last = torch.stack(self._last_scores).mean(dim=0), self.monitor == monitored("train")
+            self.best.update(self.current_epoch, score, loss, self.state_dict, last)
         trained = self.by_seed(self.gathered(self.train_confusion[None], dim=0).sum(dim=0)).sum(dim=1)
         self.train_confusion.zero_()
         for part, counts in (("train", trained), (self.monitor, matrix)):

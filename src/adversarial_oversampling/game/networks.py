@@ -5,6 +5,7 @@ product. A forward pass is a pure function of its inputs: dropout is active only
 passed, and there is no training mode.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -135,6 +136,20 @@ class MLP(nn.Module):
 
 class Classifier(MLP):
     """Q: rows `[R, ..., d]` to logits `[R, ..., C]`."""
+
+
+def predict_logits(classifier: Classifier, x: Tensor, members: int = 1) -> Tensor:
+    """Return the logits of rows `x [S, M, d]`; of several members the log of their average probabilities.
+
+    Returns
+    -------
+    Tensor of shape [S, M, C]
+    """
+    if members == 1:
+        logits: Tensor = classifier(x)
+        return logits
+    logits = classifier(x.repeat_interleave(members, dim=0)).log_softmax(dim=-1)
+    return logits.reshape(-1, members, *logits.shape[1:]).logsumexp(dim=1) - math.log(members)
 
 
 class Discriminator(nn.Module):

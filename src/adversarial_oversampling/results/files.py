@@ -7,7 +7,8 @@ RESULT = "result.json"
 PREDICTIONS = "predictions.parquet"
 CURVES = "curves.parquet"
 SAMPLES = "generated.parquet"
-WEIGHTS = "best.pt"
+MODEL = "model.json"
+WEIGHTS = "model.safetensors"
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -119,7 +119,9 @@ class Result(Record):
         "ratio",
     )
     protocol: str = _field("name of the protocol")
-    select_on: Literal["validation", "test"] = _field("rows that choose the epoch")
+    select_on: Literal["validation", "test", "train"] = _field(
+        "rows that choose the epoch; train: none do, and the last epoch counts"
+    )
     folds: int | None = _field("folds of cross-validation; null for one split per seed")
     fold: int | None = _field("the only fold that was trained; null for all")
     test_size: Finite | None = _field(

@@ -26,7 +26,8 @@ from adversarial_oversampling.config.variants import variant
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.data.sources import published_name
 from adversarial_oversampling.method_output import MethodOutput
-from adversarial_oversampling.results.files import CURVES, PREDICTIONS, RESULT, SAMPLES, WEIGHTS
+from adversarial_oversampling.results.files import CURVES, MODEL, PREDICTIONS, RESULT, SAMPLES, WEIGHTS
+from adversarial_oversampling.results.model import TrainedModel
 from adversarial_oversampling.results.read import read_table
 from adversarial_oversampling.results.schema import (
     METRICS,
@@ -40,7 +41,7 @@ from adversarial_oversampling.results.schema import (
     std,
 )
 
-FILES = (RESULT, PREDICTIONS, CURVES, SAMPLES, WEIGHTS)
+FILES = (RESULT, PREDICTIONS, CURVES, SAMPLES, MODEL, WEIGHTS)
 VERSIONS = (
     "torch",
     "pytorch-lightning",
@@ -55,6 +56,7 @@ VERSIONS = (
 EPOCH_SELECTION = {
     "test": "best epoch on the test rows (optimistic)",
     "validation": "best epoch on validation rows",
+    "train": "last epoch",
 }
 
 
@@ -258,6 +260,7 @@ def read_curves(run_dir: Path, result: Result) -> tuple[dict[str, list[Tensor]],
 
 def write_run(
     run_dir: Path,
+    cfg: DictConfig,
     result: Result,
     output: MethodOutput,
     data: TableDataModule,
@@ -270,7 +273,7 @@ def write_run(
     if samples is not None:
         samples.to_parquet(new / SAMPLES, index=False)
     if output.weights is not None:
-        torch.save({"weights": output.weights, "best_epoch": torch.tensor(output.best_epoch)}, new / WEIGHTS)
+        TrainedModel.of(cfg, data, output.weights, output.best_epoch, output.selection_acsa).save(new)
     _move_into_place(new, result)
 
 

@@ -54,8 +54,11 @@ def check_search(config: DictConfig) -> Space:
 def _check_mode(cfg: DictConfig, space: Space) -> None:
     """Refuse a search with a mode's configuration."""
     check(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
-    if cfg.protocol.select_on == "test":
-        raise InputError("protocol=paper: a search must not use test rows; give protocol=holdout or cv.")
+    if cfg.protocol.select_on != "validation":
+        raise InputError(
+            f"protocol.select_on={cfg.protocol.select_on} (protocol={cfg.protocol.name}): a search compares "
+            "settings on validation rows; give protocol=holdout or cv."
+        )
     missing = OmegaConf.create({})
     absent = [
         key

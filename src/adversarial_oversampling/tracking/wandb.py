@@ -16,7 +16,14 @@ import wandb
 from pytorch_lightning.loggers import WandbLogger
 
 from adversarial_oversampling.curve_names import monitor
-from adversarial_oversampling.results.files import CURVES, PREDICTIONS, RESULT, WEIGHTS, write_atomically
+from adversarial_oversampling.results.files import (
+    CURVES,
+    MODEL,
+    PREDICTIONS,
+    RESULT,
+    WEIGHTS,
+    write_atomically,
+)
 from adversarial_oversampling.results.read import result_digest
 from adversarial_oversampling.results.schema import METRICS, Result
 from adversarial_oversampling.results.write import read_curves
@@ -360,7 +367,7 @@ class Tracker(WandbLogger):
 
 def artifact_of(result: Result, run_dir: Path, name: str) -> wandb.Artifact:
     """Return an artifact with a finished run's weights, result and predictions."""
-    files = [run_dir / file for file in (WEIGHTS, RESULT, PREDICTIONS, CURVES)]
+    files = [run_dir / file for file in (WEIGHTS, MODEL, RESULT, PREDICTIONS, CURVES)]
     artifact = wandb.Artifact(
         slug(name),
         type="model" if files[0].is_file() else "result",

@@ -17,6 +17,7 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from adversarial_oversampling.curve_names import monitor
 from adversarial_oversampling.data.datamodule import TableDataModule
+from adversarial_oversampling.data.table import Table
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.game.networks import build_players
@@ -48,10 +49,12 @@ def build(key: str, node: Any, **kwargs: Any) -> Any:
         raise
 
 
-def build_data(cfg: DictConfig, replicas: Shard = WHOLE, rows: Shard = WHOLE) -> TableDataModule:
-    """Read the table and return the data module of this process's shard, not yet set up."""
+def build_data(
+    cfg: DictConfig, replicas: Shard = WHOLE, rows: Shard = WHOLE, table: Table | None = None
+) -> TableDataModule:
+    """Return the data module of this process's shard, not yet set up; without `table`, read the dataset's."""
     return TableDataModule(
-        build("dataset.source", cfg.dataset.source),
+        build("dataset.source", cfg.dataset.source) if table is None else table,
         build("dataset.preprocessing", cfg.dataset.preprocessing),
         seed=cfg.seed,
         replicas=cfg.replicas,

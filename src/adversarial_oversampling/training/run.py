@@ -141,7 +141,7 @@ def run_method(
             )
         seconds["train_and_test"] = time.perf_counter() - started
         result = write.build_result(cfg, output, data, seconds)
-        write.write_run(run_dir, result, output, data, samples)
+        write.write_run(run_dir, cfg, result, output, data, samples)
         tracking.log_result(loggers, result, run_dir)
     return result
 
