@@ -36,7 +36,7 @@ Kind = Literal["boolean", "number", "date", "category", "text"]
 
 
 class RoleOverrides(TypedDict, total=False):
-    """Roles that are given instead of inferred: the columns of each, for `ordinal` with their values in order."""
+    """Columns whose role is given instead of inferred; those of `ordinal` with their values in order."""
 
     categorical: Sequence[str]
     ordinal: Mapping[str, Sequence[str]]
@@ -159,7 +159,7 @@ def texts_of(series: "pd.Series[Any]") -> Texts:
     """Return the cells of a column of any type as texts."""
     match kind := _kind(series):
         case "category":
-            return Texts(series.cat.codes.to_numpy(np.int64), tuple(map(_text, series.cat.categories)))
+            return Texts(np.asarray(series.cat.codes, np.int64), tuple(map(_text, series.cat.categories)))
         case "text":
             encoded = _arrow(series).dictionary_encode()
             codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
