@@ -139,7 +139,7 @@ def write_table(file: Path, rows: int, columns: int = 10, classes: int = 2) -> l
     y = np.repeat(np.arange(classes), np.ceil(rows * shares / shares.sum()).astype(int))[:rows]
     x = (rng.normal(size=(classes, columns))[y] + rng.normal(size=(rows, columns))).round(3)
     csv.write_csv(pa.table({**{f"x{i}": x[:, i] for i in range(columns)}, "class": y}), file)
-    return ["dataset=csv", f"dataset.source.path={file}", "dataset.source.target=class"]
+    return ["dataset=table", f"dataset.path={file}", "dataset.target=class"]
 
 
 def machine() -> dict[str, Any]:

@@ -49,8 +49,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sweep = ["-m", "--config-dir", f"{folder}/conf", *settings]
     done = command("train", *sweep, "dataset=haberman,yeast", "protocol=paper")
     assert done.returncode == 0, done.stdout + done.stderr
-    own = ["dataset=csv", "dataset.name=yeast", f"dataset.source.path={folder}/yeast.csv"]
-    own += ["dataset.source.target=label", "protocol=paper"]
+    own = ["dataset=table", "dataset.name=yeast", f"dataset.path={folder}/yeast.csv"]
+    own += ["dataset.target=label", "protocol=paper"]
     done = command("train", *sweep, *own)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "runs"

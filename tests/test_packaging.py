@@ -172,7 +172,7 @@ def test_table2_trains_every_mode_of_the_paper_and_every_peer() -> None:
     listed = dict(word.split("=") for word in command.split() if re.match("(dataset|mode|protocol)=", word))
     compared = [name for name, mode in modes().items() if mode.origin in ("paper", "peer")]
     assert listed == {
-        "dataset": ",".join(name for name in datasets() if name != "csv"),
+        "dataset": ",".join(name for name in datasets() if name != "table"),
         "mode": ",".join(compared),
         "protocol": "paper,holdout",
     }

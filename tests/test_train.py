@@ -131,7 +131,7 @@ def test_a_replica_beside_one_that_cannot_be_resampled_equals_its_solo_run(run: 
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(rng.normal(size=(65, 3)), columns=["u", "v", "w"])
     frame.assign(label=["a"] * 60 + ["b"] * 5).to_csv(tmp_path / "few.csv", index=False)
-    source = ["dataset=csv", f"dataset.source.path={tmp_path}/few.csv", "dataset.source.target=label"]
+    source = ["dataset=table", f"dataset.path={tmp_path}/few.csv", "dataset.target=label"]
     settings = [
         *source,
         "mode=smote",
@@ -238,9 +238,9 @@ def test_a_class_with_one_training_row(run: Run, tmp_path: Path) -> None:
     kept = np.concatenate([np.flatnonzero(table.y < 3)[:300], np.flatnonzero(table.y == 9)[:2]])
     frame = pd.DataFrame(table.x[kept]).assign(label=np.array(table.class_names)[table.y[kept]])
     frame.to_csv(tmp_path / "tiny.csv", index=False)
-    source = [f"dataset.source.path={tmp_path}/tiny.csv", "dataset.source.target=label"]
+    source = [f"dataset.path={tmp_path}/tiny.csv", "dataset.target=label"]
     with pytest.warns(AbsentClassWarning, match="class 3 of replica 0"):
-        result = run("dataset=csv", *source, "mode=do")
+        result = run("dataset=table", *source, "mode=do")
     for record in result.replicas:
         assert record.rows.train[-1] == 1
         assert record.acsa is not None
@@ -291,9 +291,9 @@ def test_a_diverged_replica_has_no_result_and_the_others_do(run: Run, tmp_path: 
     frame = pd.DataFrame(table.x).assign(label=np.where(table.y == 0, "a", "b"))
     frame.iloc[7, 0] = 1e300
     frame.to_csv(tmp_path / "odd.csv", index=False)
-    source = [f"dataset.source.path={tmp_path}/odd.csv", "dataset.source.target=label"]
+    source = [f"dataset.path={tmp_path}/odd.csv", "dataset.target=label"]
     settings = ["dataset.preprocessing.scaler=none", "replicas=8", "trainer.max_epochs=6"]
-    result = run("dataset=csv", *source, "mode=q", *settings)
+    result = run("dataset=table", *source, "mode=q", *settings)
     lost = [record for record in result.replicas if record.acsa is None]
     assert 0 < len(lost) < 8
     assert all("NaN or infinite in epoch" in record.notes[0] for record in lost)
@@ -328,7 +328,7 @@ def test_a_diverged_replica_has_no_result_and_the_others_do(run: Run, tmp_path: 
         (["players.discriminator.layers=1"], r"players\.discriminator\.layers"),
         (["mode.rules.generated_law=poisson"], r"mode\.rules\.generated_law"),
         (["paths.data_dir=/nowhere"], r"paths\.data_dir"),
-        (["dataset=csv"], r"dataset\.source\.path"),
+        (["dataset=table"], r"dataset\.path"),
         (["protocol=cv", "protocol.folds=null"], r"protocol\.folds"),
         (["protocol=paper", "protocol.folds=3"], r"protocol\.folds"),
         (["fs.ratio=abc"], r"fs\.ratio"),
@@ -470,9 +470,9 @@ def test_a_stopped_run_says_so(tmp_path: Path, sent: signal.Signals, code: int) 
 )
 def test_a_table_that_cannot_serve(run: Run, tmp_path: Path, rows: str, message: str) -> None:
     (tmp_path / "table.csv").write_text(rows)
-    source = [f"dataset.source.path={tmp_path}/table.csv", "dataset.source.target=label"]
+    source = [f"dataset.path={tmp_path}/table.csv", "dataset.target=label"]
     with pytest.raises(InputError, match=message):
-        run("dataset=csv", *source, "dataset.split.test_size=0.5", "replicas=20")
+        run("dataset=table", *source, "dataset.split.test_size=0.5", "replicas=20")
 
 
 @pytest.mark.parametrize(

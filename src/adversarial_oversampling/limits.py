@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.text import is_file_name
 
 PLAYERS = ("discriminator", "generator", "classifier")
 """Networks of the section `players`, in the order of play."""
@@ -96,6 +97,40 @@ class Switch:
             raise InputError(f"{key}={value}: give true or false.")
 
 
+@dataclass(frozen=True)
+class Text:
+    """A text that is not empty.
+
+    Attributes
+    ----------
+    what : str
+        What to give, in an error message.
+    """
+
+    what: str
+
+    def check(self, key: str, value: object) -> None:
+        """Raise an InputError that names the key if the value is not allowed."""
+        if value is None or not str(value).strip():
+            raise InputError(f"{key}: not set; give {self.what}.")
+
+
+@dataclass(frozen=True)
+class FileName:
+    """A text that can be the name of a folder."""
+
+    def check(self, key: str, value: object) -> None:
+        """Raise an InputError that names the key if the value is not allowed."""
+        if not isinstance(value, str):
+            raise InputError(f"{key}={value}: give a text; put a number in quotes.")
+        if not is_file_name(value):
+            text = value if len(value) <= 40 else f"{value[:37]}..."
+            raise InputError(
+                f"{key}={text!r}: a folder gets this name; give at most 100 letters, digits, blanks and other "
+                "signs than / and \\, with a letter or a digit first."
+            )
+
+
 _RATE = Number(float, minimum=0, maximum=1e30)
 
 LIMITS: dict[str, Limit] = {
@@ -110,6 +145,9 @@ LIMITS: dict[str, Limit] = {
     "protocol.folds": Number(int, minimum=2, optional=True),
     "protocol.fold": Number(int, minimum=0, optional=True),
     "protocol.validation_size": Number(float, minimum=0, below=1, optional=True),
+    "dataset.name": FileName(),
+    "dataset.path": Text("the path of a CSV, Parquet or Feather file"),
+    "dataset.target": Text("the name of the column with the class labels"),
     "dataset.split.test_size": Number(float, above=0, below=1, optional=True),
     "dataset.preprocessing.n_neighbors": Number(int, minimum=1),
     "dataset.preprocessing.n_selected": Number(int, minimum=1, optional=True),

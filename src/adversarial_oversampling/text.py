@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 
 
 def one_line(error: BaseException) -> str:
@@ -12,6 +13,20 @@ def one_line(error: BaseException) -> str:
 def slug(text: str) -> str:
     """Return text as part of a file's or an artifact's name: letters, digits, `_`, `.` and `-`."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-")[:120]
+
+
+def is_file_name(text: str) -> bool:
+    """Return whether text can be the name of a folder: visible characters, at most 100, and no separator."""
+    return (
+        re.fullmatch(r"[\w(][^/\\]{0,99}", text) is not None and text.isprintable() and text == text.strip()
+    )
+
+
+def table_name(path: str | None) -> str:
+    """Return what a table is called by default: the name of its file without endings, such as ``.csv.gz``."""
+    file = Path(str(path or "table"))
+    stem = Path(file.stem).stem if file.suffix.lower() == ".gz" else file.stem
+    return slug(stem)[:100].strip("-.") or "table"
 
 
 def capitalized(text: str) -> str:

@@ -9,6 +9,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from adversarial_oversampling.config.compose import added_folders, config_dir
+from adversarial_oversampling.config.quoting import quoted
 from adversarial_oversampling.config.validation import check, check_overrides
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.display import show
@@ -55,6 +56,7 @@ def stored_result(cfg: DictConfig, run_dir: Path) -> Result | None:
 
 def main() -> None:
     """Run the command."""
+    sys.argv[1:] = quoted(sys.argv[1:])
     try:
         check_overrides(sys.argv[1:])
     except InputError as error:

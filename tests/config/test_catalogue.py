@@ -144,4 +144,4 @@ def test_lists_for_the_makefile() -> None:
     ]
     assert listed[0] == "q,ro,cot,smote,bsmote,adasyn,gamo,ao,do"
     assert listed[1].startswith(f"{listed[0]},weighted_q,")
-    assert set(listed[2].split(",")) == set(datasets()) - {"csv"}
+    assert set(listed[2].split(",")) == set(datasets()) - {"table"}

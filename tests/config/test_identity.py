@@ -65,17 +65,17 @@ def test_the_hash_ignores_where_and_how_a_run_happens(compose_config: Compose, o
 
 
 def test_the_hash_depends_on_the_users_file(compose_config: Compose) -> None:
-    source = ["dataset=csv", "dataset.source.target=y"]
-    one, two = (compose_config(*source, f"dataset.source.path={name}.csv") for name in ("one", "two"))
+    source = ["dataset=table", "dataset.target=y"]
+    one, two = (compose_config(*source, f"dataset.path={name}.csv") for name in ("one", "two"))
     assert config_hash(one) != config_hash(two)
 
 
 def test_the_hash_depends_on_the_content_of_the_users_file(compose_config: Compose, tmp_path: Path) -> None:
-    source = ["dataset=csv", "dataset.source.target=y"]
+    source = ["dataset=table", "dataset.target=y"]
     hashes = []
     for name, text in (("a", "x,y\n1,0\n"), ("b", "x,y\n1,0\n"), ("a", "x,y\n2,0\n")):
         (tmp_path / f"{name}.csv").write_text(text)
-        hashes.append(config_hash(compose_config(*source, f"dataset.source.path={tmp_path}/{name}.csv")))
+        hashes.append(config_hash(compose_config(*source, f"dataset.path={tmp_path}/{name}.csv")))
     assert hashes[0] == hashes[1] != hashes[2]
 
 

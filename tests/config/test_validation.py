@@ -91,5 +91,5 @@ def test_every_mode_and_dataset_passes(compose_config: Compose) -> None:
     for mode in modes():
         check(compose_config(f"mode={mode}"))
     for dataset in datasets():
-        source = ["dataset.source.path=t.csv", "dataset.source.target=y"] if dataset == "csv" else []
+        source = ["dataset.path=t.csv", "dataset.target=y"] if dataset == "table" else []
         check(compose_config(f"dataset={dataset}", *source))

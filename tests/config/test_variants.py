@@ -22,7 +22,7 @@ def test_defaults_are_no_variant(compose_config: Compose, mode: str) -> None:
         ["protocol=cv"],
         ["protocol=paper"],
         ["threads=2", "logger=csv", "rerun=true", "trainer=gpu", "paths.data_dir=/elsewhere"],
-        ["dataset=csv", "dataset.name=mine", "dataset.source.path=t.csv", "dataset.source.target=y"],
+        ["dataset=table", "dataset.name=mine", "dataset.path=t.csv", "dataset.target=y"],
     ],
     ids=" ".join,
 )
@@ -79,7 +79,7 @@ def test_every_setting_that_is_not_the_default_is_listed(
 def test_a_csv_file_has_the_defaults_of_csv_files_whatever_its_name(
     compose_config: Compose, name: str
 ) -> None:
-    csv = ["dataset=csv", f"dataset.name={name}", "dataset.source.path=t.csv", "dataset.source.target=y"]
+    csv = ["dataset=table", f"dataset.name={name}", "dataset.path=t.csv", "dataset.target=y"]
     assert variant(compose_config(*csv)) == []
     assert variant(compose_config(*csv, "dataset.training.dropout=0.1")) == ["dataset.training.dropout=0.1"]
 

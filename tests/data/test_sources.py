@@ -1,4 +1,4 @@
-"""The six datasets and anybody's own table: right values, or one clear line that says what to do."""
+"""The six datasets: right values, or one clear line that says what to do."""
 
 import io
 import threading
@@ -17,7 +17,6 @@ from omegaconf import OmegaConf
 from adversarial_oversampling.data import sources
 from adversarial_oversampling.data.sources import (
     load_credit,
-    load_csv,
     load_haberman,
     load_pima,
     load_secom,
@@ -168,14 +167,6 @@ class TestConfig:
         settings = instantiate(config.dataset.preprocessing)
         split = holdout(table, config.dataset.split.test_size, None, 0)
         assert settings.transform(table, split.train, tmp_path).shape == table.x.shape
-
-    def test_own_table(self, tmp_path: Path) -> None:
-        (tmp_path / "t.csv").write_text("row,v,label\n1,1,a\n2,2,b\n3,3,a\n4,4,b\n")
-        config = OmegaConf.create({"dataset": OmegaConf.load(CONF / "csv.yaml")})
-        config.dataset.source.update(path=str(tmp_path / "t.csv"), target="label", drop=["row"])
-        config.dataset.name = "mine"
-        table = instantiate(config.dataset.source)
-        assert (table.name, table.feature_names) == ("mine", ("v",))
 
 
 class TestBadFiles:
@@ -422,67 +413,3 @@ class TestMakeTable:
 
     def test_check_classes_passes_a_sound_table(self) -> None:
         check_classes(make_table("t", np.arange(4.0)[:, None], ["a", "a", "b", "b"], ["v"]))
-
-
-class TestLoadCsv:
-    @pytest.fixture
-    def csv(self, tmp_path: Path) -> Path:
-        path = tmp_path / "table.csv"
-        path.write_text("id,size,kind,weight\n1,0.5,cat,3\n2,,dog,4\n3,1.5,dog,5\n4,2.5,dog,6\n5,3.5,cat,7\n")
-        return path
-
-    def test_values(self, csv: Path) -> None:
-        table = load_csv(str(csv), target="kind", name="pets", drop=["id"])
-        assert table.name == "pets"
-        assert table.feature_names == ("size", "weight")
-        assert table.class_names == ("dog", "cat")
-        assert table.y.tolist() == [1, 0, 0, 0, 1]
-        assert np.array_equal(table.x, [[0.5, 3], [np.nan, 4], [1.5, 5], [2.5, 6], [3.5, 7]], equal_nan=True)
-        assert table.test_rows is None
-
-    def test_numeric_labels_keep_their_text(self, tmp_path: Path) -> None:
-        path = tmp_path / "t.csv"
-        path.write_text("v,label\n1,01\n2,01\n3,2.50\n4,2.50\n5,2.50\n")
-        assert load_csv(str(path), target="label", name="t").class_names == ("2.50", "01")
-
-    def test_no_such_file(self, tmp_path: Path) -> None:
-        message = failure(lambda: load_csv(str(tmp_path / "absent.csv"), target="kind", name="t"))
-        assert message.startswith("dataset.source.path")
-
-    def test_missing_target(self, csv: Path) -> None:
-        message = failure(lambda: load_csv(str(csv), target="species", name="t"))
-        assert message.startswith("dataset.source.target")
-        assert "'species'" in message
-        assert "kind" in message
-
-    def test_missing_drop_column(self, csv: Path) -> None:
-        message = failure(lambda: load_csv(str(csv), target="kind", name="t", drop=["row"]))
-        assert message.startswith("dataset.source.drop")
-        assert "'row'" in message
-
-    def test_nothing_left(self, csv: Path) -> None:
-        message = failure(lambda: load_csv(str(csv), target="kind", name="t", drop=["id", "size", "weight"]))
-        assert "no feature column is left" in message
-
-    def test_non_numeric_column(self, csv: Path) -> None:
-        message = failure(lambda: load_csv(str(csv), target="weight", name="t"))
-        assert "'kind'" in message
-        assert "not numeric" in message
-
-    def test_missing_labels(self, csv: Path) -> None:
-        csv.write_text(csv.read_text().replace("dog,4", ",4").replace("dog,5", ",5"))
-        message = failure(lambda: load_csv(str(csv), target="kind", name="t"))
-        assert "2 rows" in message
-        assert "'kind'" in message
-
-    def test_fewer_than_two_classes(self, csv: Path) -> None:
-        csv.write_text(csv.read_text().replace("cat", "dog"))
-        assert "two or more classes" in failure(lambda: load_csv(str(csv), target="kind", name="t"))
-
-    @pytest.mark.parametrize("content", [b"", b"\xff\xfe\xfa", b"a,b\n1,2\n1,2,3,4\n"])
-    def test_no_csv(self, content: bytes, tmp_path: Path) -> None:
-        path = tmp_path / "t.csv"
-        path.write_bytes(content)
-        message = failure(lambda: load_csv(str(path), target="kind", name="t"))
-        assert message.startswith("dataset.source.path")
-        assert str(path) in message

@@ -74,7 +74,7 @@ def test_rough_seconds_by_hand(compose_config: Compose) -> None:
     assert rough_seconds(compose_config(*settings)) == 50 * 2 * 1567 * (590 + 400) / 1e8
     assert rough_seconds(compose_config(*settings, "mode=do")) == 4 * 50 * 2 * 1567 * 990 / 1e8
     assert rough_seconds(compose_config(*settings, "mode=logistic")) == 10 * 2 * 1567 * 990 / 1e8
-    folds = ("protocol=cv", "protocol.folds=3", "dataset=csv", "dataset.source.path=t")
+    folds = ("protocol=cv", "protocol.folds=3", "dataset=table", "dataset.path=t")
     assert rough_seconds(compose_config(*settings, *folds)) == 50 * 2 * 3 * 1000 * 410 / 1e8
 
 

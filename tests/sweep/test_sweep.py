@@ -54,22 +54,22 @@ def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, csv: Path) -> dict[str, Any]:
     """The numbers of the job that succeeds in every launcher's sweep, from a sweep of its own."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    done = swept(folder, "dataset=csv", *source(csv), "mode=do", *QUICK)
+    done = swept(folder, "dataset=table", *source(csv), "mode=do", *QUICK)
     assert done.returncode == 0, done.stderr
     return numbers(folder)
 
 
 def source(csv: Path) -> list[str]:
-    return [f"dataset.source.path={csv}", "dataset.source.target=label"]
+    return [f"dataset.path={csv}", "dataset.target=label"]
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_jobs_that_die_leave_the_others_untouched(
     tmp_path: Path, csv: Path, undisturbed: dict[str, Any], launcher: str
 ) -> None:
-    good = "adversarial_oversampling.data.sources.load_csv"
+    good = "adversarial_oversampling.data.reading.load_table"
     choices = f"dataset.source._target_=tests.failing_sources.raising,tests.failing_sources.killed,{good}"
-    done = swept(tmp_path, f"launcher={launcher}", "dataset=csv", *source(csv), choices, "mode=do", *QUICK)
+    done = swept(tmp_path, f"launcher={launcher}", "dataset=table", *source(csv), choices, "mode=do", *QUICK)
     assert done.returncode == 1
     assert numbers(tmp_path) == undisturbed
     failures = [line for line in done.stdout.splitlines() if "FAILED" in line]  # as they happen
@@ -220,10 +220,10 @@ def test_a_misspelt_setting_is_refused_where_a_result_lies_too(tmp_path: Path) -
 def test_tables_of_ones_own_are_told_apart(tmp_path: Path, csv: Path) -> None:
     other = csv.with_name("other.csv")
     other.write_bytes(csv.read_bytes().replace(b"\n30", b"\n31", 1))
-    paths = f"dataset.source.path={csv},{other}"
-    done = swept(tmp_path, "dataset=csv", "dataset.source.target=label", paths, "mode=q", *QUICK)
+    paths = f"dataset.path={csv},{other}"
+    done = swept(tmp_path, "dataset=table", "dataset.target=label", paths, "mode=q", *QUICK)
     assert done.returncode == 0
-    for name in ("csv (table.csv)", "csv (other.csv)"):
+    for name in ("table (table.csv)", "other (other.csv)"):
         assert done.stdout.count(f"│ {name}") == 1
 
 

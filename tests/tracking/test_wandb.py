@@ -781,5 +781,5 @@ def test_tags_name_dataset_mode_and_settings(compose_config: Compose) -> None:
     for other in ("fs=quarter", "mode=q fs=balanced", "gan_type=vanilla", "players.classifier.width=96"):
         assert "default_settings" not in compose_config("logger=wandb", *other.split()).logger.wandb.tags
     assert "default_settings" in compose_config("logger=wandb", "mode=both_fool", "seed=7").logger.wandb.tags
-    long = compose_config("logger=wandb", "dataset=csv", f"dataset.name={80 * 'x'}", "dataset.source.path=t")
+    long = compose_config("logger=wandb", "dataset=table", f"dataset.name={80 * 'x'}", "dataset.path=t")
     assert max(map(len, long.logger.wandb.tags)) == 64  # W&B takes no longer ones

@@ -119,7 +119,7 @@ def test_what_the_library_refuses_is_no_result_of_that_replica_only(run: Run, tm
     frame = pd.DataFrame(table.x).assign(label=np.where(table.y == 0, "a", "b"))
     frame.iloc[7, 0] = 1e300
     frame.to_csv(tmp_path / "odd.csv", index=False)
-    source = ["dataset=csv", f"dataset.source.path={tmp_path}/odd.csv", "dataset.source.target=label"]
+    source = ["dataset=table", f"dataset.path={tmp_path}/odd.csv", "dataset.target=label"]
     settings = [
         "mode=logistic",
         "dataset.preprocessing.scaler=none",

@@ -99,8 +99,8 @@ def datasets(folders: Sequence[str] = ()) -> dict[str, DatasetDescription]:
 
 
 def suite_datasets() -> list[str]:
-    """Return the names of the suite's datasets, in the order of the tables, without `csv`."""
-    return [name for name in datasets() if name != "csv"]
+    """Return the names of the suite's datasets, in the order of the tables, without `table`."""
+    return [name for name in datasets() if name != "table"]
 
 
 def mode_description(cfg: DictConfig) -> ModeDescription:

@@ -9,6 +9,8 @@ from hydra.conf import HydraConf
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
+from adversarial_oversampling.config.quoting import quoted
+
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -56,7 +58,7 @@ def compose_train(overrides: Sequence[str], folders: Sequence[str] = ()) -> Dict
     GlobalHydra.instance().hydra = None
     try:
         with initialize_config_dir(config_dir(), version_base="1.3"):
-            return compose("train", overrides=[*search, *overrides])
+            return compose("train", overrides=[*search, *quoted(overrides)])
     finally:
         GlobalHydra.instance().hydra = outer  # Hydra has put another instance there
 

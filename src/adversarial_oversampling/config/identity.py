@@ -8,6 +8,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from adversarial_oversampling.text import is_file_name, slug
+
 # All that a result depends on. Where files lie and how a run is shown or placed is left out.
 RESULT_KEYS = (
     "dataset",
@@ -64,6 +66,7 @@ def result_config(cfg: DictConfig) -> dict[str, Any]:
         path = Path(source["path"]).expanduser()
     for key in LOCATION_KEYS:
         source.pop(key, None)
+        resolved["dataset"].pop(key, None)
     if path is not None:
         # The published tables cannot change; a file of the user's can, and then it is another table.
         source["file"] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else str(path)
@@ -105,7 +108,9 @@ def run_name(cfg: DictConfig) -> str:
     parts = [cfg.mode.name, f"fs_{cfg.fs.name}", cfg.protocol.name, f"seed{cfg.seed}", config_hash(cfg)]
     if has_generator(cfg):
         parts.insert(1, cfg.gan_type.name)
-    return f"{cfg.dataset.name}/{'-'.join(parts)}"
+    name = str(cfg.dataset.name)
+    # Hydra makes the folder before a name such as ../x is refused.
+    return f"{name if is_file_name(name) else slug(name).strip('.') or 'table'}/{'-'.join(parts)}"
 
 
 def study_name(cfg: DictConfig) -> str:

@@ -20,7 +20,13 @@ _STATED_ELSEWHERE = (
     "trainer.random_numbers",
     "dataset.name",
     "dataset.source",
+    "dataset.path",
+    "dataset.target",
+    "dataset.separator",
+    "dataset.decimal",
+    "dataset.columns",
 )
+_ABSENT = object()
 
 
 def variant(cfg: DictConfig) -> list[str]:
@@ -35,10 +41,10 @@ def variant(cfg: DictConfig) -> list[str]:
         if choices[group] not in config_files(group, folders):
             return [f"{group}={choices[group]}"]
     if choices["dataset"] not in config_files("dataset", folders):
-        choices["dataset"] = "csv"
+        choices["dataset"] = "table"
     usual = _defaults(choices, folders)
     if usual.dataset.source._target_ != cfg.dataset.source._target_:
-        choices["dataset"] = "csv"  # a user's CSV file may have any name, also that of a published table
+        choices["dataset"] = "table"  # a user's file may have any name, also that of a published table
         usual = _defaults(choices, folders)
     listed = []
     if cfg.fs.name != usual.fs.name:
@@ -58,7 +64,8 @@ def _defaults(choices: Mapping[str, str], folders: tuple[str, ...]) -> DictConfi
 def _differences(cfg: DictConfig, usual: DictConfig) -> list[str]:
     usual = copy.deepcopy(usual)
     for key in _STATED_ELSEWHERE:
-        OmegaConf.update(usual, key, OmegaConf.select(cfg, key), merge=False)
+        if (value := OmegaConf.select(cfg, key, default=_ABSENT)) is not _ABSENT:
+            OmegaConf.update(usual, key, value, merge=False, force_add=True)
     ours, defaults = _flat(result_config(cfg)), _flat(result_config(usual))
     different = [key for key in sorted(ours.keys() | defaults.keys()) if ours.get(key) != defaults.get(key)]
     # A setting that only follows another one is stated by that one.

@@ -1,4 +1,4 @@
-"""Tables: the paper's six datasets, and CSV files of the user.
+"""The paper's six datasets.
 
 Each loader is the ``_target_`` of a file in ``conf/dataset``. It reads the dataset's original files from
 ``paths.data_dir`` if they are there; otherwise Haberman, Pima and Yeast come from the copies inside the
@@ -9,7 +9,7 @@ from, its parsed values must match a digest pinned here.
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ import pandas as pd
 import pooch
 from numpy.typing import ArrayLike, NDArray
 
-from adversarial_oversampling.data.table import Table, make_table, order_classes
+from adversarial_oversampling.data.table import Column, Table, order_classes
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.text import one_line
 
@@ -40,7 +40,7 @@ PUBLISHED = {
 It is taken over parsed values, so that line ends, separators and 1.5e+00 for 1.5 make no difference.
 """
 
-_HINT = "delete it and fetch the published file again, or read a table of your own with dataset=csv."
+_HINT = "delete it and fetch the published file again, or read a table of your own with dataset=table."
 _SHIPPED = Path(__file__).parent / "files"
 
 _PIMA_FEATURES = (
@@ -73,6 +73,9 @@ _CREDIT_LABELS = {"0": "0", "1": "1", "No": "0", "Yes": "1"}
 
 def published_name(table: Table) -> str | None:
     """Return the published dataset whose values a table has; None for any other table."""
+    if {column.role for column in table.columns} <= {"integer", "numeric"}:
+        # Whole numbers have a role of their own only in a table of the user, whose values may be published.
+        table = replace(table, columns=tuple(map(Column, table.feature_names)))
     return next((name for name, digest in PUBLISHED.items() if digest == table.digest), None)
 
 
@@ -231,61 +234,6 @@ def load_credit(data_dir: str | None, cache_dir: str, url: str | None = None) ->
     except (ValueError, TypeError) as error:
         raise InputError(f"{files[0].where}: {one_line(error)}; {_HINT}") from error
     return _published(files, "credit", x, list(labels), _CREDIT_FEATURES)
-
-
-def load_csv(path: str, target: str, name: str, drop: Sequence[str] = ()) -> Table:
-    """Load a CSV file of the user: a header line, numeric columns and one column of class labels.
-
-    Parameters
-    ----------
-    path : str
-    target : str
-        The column with the class labels; any text or number.
-    name : str
-        What to call the dataset in results.
-    drop : sequence of str
-        Columns to leave out, such as a row number.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, a named column is absent, a feature column is not numeric, a label is
-        missing, or `make_table` refuses the table.
-    """
-    # On the command line a column called 1 is a number.
-    target, drop = str(target), [str(column) for column in ([drop] if isinstance(drop, str) else drop)]
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise InputError(f"dataset.source.path: there is no file {file}; give the path of a CSV file.")
-    try:
-        frame = pd.read_csv(file, dtype={target: str}, low_memory=False)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"dataset.source.path: {file} is no CSV file with a header: {one_line(error)}."
-        ) from error
-    columns = ", ".join(map(str, frame.columns[:8])) + (", ..." if frame.shape[1] > 8 else "")
-    if target not in frame.columns:
-        raise InputError(f"dataset.source.target: {file} has no column '{target}'; it has {columns}.")
-    for column in drop:
-        if column not in frame.columns:
-            raise InputError(f"dataset.source.drop: {file} has no column '{column}'; it has {columns}.")
-    unlabelled = int(frame[target].isna().sum())
-    if unlabelled:
-        raise InputError(
-            f"dataset.source.target: {unlabelled} rows of {file} have no label in column '{target}' "
-            "(empty, NA or None); label them or remove them."
-        )
-    features = frame.drop(columns=[target, *drop])
-    if features.shape[1] == 0:
-        raise InputError(f"dataset.source.drop: no feature column is left in {file}; drop fewer columns.")
-    for column in features.columns:
-        if not pd.api.types.is_numeric_dtype(features[column]):
-            raise InputError(
-                f"dataset.source.path: column '{column}' of {file} is not numeric; "
-                "encode it as numbers or name it in dataset.source.drop."
-            )
-    x = features.to_numpy(np.float64)
-    return make_table(name, x, list(frame[target]), [str(column) for column in features.columns])
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class Table:
 def make_table(
     name: str,
     x: ArrayLike,
-    labels: Sequence[str],
+    labels: Sequence[str] | NDArray[np.str_],
     columns: Sequence[Column | str],
     test_rows: NDArray[np.int64] | None = None,
 ) -> Table:
@@ -131,7 +131,7 @@ def make_table(
 def order_classes(
     name: str,
     x: NDArray[np.float64],
-    labels: Sequence[str],
+    labels: Sequence[str] | NDArray[np.str_],
     columns: Sequence[Column | str],
     test_rows: NDArray[np.int64] | None,
 ) -> Table:

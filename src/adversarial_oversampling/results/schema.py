@@ -93,6 +93,20 @@ class ReplicaResult(Scores):
     notes: list[str] = _field("remarks on the replica, such as classes without test rows")
 
 
+class TableSummary(Record):
+    """What the table holds."""
+
+    rows: int = _field("rows of the table", "rows", ge=1)
+    columns: dict[str, list[str]] = _field("names of the feature columns of each role")
+    classes: dict[str, int] = _field("rows of each class, the largest first", "rows")
+    missing_cells: int = _field("missing cells of all feature columns", "cells", ge=0)
+    constant_columns: list[str] = _field("feature columns whose cells are all the same or missing")
+    duplicate_rows: int = _field(
+        "rows that repeat the features and the class of an earlier row", "rows", ge=0
+    )
+    rows_in_two_classes: int = _field("rows whose features stand in a row of another class too", "rows", ge=0)
+
+
 class TableRecord(Record):
     """The table that was used."""
 
@@ -100,7 +114,10 @@ class TableRecord(Record):
     published: str | None = _field(
         "the published dataset whose values these are; null for any other table, and for selected columns"
     )
-    file: str | None = _field("name of the user's CSV file; null if the table is not read from one")
+    file: str | None = _field("name of the user's file; null for a table of the suite")
+    summary: TableSummary | None = _field(
+        "what it holds; null in results of versions that did not count it", default=None
+    )
 
 
 class Result(Record):

@@ -37,6 +37,7 @@ from adversarial_oversampling.results.schema import (
     RowCounts,
     Scores,
     TableRecord,
+    TableSummary,
     mean,
     std,
 )
@@ -61,7 +62,11 @@ EPOCH_SELECTION = {
 
 
 def build_result(
-    cfg: DictConfig, output: MethodOutput, data: TableDataModule, seconds: Mapping[str, float]
+    cfg: DictConfig,
+    output: MethodOutput,
+    data: TableDataModule,
+    summary: TableSummary,
+    seconds: Mapping[str, float],
 ) -> Result:
     """Put the result of a finished run together.
 
@@ -73,6 +78,8 @@ def build_result(
         The method's predictions of the test rows.
     data : TableDataModule
         The rows that it was trained and tested on.
+    summary : TableSummary
+        Of the table.
     seconds : mapping
         Wall time of each part of the run.
     """
@@ -90,6 +97,7 @@ def build_result(
             digest=data.table.digest,
             published=published_name(data.table) if selected is None else None,
             file=None if path is None else Path(path).name,
+            summary=summary,
         ),
         mode=cfg.mode.name,
         mode_description=mode_description(cfg),

@@ -26,6 +26,7 @@ from adversarial_oversampling.results import read, write
 from adversarial_oversampling.results.files import RESULT
 from adversarial_oversampling.results.samples import sample
 from adversarial_oversampling.results.schema import Result
+from adversarial_oversampling.results.summary import summarize, summary_lines
 from adversarial_oversampling.shard import WHOLE, Shard, shards
 from adversarial_oversampling.tracking import loggers as tracking
 from adversarial_oversampling.tracking.pending import is_pending, started_by_sweep_agent
@@ -116,6 +117,8 @@ def run_method(
     if rows == WHOLE and (taken := take_over(cfg, run_dir, data)) is not None:
         log_stored(cfg, run_dir, taken)
         return taken
+    summary = summarize(data.table)
+    log.info("%s", "\n".join(summary_lines(cfg.dataset.name, summary)))
     loggers = begin_logging(cfg, run_dir) if rows.rank == 0 else []
     with tracking.finishing(loggers):
         started = time.perf_counter()
@@ -140,7 +143,7 @@ def run_method(
                 "players.generator.optimizer.lr), or check dataset.preprocessing.scaler."
             )
         seconds["train_and_test"] = time.perf_counter() - started
-        result = write.build_result(cfg, output, data, seconds)
+        result = write.build_result(cfg, output, data, summary, seconds)
         write.write_run(run_dir, cfg, result, output, data, samples)
         tracking.log_result(loggers, result, run_dir)
     return result
