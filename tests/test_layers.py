@@ -15,7 +15,7 @@ NAME = PACKAGE.name
 
 # From the top down. A module may import those of its own layer and of the layers below.
 LAYERS = (
-    ("train", "estimators"),
+    ("train", "predict", "generate", "estimators"),
     ("sweep", "report"),
     ("training",),
     ("tracking",),

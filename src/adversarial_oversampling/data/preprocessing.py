@@ -20,6 +20,7 @@ from adversarial_oversampling.errors import InputError
 SCALERS = ("standard", "clipped_standard", "quantile_normal", "minmax", "none")
 
 _CLIP = 5.0
+_DAY = 86400.0  # seconds
 _N_QUANTILES = 1000
 
 
@@ -275,6 +276,12 @@ class FittedPreprocessing:
     def _scaled(self) -> Mask:
         return self._varies & ~is_indicator(self.columns)
 
+    @cached_property
+    def _days(self) -> list[int]:
+        """Columns of dates without a time of day."""
+        dates = [i for i, column in enumerate(self.columns) if column.role == "date"]
+        return [i for i in dates if not np.any(np.nan_to_num(self.imputation.x[:, i]) % _DAY)]
+
     def scaled(self, x: Values, dtype: type = np.float32) -> NDArray[Any]:
         """Scale encoded rows `[n, e]`; a column that is constant on the training rows becomes zero."""
         if self._scaled.all():
@@ -294,7 +301,7 @@ class FittedPreprocessing:
         """Return the cells `[n, d]` that rows `[n, d']`, such as generated ones, stand for.
 
         A categorical column takes the category with the largest indicator. Integers and codes are rounded,
-        and every value lies within the range of the training rows. A column that was not selected is missing.
+        and dates to days where no date has a time of day. Every value lies within the range of the training rows. A column that was not selected is missing.
         """
         full = np.full((len(rows), len(self.low)), np.nan)
         kept = np.arange(len(self.low)) if self.selected is None else self.selected
@@ -302,7 +309,10 @@ class FittedPreprocessing:
         full[:, self._scaled] = self.scaler.inverse(full[:, self._scaled])
         constant = np.flatnonzero(~self._varies)
         full[:, constant] = np.where(np.isnan(full[:, constant]), np.nan, self.low[constant])
-        return decode(np.clip(full, self.low, self.high), self.columns)
+        cells = decode(np.clip(full, self.low, self.high), self.columns)
+        for i in self._days:
+            cells[:, i] = np.rint(cells[:, i] / _DAY) * _DAY
+        return cells
 
 
 def encoded_columns(columns: Sequence[Column]) -> list[str]:

@@ -574,3 +574,44 @@ def _ordinal(value: object) -> dict[str, tuple[str, ...]]:
     raise InputError(
         f"{key}={value}: give each column with its values in order, such as {{size:[small,large]}}."
     )
+
+
+def read_rows(path: Path, columns: Sequence[Column], settings: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Read rows of a table that is known, such as new ones to predict.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of Column
+        The file has them by name, in any order. Other columns are left out.
+    settings : mapping
+        The section `dataset` of the table's configuration, of which `separator`, `decimal` and `columns`
+        count.
+
+    Returns
+    -------
+    ndarray of float64, shape [n, d]
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or lacks a column, or a cell does not fit its column.
+    """
+    separator, decimal = _dialect(settings.get("separator"), settings.get("decimal"))
+    known = ColumnSettings.parse(settings.get("columns") or {})
+    file = read_file(path.expanduser(), separator)
+    absent = [column.name for column in columns if column.name not in file.frame.columns]
+    if absent:
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        raise InputError(
+            f"{path}: there is no column {shown(absent[0])}{more}, which the rows of the run have; the file "
+            f"has {', '.join(map(shown, list(file.frame.columns)[:8]))}."
+        )
+    texts = pa.array(["", *MISSING, *known.missing], pa.string())
+    frame = pd.DataFrame(
+        {column.name: _without_missing(file.frame[column.name], texts) for column in columns}, copy=False
+    )
+    origin = Origin(file.place, "dataset.columns.", decimal)
+    values = cells(frame, columns, origin)
+    _refuse_infinite_values(values, columns, origin)
+    return values

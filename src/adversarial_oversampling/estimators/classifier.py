@@ -4,7 +4,6 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
@@ -14,7 +13,7 @@ from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 from adversarial_oversampling.data.table import to_frame
 from adversarial_oversampling.estimators.fitting import fit_model
 from adversarial_oversampling.estimators.parameters import GameParameters, configuration
-from adversarial_oversampling.estimators.rows import columns_and_cells, training_table
+from adversarial_oversampling.estimators.rows import as_frame, columns_and_cells, training_table
 
 _GENERATED_ROWS = 100  # of each class
 
@@ -60,7 +59,7 @@ class AdversarialOversamplingClassifier(ClassifierMixin, GameParameters):
         validate_data(self, X, y, reset=True, skip_check_array=True)
         labels = _check_y(y, multi_output=False, y_numeric=False, estimator=self)
         check_classification_targets(labels)
-        columns, cells = columns_and_cells(X, self.columns)
+        columns, cells = columns_and_cells(as_frame(X, at_least=2), self.columns)
         _check_length(cells, labels)
         table, by_size = training_table(columns, cells, labels)
         self.model_, self.history_ = fit_model(cfg, table)
@@ -97,21 +96,21 @@ class AdversarialOversamplingClassifier(ClassifierMixin, GameParameters):
     def _classified(self, X: ArrayLike | pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the position in `classes_` and the probabilities of each row."""
         check_is_fitted(self, "model_")
-        _, cells = columns_and_cells(X, self.columns, self.columns_)
+        frame = as_frame(X)
         validate_data(self, X, reset=False, skip_check_array=True)
+        _, cells = columns_and_cells(frame, self.columns, self.columns_)
         predicted, probabilities = [], []
-        for classes, of_block in self.model_.blocks(cells):
-            predicted.append(self._position[classes[0]])
-            exact = torch.log(of_block[0].double()).softmax(dim=-1).numpy()
-            ordered = np.empty_like(exact)
-            ordered[:, self._position] = exact
+        for block in self.model_.predict(cells, [0], mean=True):  # in double precision: they sum to 1
+            predicted.append(self._position[block.predicted[0]])
+            ordered = np.empty(block.probabilities.shape[1:])
+            ordered[:, self._position] = block.probabilities[0].numpy()
             probabilities.append(ordered)
         return np.concatenate(predicted), np.concatenate(probabilities)
 
     def __sklearn_tags__(self) -> Tags:
-        """Tell scikit-learn that missing cells are imputed."""
+        """Tell scikit-learn that texts are categories and missing cells are imputed."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = tags.input_tags.string = True
         return tags
 
 

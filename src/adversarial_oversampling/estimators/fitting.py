@@ -15,6 +15,7 @@ from adversarial_oversampling.data.table import Table
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.model import TrainedModel
 from adversarial_oversampling.training.build import build, build_data, build_game
+from adversarial_oversampling.training.denormals import flushed_denormals
 from adversarial_oversampling.training.progress import EpochBar
 
 
@@ -55,7 +56,8 @@ def fit_model(cfg: DictConfig, table: Table) -> tuple[TrainedModel, pd.DataFrame
             callbacks=[EpochBar()] if shown else [],
         )
         try:
-            trainer.fit(game, datamodule=data)
+            with flushed_denormals():
+                trainer.fit(game, datamodule=data)
         except SystemExit as stopped:  # Lightning's answer to Ctrl-C and to SIGTERM
             raise stopped if isinstance(stopped, SIGTERMException) else KeyboardInterrupt from stopped
         data.teardown()

@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from adversarial_oversampling.estimators.fitting import fit_model
 from adversarial_oversampling.estimators.parameters import GameParameters, configuration
-from adversarial_oversampling.estimators.rows import as_given, columns_and_cells, training_table
+from adversarial_oversampling.estimators.rows import as_frame, as_given, columns_and_cells, training_table
 from adversarial_oversampling.results.model import Generated
 
 
@@ -88,13 +88,13 @@ class AdversarialOversampler(GameParameters, BaseOverSampler):
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, NDArray[Any], bool]:  # noqa: N802 (imbalanced-learn's)
         y, one_versus_all = check_target_type(y, indicate_one_vs_all=True)
-        columns_and_cells(X, self.columns)  # raises an error that names what is wrong
+        columns_and_cells(as_frame(X, at_least=2), self.columns)  # raises an error that names what is wrong
         validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
         return X, y, one_versus_all
 
     def _fit_resample(self, X: Any, y: NDArray[Any], **params: Any) -> tuple[Any, NDArray[Any]]:
         cfg = configuration(self, needs_generator=True)
-        columns, cells = columns_and_cells(X, self.columns)
+        columns, cells = columns_and_cells(as_frame(X, at_least=2), self.columns)
         table, by_size = training_table(columns, cells, y)
         self.model_, self.history_ = fit_model(cfg, table)
         made, labels, provenance = [np.empty((0, len(columns)))], [y[:0]], [_provenance(0)]
@@ -117,9 +117,9 @@ class AdversarialOversampler(GameParameters, BaseOverSampler):
         return joined, np.concatenate([y, *labels])
 
     def __sklearn_tags__(self) -> Any:
-        """Tell imbalanced-learn that missing cells are imputed and that rows are dense."""
+        """Tell imbalanced-learn that texts are categories, missing cells are imputed and rows are dense."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
+        tags.input_tags.allow_nan = tags.input_tags.string = True
         tags.input_tags.sparse = False
         return tags
 

@@ -153,7 +153,7 @@ def configuration(parameters: GameParameters, needs_generator: bool) -> DictConf
     modes = config_files("mode")
     if parameters.mode not in modes:
         raise InputError(f"mode={parameters.mode}: choose one of {', '.join(modes)}.")
-    choices = ["dataset=csv", "recipe=plain", "logger=none", f"mode={parameters.mode}"]
+    choices = ["dataset=table", "recipe=plain", "logger=none", f"mode={parameters.mode}"]
     for group in ("fs", "gan_type"):
         choice = getattr(parameters, group)
         if isinstance(choice, str):
@@ -169,8 +169,8 @@ def configuration(parameters: GameParameters, needs_generator: bool) -> DictConf
         "seed": seed,
         "replicas": 1,
         "members": parameters.n_members,
-        "dataset.source.path": "-",
-        "dataset.source.target": "-",
+        "dataset.path": "-",
+        "dataset.target": "-",
         "dataset.name": "table",
         "protocol.validation_size": parameters.epoch_selection,
         "protocol.select_on": "train" if parameters.epoch_selection is None else "validation",

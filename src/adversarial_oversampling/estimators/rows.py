@@ -1,39 +1,69 @@
 """The rows and labels that an estimator is given, as a table of the suite."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
+from adversarial_oversampling.data.columns import RoleOverrides, cells, columns_of
 from adversarial_oversampling.data.table import Column, Table, make_table, to_frame
+from adversarial_oversampling.errors import InputError
+
+
+def as_frame(x: Any, at_least: int = 1) -> pd.DataFrame:
+    """Return rows `x [n, d]`, a frame or anything that is an array, as a frame of `at_least` rows.
+
+    Raises
+    ------
+    ValueError
+        For fewer rows, no columns, or another number of dimensions, with scikit-learn's messages.
+    """
+    if not isinstance(x, pd.DataFrame):
+        values = check_array(x, dtype=None, ensure_all_finite=False, ensure_min_samples=at_least)
+        names = [f"x{i}" for i in range(values.shape[1])]
+        return pd.DataFrame(values, columns=names).infer_objects()
+    for count, least, what in ((len(x), at_least, "sample"), (x.shape[1], 1, "feature")):
+        if count < least:
+            raise ValueError(
+                f"Found array with {count} {what}(s) (shape={x.shape}) while a minimum of {least} is "
+                "required."
+            )
+    sparse = {name: kind.subtype for name, kind in x.dtypes.items() if isinstance(kind, pd.SparseDtype)}
+    return x.astype(sparse) if sparse else x
 
 
 def columns_and_cells(
-    x: Any, roles: Mapping[str, Any] | None, fitted: Sequence[Column] | None = None
+    frame: pd.DataFrame, roles: Mapping[str, Any] | None, fitted: Sequence[Column] | None = None
 ) -> tuple[tuple[Column, ...], NDArray[np.float64]]:
     """Return the columns of some rows and their cells.
 
     Parameters
     ----------
-    x : DataFrame or array_like of shape [n, d]
+    frame : DataFrame
     roles : mapping, optional
         Roles of columns (`GameParameters`).
     fitted : sequence of Column, optional
         The columns of the rows that were fitted; None infers them.
+
+    Raises
+    ------
+    InputError
+        As `columns_of` and `cells`, and for infinite numbers.
     """
-    if isinstance(x, pd.DataFrame):
-        sparse = {name: kind.subtype for name, kind in x.dtypes.items() if isinstance(kind, pd.SparseDtype)}
-        x = x.astype(sparse) if sparse else x
-    values = check_array(
-        x, dtype="numeric", ensure_all_finite="allow-nan", ensure_min_samples=1 if fitted else 2
-    )
-    names = list(x.columns) if isinstance(x, pd.DataFrame) else [f"x{i}" for i in range(values.shape[1])]
-    role = "integer" if values.dtype.kind in "iu" else "numeric"
-    columns = tuple(fitted or [Column(str(name), role) for name in names])
-    return columns, values.astype(np.float64)
+    if unknown := sorted(set(roles or {}) - set(RoleOverrides.__annotations__)):
+        raise InputError(
+            f"columns: {unknown[0]} is no role that can be given; choose among "
+            f"{', '.join(RoleOverrides.__annotations__)}."
+        )
+    columns = tuple(fitted) if fitted else columns_of(frame, cast(RoleOverrides, dict(roles or {})))
+    values = cells(frame, columns)
+    if np.isinf(values).any():
+        name = columns[int(np.isinf(values).any(axis=0).argmax())].name
+        raise InputError(f"X contains infinity in column {name!r}; replace it, or leave the cell empty.")
+    return columns, values
 
 
 def training_table(
@@ -59,4 +89,5 @@ def as_given(cells: NDArray[np.float64], columns: Sequence[Column], x: Any) -> A
         frame = to_frame(cells, columns)
         frame.columns = x.columns
         return frame.astype(x.dtypes)
-    return cells.astype(np.asarray(x).dtype)
+    kind = np.asarray(x).dtype
+    return to_frame(cells, columns).to_numpy(kind) if kind.kind in "OUS" else cells.astype(kind)

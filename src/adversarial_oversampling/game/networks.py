@@ -260,7 +260,7 @@ class Generator(nn.Module):
         z = streams.normal(classes, rows, self.latent)
         if not self.gumbel:
             return z, None
-        return z, self.gumbel * gumbel(streams.uniform(classes, rows, anchors))
+        return z, gumbel(streams.uniform(classes, rows, anchors)).mul_(self.gumbel)
 
     def weights(self, z: Tensor, gumbel: Tensor | None = None) -> Tensor:
         """Return the weights g(z|k), `[R, C, m, A]`, of each class's anchors: non-negative, with sum 1.
@@ -280,7 +280,7 @@ class Generator(nn.Module):
             hidden.flatten(0, 1), self.weight.flatten(0, 1), bias.flatten(0, 1), 1 / self.temperature
         )
         if gumbel is not None:
-            logits = torch.add(logits, gumbel.flatten(0, 1), alpha=1 / self.temperature)
+            logits.add_(gumbel.flatten(0, 1), alpha=1 / self.temperature)
         weights = logits.softmax(dim=-1)
         if self.straight_through:
             one = one_hot(weights.argmax(dim=-1), weights.shape[-1])
@@ -302,8 +302,8 @@ class Generator(nn.Module):
 
 
 def gumbel(uniform: Tensor) -> Tensor:
-    """Return Gumbel noise -log(-log u) for uniform numbers u in [0, 1), which are kept away from 0."""
-    return -(-uniform.clamp_min(torch.finfo(uniform.dtype).tiny).log()).log()
+    """Turn uniform numbers u in [0, 1), kept away from 0, into Gumbel noise -log(-log u), in place."""
+    return uniform.clamp_min_(torch.finfo(uniform.dtype).tiny).log_().neg_().log_().neg_()
 
 
 def parameters_per_replica(module: nn.Module) -> int:

@@ -2,6 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.text import one_line
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESULT = "result.json"
 PREDICTIONS = "predictions.parquet"
@@ -17,3 +24,27 @@ def write_atomically(path: Path, text: str) -> None:
     new = path.with_name(f".{path.name}.new")
     new.write_text(text)
     os.replace(new, path)
+
+
+def write_frame(frame: "pd.DataFrame", path: Path) -> None:
+    """Write a frame atomically, as its file's name says: .parquet, .feather or .csv.
+
+    Raises
+    ------
+    InputError
+        If the name has another ending, or the file cannot be written.
+    """
+    writers = {
+        ".parquet": lambda new: frame.to_parquet(new, index=False),
+        ".feather": lambda new: frame.to_feather(new),
+        ".csv": lambda new: frame.to_csv(new, index=False),
+    }
+    if path.suffix.lower() not in writers:
+        raise InputError(f"{path}: give a file that ends in {', '.join(writers)}.")
+    new = path.with_name(f".{path.name}.new")
+    try:
+        writers[path.suffix.lower()](new)
+        os.replace(new, path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written: {one_line(error)}.") from error

@@ -5,6 +5,7 @@
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from adversarial_oversampling.data.preprocessing import FittedPreprocessing, Imp
 from adversarial_oversampling.data.table import Column
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game.networks import Classifier, Generator, build_players, predict_logits
-from adversarial_oversampling.game.thresholds import decide
+from adversarial_oversampling.game.thresholds import shifted
 from adversarial_oversampling.limits import PLAYERS
 from adversarial_oversampling.random_streams import Purpose, Streams
 from adversarial_oversampling.results.files import MODEL, WEIGHTS
@@ -73,6 +74,20 @@ class ModelRecord(Record):
     evaluation_rows: int = _field("rows that are classified at once", "rows", ge=1)
 
 
+class Prediction(NamedTuple):
+    """What the Q of some replicas say of some rows.
+
+    Attributes
+    ----------
+    predicted : ndarray of int64, shape [S, m]
+        Classes.
+    probabilities : Tensor of shape [S, m, C]
+    """
+
+    predicted: NDArray[np.int64]
+    probabilities: Tensor
+
+
 class Generated(NamedTuple):
     """Generated rows and what they were made from.
 
@@ -95,8 +110,59 @@ class Generated(NamedTuple):
     anchors: NDArray[np.int64]
 
 
+class Predictor(ABC):
+    """What predicts new rows: one classifier per replica, with the preprocessing of its training rows.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        Of a row.
+    classes : sequence of str
+        The largest first.
+    seeds : sequence of int
+        Of the replicas.
+    selection_acsa : sequence of (float or None)
+        ACSA of each replica on the rows that chose its epoch; None for a replica that cannot predict.
+    """
+
+    columns: tuple[Column, ...]
+    classes: Sequence[str]
+    seeds: Sequence[int]
+    selection_acsa: Sequence[float | None]
+
+    @abstractmethod
+    def predict(
+        self, x: NDArray[np.float64], replicas: Sequence[int], mean: bool = False
+    ) -> Iterator[Prediction]:
+        """Classify rows `x [n, d]` by some replicas, block by block; with `mean` by their average."""
+
+    @property
+    def trained(self) -> list[int]:
+        """Numbers of the replicas that can predict."""
+        return [s for s, score in enumerate(self.selection_acsa) if score is not None]
+
+    def chosen(self, replica: str) -> list[int]:
+        """Return the numbers of the replicas that a choice means: `mean`, `best` or a seed.
+
+        Raises
+        ------
+        InputError
+            If there is no such replica, or it diverged.
+        """
+        trained = self.trained
+        if replica == "mean":
+            return trained
+        if replica == "best":
+            return [max(trained, key=lambda s: self.selection_acsa[s] or 0.0)]
+        found = [s for s in trained if str(self.seeds[s]) == replica]
+        if not found:
+            known = ", ".join(dict.fromkeys(str(self.seeds[s]) for s in trained))
+            raise InputError(f"--replica {replica}: choose mean, best, or one of the seeds {known}.")
+        return found
+
+
 @dataclass(eq=False)
-class TrainedModel:
+class TrainedModel(Predictor):
     """The players of every replica at their best epoch, with the preprocessing of its training rows.
 
     Attributes
@@ -112,6 +178,10 @@ class TrainedModel:
     record: ModelRecord
     fitted: list[FittedPreprocessing]
     arrays: Mapping[str, Tensor]
+
+    def __post_init__(self) -> None:
+        self.columns, self.classes = self.fitted[0].columns, self.record.classes
+        self.seeds, self.selection_acsa = self.record.seeds, self.record.selection_acsa
 
     @classmethod
     def of(
@@ -177,9 +247,9 @@ class TrainedModel:
 
     # Predictions.
 
-    def blocks(
-        self, x: NDArray[np.float64], replicas: Sequence[int] | None = None
-    ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    def predict(
+        self, x: NDArray[np.float64], replicas: Sequence[int], mean: bool = False
+    ) -> Iterator[Prediction]:
         """Classify rows, block by block.
 
         A row's probabilities do not depend on the other rows: every product has the same shape.
@@ -188,17 +258,18 @@ class TrainedModel:
         ----------
         x : ndarray of float64, shape [n, d]
             Cells in the order of the columns; NaN is missing.
-        replicas : sequence of int, optional
-            Numbers of the replicas that predict; None means all S.
+        replicas : sequence of int
+            Numbers of the replicas that predict.
+        mean : bool
+            Average the replicas' probabilities: S is 1.
 
         Yields
         ------
-        predicted : ndarray of int64, shape [S, m]
-            Classes.
-        probabilities : Tensor of shape [S, m, C], float32
+        Prediction
         """
-        chosen = list(range(len(self.fitted))) if replicas is None else list(replicas)
-        classifier, prior, shift = self._classifier(chosen), self.arrays["log_prior"][chosen], self.shift
+        chosen = list(replicas)
+        classifier: Classifier = self._players(chosen)["classifier"]
+        prior, shift = self.arrays["log_prior"][chosen], self.arrays["weights/shift"][chosen]
         size = self.record.evaluation_rows
         at_once = size * max(1, _BLOCK // size)
         for start in range(0, len(x), at_once):
@@ -212,17 +283,13 @@ class TrainedModel:
                     logits = predict_logits(classifier, padded, self.record.members)
                 parts.append(logits[:, : part.shape[1]])
             logits = torch.cat(parts, dim=1)
-            yield decide(logits, shift[chosen], prior).numpy(), logits.softmax(dim=-1)
-
-    @property
-    def shift(self) -> Tensor:
-        """Shift of the decision of each replica's Q (`game.thresholds`), `[S]`."""
-        return self.arrays["weights/shift"]
-
-    def best_replica(self) -> int:
-        """Return the replica with the highest ACSA on the rows that chose its epoch."""
-        scores = [-1.0 if score is None else score for score in self.record.selection_acsa]
-        return max(range(len(scores)), key=scores.__getitem__)
+            deciding = shifted(logits, shift, prior)
+            if mean:
+                logits, deciding = (
+                    values.double().softmax(dim=-1).mean(dim=0, keepdim=True).log()
+                    for values in (logits, deciding)
+                )
+            yield Prediction(deciding.argmax(dim=-1).numpy(), logits.softmax(dim=-1))
 
     def _members(self, replicas: Sequence[int]) -> list[int]:
         members = self.record.members
@@ -244,10 +311,6 @@ class TrainedModel:
             }
             player.load_state_dict({key: value[rows] for key, value in weights.items()})
         return players
-
-    def _classifier(self, replicas: Sequence[int]) -> Classifier:
-        classifier: Classifier = self._players(replicas)["classifier"]
-        return classifier
 
     # Generated rows.
 

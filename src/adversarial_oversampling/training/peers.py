@@ -1,19 +1,26 @@
 """Peers from other libraries: one scikit-learn classifier per replica, on the rows that Q would see."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from lightgbm.basic import LightGBMError
+from numpy.typing import NDArray
+from omegaconf import DictConfig
 from tqdm.auto import tqdm
 
 from adversarial_oversampling.data.datamodule import TableDataModule, pad
+from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.method_output import MethodOutput
 from adversarial_oversampling.metrics import acsa_of_present, confusion
 from adversarial_oversampling.random_streams import Purpose, seed_sequence
+from adversarial_oversampling.results.model import Prediction, Predictor
+from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.text import one_line
+from adversarial_oversampling.training.build import build, build_data
 
 log = logging.getLogger(__name__)
 
@@ -45,21 +52,77 @@ def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: b
     na: list[str | None] = [None] * len(tests)
     selection_acsa: list[float | None] = [None] * len(tests)
     for r, split in enumerate(tqdm(data.splits, desc="replicas", leave=False, disable=not progress)):
-        x, y = data.rows.x[r].numpy(), data.table.y
-        state = seed_sequence(data.seeds[r], Purpose.ESTIMATOR, data.folds[r]).generate_state(1)
-        # LightGBM takes a signed number.
-        estimator = make(random_state=int(state[0] >> np.uint32(1)))
+        x = data.rows.x[r].numpy()
         try:
-            estimator.fit(x[split.train], y[split.train])
+            estimator = _fitted(make, data, r)
             predicted_probabilities = estimator.predict_proba(x[split.test])
         except (ValueError, LightGBMError) as error:
-            na[r] = f"{type(estimator).__name__}: {one_line(error)}"
+            na[r] = f"{make.func.__name__ if isinstance(make, partial) else make}: {one_line(error)}"
             continue
         selection_acsa[r] = _validation_acsa(estimator, data, r)
         # Every class has training rows, so the columns are the classes.
         probabilities[r, : len(split.test)] = torch.from_numpy(predicted_probabilities)
         predicted[r, : len(split.test)] = torch.from_numpy(estimator.predict(x[split.test]))
     return MethodOutput(row, predicted, probabilities, na, [None] * len(tests), selection_acsa)
+
+
+def _fitted(make: Callable[..., Any], data: TableDataModule, r: int) -> Any:
+    """Return a new estimator fitted on replica r's training rows."""
+    train = data.splits[r].train
+    state = seed_sequence(data.seeds[r], Purpose.ESTIMATOR, data.folds[r]).generate_state(1)
+    # LightGBM takes a signed number.
+    estimator = make(random_state=int(state[0] >> np.uint32(1)))
+    return estimator.fit(data.rows.x[r].numpy()[train], data.table.y[train])
+
+
+class RefittedPeers(Predictor):
+    """The estimators of a run, fitted again: no file of the run holds them.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        Of the run; its table is read again.
+    result : Result
+        Of the run.
+
+    Raises
+    ------
+    InputError
+        If the table is no longer the one that the run was trained on.
+    """
+
+    def __init__(self, cfg: DictConfig, result: Result) -> None:
+        data = build_data(cfg)
+        if data.table.digest != result.table.digest:
+            raise InputError(
+                f"dataset {result.dataset}: its table has changed since the run was trained; train it again "
+                "with rerun=true."
+            )
+        data.setup()
+        make = build("mode.estimator", cfg.mode.estimator)
+        self.columns, self.classes, self.seeds = data.table.columns, result.classes, data.seeds
+        # Without validation rows every replica counts the same.
+        self.selection_acsa = [
+            None if replica.na else replica.selection_acsa or 0.0 for replica in result.replicas
+        ]
+        self._estimators = {r: _fitted(make, data, r) for r in self.trained}
+        self._preprocessing = data.fitted
+
+    def predict(
+        self, x: NDArray[np.float64], replicas: Sequence[int], mean: bool = False
+    ) -> Iterator[Prediction]:
+        """Classify rows `x [n, d]` by some replicas; with `mean` by their average probabilities."""
+        predicted, probabilities = [], []
+        for r in replicas:
+            rows = self._preprocessing[r].transform(x)
+            predicted.append(self._estimators[r].predict(rows))
+            probabilities.append(torch.from_numpy(self._estimators[r].predict_proba(rows)).float())
+        stacked = torch.stack(probabilities)
+        if mean:
+            stacked = stacked.mean(dim=0, keepdim=True)
+            yield Prediction(stacked.argmax(dim=-1).numpy(), stacked)
+        else:
+            yield Prediction(np.stack(predicted), stacked)
 
 
 def _validation_acsa(estimator: Any, data: TableDataModule, r: int) -> float | None:

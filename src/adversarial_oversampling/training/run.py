@@ -38,6 +38,7 @@ from adversarial_oversampling.training.checkpoints import (
     delete_checkpoints,
 )
 from adversarial_oversampling.training.curves import log_history
+from adversarial_oversampling.training.denormals import flushed_denormals
 from adversarial_oversampling.training.equal import take_over
 from adversarial_oversampling.training.locks import locked
 from adversarial_oversampling.training.memory import keep_freed_memory, release_freed_memory
@@ -184,7 +185,8 @@ def fit(trainer: Trainer, game: Game, data: TableDataModule, checkpoint: Path) -
         log.info("Resuming from %s.", checkpoint)
         resume = str(checkpoint)
     try:
-        trainer.fit(game, datamodule=data, ckpt_path=resume, weights_only=True if resume else None)
+        with flushed_denormals():
+            trainer.fit(game, datamodule=data, ckpt_path=resume, weights_only=True if resume else None)
     except SystemExit as stopped:  # Lightning's answer to SIGTERM and to Ctrl-C
         terminated = isinstance(stopped, SIGTERMException)
         log.error(
