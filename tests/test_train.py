@@ -1,5 +1,6 @@
 """Whole runs: what they leave behind, in every protocol, and how bad input ends."""
 
+import json
 import os
 import re
 import signal
@@ -28,7 +29,7 @@ from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.results.schema import METRICS, Counts, Result, Scores
 from adversarial_oversampling.training.checkpoints import AtomicCheckpointIO
 from adversarial_oversampling.training.run import locked
-from tests.conftest import Compose, Run
+from tests.conftest import Compose, Run, saved_weights
 
 MODES = ["q", "ao", "do", "both_fool", "both_favour"]
 EVERY_MODE = sorted(path.stem for path in Path(config_dir(), "mode").glob("*.yaml"))
@@ -120,7 +121,7 @@ def test_a_method_that_cannot_work_leaves_a_result_that_says_so(run: Run, tmp_pa
     assert len(predictions) == 0
     assert list(predictions)[:5] == ["seed", "fold", "row", "true", "predicted"]
     assert len(pd.read_parquet(folder / "curves.parquet")) == 0
-    assert not (folder / "best.pt").exists()
+    assert not (folder / "model.safetensors").exists()
     written = (folder / "result.json").stat().st_mtime_ns
     assert run("mode=adasyn", "dataset=yeast", "paths.data_dir=/nowhere") == result  # nothing is read again
     assert (folder / "result.json").stat().st_mtime_ns == written
@@ -158,10 +159,7 @@ def test_a_replica_beside_one_that_cannot_be_resampled_equals_its_solo_run(run: 
             assert set(beside.fold) == {kept}
         beside = beside[beside.fold == kept].reset_index(drop=True)
         pd.testing.assert_frame_equal(beside, alone, check_exact=True)
-    weights = [
-        torch.load(tmp_path / f / "best.pt", weights_only=True)["weights"]
-        for f in ("together", f"fold{kept}")
-    ]
+    weights = [saved_weights(tmp_path / f) for f in ("together", f"fold{kept}")]
     assert all(torch.equal(value[kept], weights[1][name][0]) for name, value in weights[0].items())
 
 
@@ -257,10 +255,11 @@ def test_the_same_seed_gives_the_same_bits(run: Run, tmp_path: Path) -> None:
 
 def test_the_best_weights_are_kept(run: Run, tmp_path: Path) -> None:
     result = run("mode=do", "dataset.training.width=128")
-    kept = torch.load(tmp_path / "run" / "best.pt", weights_only=True)
-    assert kept["best_epoch"].tolist() == [record.best_epoch for record in result.replicas]
-    assert kept["weights"]["classifier.layers.3.weight"].shape == (2, 128, 2)
-    assert {name.split(".")[0] for name in kept["weights"]} == {
+    kept = saved_weights(tmp_path / "run")
+    model = json.loads((tmp_path / "run" / "model.json").read_text())
+    assert model["best_epoch"] == [record.best_epoch for record in result.replicas]
+    assert kept["classifier.layers.3.weight"].shape == (2, 128, 2)
+    assert {name.split(".")[0] for name in kept} == {
         "classifier",
         "discriminator",
         "generator",
@@ -381,7 +380,7 @@ def test_a_replica_without_a_result_has_no_predictions(
         "the loss became NaN or infinite in epoch 1",
         None,
     ]
-    assert (tmp_path / "run" / "best.pt").is_file()
+    assert (tmp_path / "run" / "model.safetensors").is_file()
 
 
 def test_damaged_files_are_named(run: Run, compose_config: Compose, tmp_path: Path) -> None:
@@ -607,7 +606,7 @@ def test_the_previous_result_holds_no_file_of_an_older_one(run: Run, tmp_path: P
     run("mode=q", "rerun=true")
     assert loaded(previous).mode == "logistic"
     assert not (previous / "generated.parquet").exists()
-    assert not (previous / "best.pt").exists()
+    assert not (previous / "model.safetensors").exists()
 
 
 @pytest.mark.skipif(
