@@ -55,7 +55,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _row_hashes(x: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Return a number for every row, equal for equal cells, where both zeros are equal and so is every NaN."""
+    """Return a number for every row: the same for the same cells, all NaN and both zeros taken as one."""
     hashes = np.zeros(len(x), np.uint64)
     for column in x.T:
         cells = np.where(np.isnan(column), np.nan, column + 0.0)
