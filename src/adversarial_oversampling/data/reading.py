@@ -32,12 +32,11 @@ from adversarial_oversampling.data.columns import (
     columns_of,
     is_number,
     listed,
-    shown,
     texts_of,
 )
 from adversarial_oversampling.data.table import Column, Table, make_table
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.text import count, one_line
+from adversarial_oversampling.text import count, one_line, shown
 
 MISSING = ("NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None")
 """Texts that mean a missing cell, beside the empty cell."""
