@@ -327,7 +327,8 @@ def test_a_diverged_replica_has_no_result_and_the_others_do(run: Run, tmp_path: 
         (["players.discriminator.layers=1"], r"players\.discriminator\.layers"),
         (["mode.rules.generated_law=poisson"], r"mode\.rules\.generated_law"),
         (["paths.data_dir=/nowhere"], r"paths\.data_dir"),
-        (["dataset=table"], r"dataset\.path"),
+        (["dataset=table"], r"dataset\.path: not set; give the path"),
+        (["dataset=table", "dataset.path=t.csv"], r"dataset\.target: not set; give the name"),
         (["protocol=cv", "protocol.folds=null"], r"protocol\.folds"),
         (["protocol=paper", "protocol.folds=3"], r"protocol\.folds"),
         (["fs.ratio=abc"], r"fs\.ratio"),
@@ -490,6 +491,40 @@ def test_an_error_on_the_command_line_is_short(
     assert "Traceback" not in ended.stderr
     assert all(line in ended.stderr for line in lines)
     assert not (tmp_path / "run" / "result.json").exists()
+
+
+@pytest.fixture
+def own_table(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 2)), columns=["u", "1e3"])
+    frame.assign(**{"2024_01": ["a", "a", "b"] * 20}).to_csv(tmp_path / "own.csv", index=False)
+    return tmp_path / "own.csv"
+
+
+def test_columns_are_found_as_typed(own_table: Path, tmp_path: Path) -> None:
+    quick = ["trainer.max_epochs=1", "replicas=1", "logger=none", f"paths.output_dir={tmp_path}/runs"]
+    table = ["dataset=table", f"dataset.path={own_table}", "dataset.target=2024_01", "mode=logistic"]
+    drops = "dataset.columns.drop=[],[1e3]"
+    ended = command("-m", *table, "dataset.name=2024", drops, *quick)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    results = [read_result(path) for path in (tmp_path / "runs").glob("2024/*/result.json")]
+    summaries = [result.table.summary for result in results]
+    assert sorted(summary.columns["numeric"] for summary in summaries if summary) == [["u"], ["u", "1e3"]]
+    assert {result.dataset for result in results} == {"2024"}
+
+
+@pytest.mark.parametrize("name", ["../../x", "..", "x" * 300, "", "a\tb", "/x"])
+def test_a_dataset_name_that_is_none_is_refused(own_table: Path, tmp_path: Path, name: str) -> None:
+    table = ["dataset=table", f"dataset.path={own_table}", "dataset.target=2024_01", "mode=logistic"]
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    ended = command(*table, f"dataset.name={name}", cwd=folder)
+    assert ended.returncode == 1
+    assert re.fullmatch(r"Error: dataset\.name='.*\n", ended.stderr)
+    assert {path.name for path in tmp_path.iterdir()} == {"own.csv", "a"}
+    assert [path.name for path in folder.iterdir()] == ["multirun"]
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {"b"}
+    assert not list(folder.rglob("result.json"))
 
 
 def test_help_explains_the_groups() -> None:
