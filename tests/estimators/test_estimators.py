@@ -227,7 +227,7 @@ def test_tables_that_cannot_be_learned(numbers: Any) -> None:
     x, y = numbers
     fit = AdversarialOversamplingClassifier(**QUICK).fit
     with pytest.raises(ValueError, match="only class '1'"):
-        fit(x, np.ones(120))
+        fit(x, np.ones(120, int))
     with pytest.raises(ValueError, match="class '7' has a single row"):
         fit(x, np.where(np.arange(120) == 3, 7, y))
     with pytest.raises(ValueError, match="infinity in column 'x2'"):

@@ -346,7 +346,7 @@ class TrainedModel(Predictor):
                 weights.append(used[member, label, : rows - start].numpy())
         x = np.concatenate(made) if made else np.empty((0, self.arrays["anchors"].shape[-1]), np.float32)
         used_weights = np.concatenate(weights) if weights else np.empty((0, 0), np.float32)
-        anchors = self.arrays["anchor_rows"][replica, label].numpy()
+        anchors = self.arrays["anchor_rows"][self._members([replica])[member], label].numpy()
         return Generated(x, self.fitted[replica].inverse(x), used_weights, anchors)
 
     # Files.
