@@ -366,7 +366,7 @@ class TrainedModel(Predictor):
         (folder / MODEL).write_text(self.record.model_dump_json(indent=2) + "\n")
 
     @classmethod
-    def load(cls, folder: Path) -> "TrainedModel":
+    def load(cls, folder: str | Path) -> "TrainedModel":
         """Read the model of a run's folder.
 
         Raises
@@ -374,6 +374,7 @@ class TrainedModel(Predictor):
         InputError
             If a file is missing or damaged, or of another version.
         """
+        folder = Path(folder)
         for name in (MODEL, WEIGHTS):
             if not (folder / name).is_file():
                 raise InputError(
