@@ -15,11 +15,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, recall_score
 from torch import Tensor
 
 from adversarial_oversampling.config.compose import config_dir
-from adversarial_oversampling.config.identity import config_hash
+from adversarial_oversampling.config.identity import config_hash, pin_file
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.data.sources import load_yeast
 from adversarial_oversampling.errors import InputError
@@ -27,8 +29,8 @@ from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.metrics import AbsentClassWarning
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.results.schema import METRICS, Counts, Result, Scores
-from adversarial_oversampling.training.checkpoints import AtomicCheckpointIO
-from adversarial_oversampling.training.run import locked
+from adversarial_oversampling.training.checkpoints import VerifiedCheckpointIO
+from adversarial_oversampling.training.run import locked, train
 from tests.conftest import Compose, Run, saved_weights
 
 MODES = ["q", "ao", "do", "both_fool", "both_favour"]
@@ -265,7 +267,7 @@ def test_the_best_weights_are_kept(run: Run, tmp_path: Path) -> None:
         "generator",
         "shift",
     }
-    assert kept["weights"]["shift"].tolist() == [0, 0]
+    assert kept["shift"].tolist() == [0, 0]
 
 
 def test_a_finished_result_is_shown_and_never_lost(run: Run, tmp_path: Path) -> None:
@@ -285,10 +287,10 @@ def test_where_files_lie_does_not_change_the_configuration(run: Run, tmp_path: P
 
 
 def test_a_diverged_replica_has_no_result_and_the_others_do(run: Run, tmp_path: Path) -> None:
-    """One value is beyond float32: a replica that trains on its row overflows."""
+    """One value is close to the largest of float32: a replica that trains on its row overflows."""
     table = load_yeast(None)
     frame = pd.DataFrame(table.x).assign(label=np.where(table.y == 0, "a", "b"))
-    frame.iloc[7, 0] = 1e300
+    frame.iloc[7, 0] = 1e38
     frame.to_csv(tmp_path / "odd.csv", index=False)
     source = [f"dataset.path={tmp_path}/odd.csv", "dataset.target=label"]
     settings = ["dataset.preprocessing.scaler=none", "replicas=8", "trainer.max_epochs=6"]
@@ -313,7 +315,7 @@ def test_a_diverged_replica_has_no_result_and_the_others_do(run: Run, tmp_path: 
         (["dataset.split.test_size=null"], r"dataset\.split\.test_size"),
         (["protocol.validation_size=1"], r"protocol\.validation_size"),
         (["protocol.validation_size=0"], r"protocol\.validation_size"),
-        (["protocol.select_on=train"], r"protocol\.select_on"),
+        (["protocol.select_on=all"], r"protocol\.select_on"),
         (["protocol.fold=0"], r"protocol\.fold=0: there are folds only with protocol=cv"),
         (["protocol=cv", "protocol.folds=0"], r"protocol\.folds"),
         (["protocol=cv", "protocol.folds=82"], r"protocol\.folds"),
@@ -401,14 +403,13 @@ def test_damaged_files_are_named(run: Run, compose_config: Compose, tmp_path: Pa
 def test_a_checkpoint_is_whole_or_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever happens while the next one is written."""
 
-    def half(_: Any, path: Path) -> None:
-        path.write_bytes(b"half")
+    def half(self: Path, target: Path) -> None:
         raise KeyError("killed")
 
     path = tmp_path / "checkpoints" / "last.ckpt"
-    checkpoints = AtomicCheckpointIO()
+    checkpoints = VerifiedCheckpointIO()
     checkpoints.save_checkpoint({"epoch": 1}, path)
-    monkeypatch.setattr("lightning_fabric.plugins.io.torch_io._atomic_save", half)
+    monkeypatch.setattr(os, "replace", half)
     with pytest.raises(KeyError, match="killed"):
         checkpoints.save_checkpoint({"epoch": 2}, path)
     assert checkpoints.load_checkpoint(path) == {"epoch": 1}
@@ -586,7 +587,7 @@ def test_a_killed_run_resumes_to_the_same_numbers(tmp_path: Path, mode: str) -> 
     process.send_signal(signal.SIGKILL)
     process.wait()
     (checkpoint,) = killed.glob("checkpoints/*.ckpt")
-    saved = torch.load(checkpoint, weights_only=True)
+    saved = VerifiedCheckpointIO().load_checkpoint(checkpoint)
     assert 0 < saved["epoch"] + 1 < 60
     assert saved["game"]["noise"].shape[0] == 3
     assert saved["TableDataModule"]["batches"].shape[0] == 3
@@ -654,3 +655,46 @@ def test_q_ao_and_do_on_the_original_files(run: Run, dataset: str) -> None:
         result = run(f"dataset={dataset}", f"mode={mode}", "trainer.max_epochs=1", "replicas=1", name=mode)
         assert result.mean.acsa is not None
         assert 0 < result.mean.acsa < 1
+
+
+def test_a_file_that_is_edited_while_its_run_trains_leaves_the_result_under_its_old_hash(
+    compose_config: Compose, tmp_path: Path
+) -> None:
+    table = load_yeast(None)
+    frame = pd.DataFrame(table.x).assign(label=np.where(table.y < 2, "a", "b"))
+    path = tmp_path / "own.csv"
+    frame.to_csv(path, index=False)
+    settings = ["dataset=table", f"dataset.path={path}", "dataset.target=label", "mode=q", "replicas=1"]
+    before = config_hash(compose_config(*settings, "trainer.max_epochs=2"))
+
+    class Edit(Callback):
+        def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            frame.iloc[:-1].to_csv(path, index=False)
+
+    result = train(compose_config(*settings, "trainer.max_epochs=2"), tmp_path / "run", callbacks=[Edit()])
+    assert result.config_hash == before
+    assert result.table.summary is not None
+    assert result.table.summary.rows == len(frame)
+    # The edited file is another table.
+    with pytest.raises(InputError, match="result of another configuration"):
+        train(compose_config(*settings, "trainer.max_epochs=2"), tmp_path / "run")
+
+
+def test_a_file_that_is_edited_before_it_is_read_is_refused(
+    compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("v,label\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(40)))
+    cfg = compose_config("dataset=table", f"dataset.path={path}", "dataset.target=label", "mode=q")
+    pin_file(cfg)
+    path.write_text(path.read_text().replace("39,", "40,"))
+    with pytest.raises(InputError, match=r"own\.csv: it has changed since the run began"):
+        train(cfg, tmp_path / "run")
+
+
+def test_another_table_does_not_pass_for_a_published_one(compose_config: Compose, tmp_path: Path) -> None:
+    path = tmp_path / "haberman.csv"
+    path.write_text("v,label\n" + "".join(f"{i % 7},{'ab'[i % 2]}\n" for i in range(40)))
+    cfg = compose_config("dataset=table", f"dataset.path={path}", "dataset.target=label", "mode=q")
+    with pytest.raises(InputError, match=r"dataset\.name=haberman: the table is not the published one"):
+        train(cfg, tmp_path / "run")

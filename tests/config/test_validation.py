@@ -65,6 +65,12 @@ def test_a_single_run_has_no_launcher_and_no_search(argument: str) -> None:
     [
         ("+replica=3", "replica: there is no such setting; did you mean replicas?"),
         ("+foo.bar=1", "foo: there is no such setting."),
+        ("+dataset.training.lr=1", "dataset.training.lr: there is no such setting."),
+        ("+dataset.split.test_sizes=1", "dataset.split.test_sizes: there is no such setting; did you mean"),
+        ("+protocol.fold_number=1", "protocol.fold_number: there is no such setting"),
+        ("+fs.rate=1", "fs.rate: there is no such setting; did you mean fs.ratio?"),
+        ("+gan_type.penalty=1", "gan_type.penalty: there is no such setting"),
+        ("+mode.weight=1", "mode.weight: there is no such setting"),
         ("+players.generator.anchor=1", "did you mean players.generator.anchors?"),
         ("+paths.data_dri=1", "did you mean paths.data_dir?"),
         (

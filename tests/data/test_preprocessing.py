@@ -18,7 +18,7 @@ from adversarial_oversampling.data.imputation import impute
 from adversarial_oversampling.data.preprocessing import SCALERS, Preprocessing, Scaler, select
 from adversarial_oversampling.data.sources import load_credit, load_haberman, load_secom
 from adversarial_oversampling.data.splits import holdout
-from adversarial_oversampling.data.table import Table, make_table
+from adversarial_oversampling.data.table import Column, Table, make_table
 from adversarial_oversampling.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -360,3 +360,91 @@ class TestTransform:
         table = table_of(np.array([[1.0], [1.0], [1.0], [2.0]]), np.array([0, 1, 0, 1]))
         with pytest.raises(InputError, match=r"dataset t: every column is constant on the 3 training rows"):
             Preprocessing().transform(table, np.arange(3), tmp_path)
+
+
+class TestExtremeValues:
+    def test_a_value_whose_square_is_infinite_is_refused(self, tmp_path: Path) -> None:
+        x = np.random.default_rng(0).normal(size=(40, 2))
+        x[7, 1] = -1e200
+        table = make_table("t", x, ["a", "b"] * 20, ["v", "w"])
+        with pytest.raises(InputError, match="column 'w' has the value 1e\\+200"):
+            Preprocessing().transform(table, np.arange(40), tmp_path)
+        # In a test row it is no fault of the column, but it is infinite once it is scaled.
+        rest = np.setdiff1d(np.arange(40), [7])
+        with pytest.raises(InputError, match="column 'w' has infinite values once it is scaled"):
+            Preprocessing().transform(table, rest, tmp_path)
+
+    @pytest.mark.parametrize("scaler", ["standard", "minmax"])
+    def test_a_column_that_is_lost_is_refused(self, scaler: str, tmp_path: Path) -> None:
+        x = np.random.default_rng(0).normal(size=(40, 2))
+        x[:, 1] = 1e16 + 4 * np.arange(40)  # float32 cannot tell them apart without scaling
+        table = make_table("t", x, ["a", "b"] * 20, ["v", "w"])
+        Preprocessing(scaler=scaler).transform(table, np.arange(40), tmp_path)
+        with pytest.raises(InputError, match="column 'w' is the same in every training row"):
+            Preprocessing(scaler="none").transform(table, np.arange(40), tmp_path)
+
+
+class TestFitted:
+    """A fitted preprocessing treats other rows as the table's, and takes rows back."""
+
+    COLUMNS = (
+        Column("number"),
+        Column("count", "integer"),
+        Column("flag", "boolean", ("False", "True")),
+        Column("size", "ordinal", ("s", "m", "l")),
+        Column("city", "categorical", ("Bonn", "Lima", "Oslo")),
+        Column("pair", "categorical", ("x", "y")),
+        Column("day", "date"),
+    )
+
+    def table(self, missing: float = 0.1) -> Table:
+        rng = np.random.default_rng(0)
+        x = np.column_stack(
+            [
+                rng.normal(size=80),
+                rng.integers(-5, 90, 80),
+                *(rng.integers(0, k, 80) for k in (2, 3, 3, 2)),
+                86400.0 * rng.integers(18000, 19000, 80),
+            ]
+        )
+        x[rng.random(x.shape) < missing] = np.nan
+        return make_table("t", x, ["a", "b", "b", "b"] * 20, self.COLUMNS)
+
+    @pytest.mark.parametrize("n_selected", [None, 4])
+    @pytest.mark.parametrize("scaler", SCALERS)
+    def test_rows_of_the_table(self, scaler: str, n_selected: int | None, tmp_path: Path) -> None:
+        table, train = self.table(), np.arange(0, 80, 2)
+        fitted, rows = Preprocessing(scaler=scaler, n_selected=n_selected).fit_transform(
+            table, train, tmp_path
+        )
+        assert rows.shape[1] == (n_selected or 9)
+        assert np.array_equal(fitted.transform(table.x), rows)
+        assert np.array_equal(fitted.transform(table.x[5:6]), rows[5:6])
+
+    @pytest.mark.parametrize("scaler", ["standard", "quantile_normal", "minmax", "none"])
+    def test_the_inverse_returns_the_cells(self, scaler: str, tmp_path: Path) -> None:
+        table, train = self.table(missing=0), np.arange(80)
+        fitted, rows = Preprocessing(scaler=scaler).fit_transform(table, train, tmp_path)
+        cells = fitted.inverse(rows)
+        exact = [i for i, column in enumerate(self.COLUMNS) if column.role != "numeric"]
+        assert np.array_equal(cells[:, exact], table.x[:, exact])
+        assert np.allclose(cells, table.x, rtol=1e-5, atol=1e-5)
+
+    def test_a_missing_category_is_the_most_frequent_one(self, tmp_path: Path) -> None:
+        table, train = self.table(), np.arange(80)
+        rows = Preprocessing().transform(table, train, tmp_path)
+        cities = table.x[:, 4]
+        frequent = np.bincount(cities[~np.isnan(cities)].astype(int)).argmax()
+        assert (rows[np.isnan(cities)][:, 4 + frequent] == 1).all()
+        assert np.isin(rows[:, 4:7], (0, 1)).all()
+        assert (rows[:, 4:7].sum(axis=1) == 1).all()
+
+    def test_donors_are_limited(self, tmp_path: Path) -> None:
+        table, train = self.table(), np.arange(80)
+        few = Preprocessing(max_donors=5, n_neighbors=1).fit_transform(table, train, tmp_path)[0]
+        filled = few.imputation.rows(table.x)
+        donors = table.x[np.linspace(0, 79, 5).astype(int)]
+        for i in (0, 1, 6):
+            missing = np.isnan(table.x[:, i])
+            known = donors[~np.isnan(donors[:, i]), i]
+            assert np.isin(filled[missing, i], [*known, known.mean()]).all()

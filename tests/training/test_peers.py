@@ -114,23 +114,23 @@ def test_nothing_is_chosen_on_test_rows(run: Run, tmp_path: Path) -> None:
 
 
 def test_what_the_library_refuses_is_no_result_of_that_replica_only(run: Run, tmp_path: Path) -> None:
-    """One value is beyond float32: only where its row chooses the epoch no peer meets it."""
+    """One row is refused: only where it chooses the epoch or is tested, no peer meets it."""
     table = load_yeast(None)
     frame = pd.DataFrame(table.x).assign(label=np.where(table.y == 0, "a", "b"))
-    frame.iloc[7, 0] = 1e300
+    frame.iloc[7, 0] = 1e6
     frame.to_csv(tmp_path / "odd.csv", index=False)
     source = ["dataset=table", f"dataset.path={tmp_path}/odd.csv", "dataset.target=label"]
     settings = [
         "mode=logistic",
         "dataset.preprocessing.scaler=none",
-        "+mode.estimator.solver=newton-cholesky",
+        "mode.estimator._target_=tests.failing_sources.Particular",
     ]
     result = run(*source, *settings, "replicas=12")
     refused = [record.seed for record in result.replicas if record.na is not None]
     assert 0 < len(refused) < 12
     for record in result.replicas:
         if record.seed in refused:
-            assert record.na.startswith("LogisticRegression: Input X contains infinity")
+            assert record.na == "Particular: a number above 1000"
             assert record.acsa is None
         else:
             assert record.acsa > 0.5
@@ -138,3 +138,14 @@ def test_what_the_library_refuses_is_no_result_of_that_replica_only(run: Run, tm
     assert result.defined.acsa == 12 - len(refused)
     predicted = set(pd.read_parquet(tmp_path / "run" / "predictions.parquet").seed)
     assert predicted == set(range(12)) - set(refused)
+
+
+@pytest.mark.parametrize(
+    ("mode", "setting"),
+    [("logistic", "mode.estimator.C=-1"), ("lightgbm", "mode.estimator.num_leaves=1")],
+)
+def test_a_setting_that_the_library_refuses_is_an_error(
+    compose_config: Compose, mode: str, setting: str
+) -> None:
+    with pytest.raises(InputError, match=r"mode\.estimator: .*(C|num_leaves)"):
+        played(compose_config, f"mode={mode}", setting)

@@ -73,7 +73,7 @@ def modes(folders: Sequence[str] = ()) -> dict[str, ModeDescription]:
     described: dict[str, ModeDescription] = {}
     files = config_files("mode", folders)
     for name, file in files.items():
-        node = _read(file, "mode", folders)
+        node = read_group_file(file, "mode", folders)
         if node.get("name") != name:
             raise InputError(f"{file}: mode.name={node.get('name')}: give it the name of the file, {name}.")
         description = _description(node, ModeDescription, file, "mode")
@@ -92,7 +92,7 @@ def modes(folders: Sequence[str] = ()) -> dict[str, ModeDescription]:
 def datasets(folders: Sequence[str] = ()) -> dict[str, DatasetDescription]:
     """Return the description of every dataset, in the order of the tables; see `modes`."""
     described = {
-        name: _description(_read(file, "dataset", folders), DatasetDescription, file, "dataset")
+        name: _description(read_group_file(file, "dataset", folders), DatasetDescription, file, "dataset")
         for name, file in config_files("dataset", folders).items()
     }
     return dict(sorted(described.items(), key=lambda item: (item[1].order, item[0])))
@@ -158,7 +158,7 @@ def _description(node: Any, kind: type[D], where: Path | str, group: str) -> D:
         raise InputError(f"{where}: {key}={first['input']}: {first['msg'].lower()}.") from error
 
 
-def _read(file: Path, group: str, folders: Sequence[str]) -> dict[str, Any]:
+def read_group_file(file: Path, group: str, folders: Sequence[str]) -> dict[str, Any]:
     """Return the content of a config file merged over the files in its defaults list, without Hydra."""
     try:
         text = file.read_text()
@@ -171,7 +171,7 @@ def _read(file: Path, group: str, folders: Sequence[str]) -> dict[str, Any]:
     node: dict[str, Any] = {}
     for entry in content.get("defaults") or []:
         if isinstance(entry, str) and entry in files and files[entry] != file:
-            node = {**node, **_read(files[entry], group, folders)}
+            node = {**node, **read_group_file(files[entry], group, folders)}
     # A file of the package _global_ has its group as a key.
     own = content.get(group, {}) if re.search(r"^# *@package _global_", text, re.M) else content
     description = own.get("description") or {}

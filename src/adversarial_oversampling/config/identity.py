@@ -67,9 +67,10 @@ def result_config(cfg: DictConfig) -> dict[str, Any]:
     for key in LOCATION_KEYS:
         source.pop(key, None)
         resolved["dataset"].pop(key, None)
+    pinned = source.pop("sha256", None)
     if path is not None:
         # The published tables cannot change; a file of the user's can, and then it is another table.
-        source["file"] = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else str(path)
+        source["file"] = pinned or file_digest(path) or str(path)
     for key in DISPLAY_KEYS:
         resolved["trainer"].pop(key, None)
     resolved["mode"].get("estimator", {}).pop("n_jobs", None)
@@ -84,6 +85,22 @@ def result_config(cfg: DictConfig) -> dict[str, Any]:
         del resolved["players"]["discriminator"], resolved["players"]["generator"]
     classes_by_name: dict[str, Any] = _classes_by_name(resolved)
     return classes_by_name
+
+
+def file_digest(path: Path) -> str | None:
+    """Return the SHA-256 of a file, or None if there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def pin_file(cfg: DictConfig) -> None:
+    """Fix the content of the user's file in a configuration.
+
+    A file that is edited while its run trains then changes neither the run's hash nor its result, and one
+    that is edited before it has been read is refused.
+    """
+    source = cfg.dataset.source
+    if "sha256" in source and source.sha256 is None and source.get("path"):
+        source.sha256 = file_digest(Path(str(source.path)).expanduser())
 
 
 def _classes_by_name(node: Any) -> Any:

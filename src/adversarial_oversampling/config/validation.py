@@ -2,12 +2,13 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from adversarial_oversampling.config.catalogue import check_descriptions
+from adversarial_oversampling.config.catalogue import check_descriptions, read_group_file
 from adversarial_oversampling.config.compose import config_dir, config_files, default_config
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.limits import LIMITS, PLAYERS
@@ -74,6 +75,33 @@ def check(cfg: DictConfig) -> None:
         raise InputError("trainer.check_val_every_n_epoch: every epoch has to be validated; leave it out.")
 
 
+def _check_section(node: DictConfig, known: Sequence[Mapping[str, Any]], prefix: str) -> None:
+    """Refuse a key of a section that none of its files has.
+
+    What is beside a `_target_` goes to a class, which refuses what it does not know.
+    """
+    if "_target_" in node or not known:
+        return
+    names = {str(name) for file in known for name in file}
+    for name in map(str, node):
+        if name not in names:
+            raise InputError(_unknown(prefix, name, names))
+        if name == "description":  # checked apart
+            continue
+        # A node that is null in the files, such as columns with their order, is free.
+        below = [file[name] for file in known if isinstance(file.get(name), Mapping)]
+        if OmegaConf.is_missing(node, name) or OmegaConf.is_interpolation(node, name):
+            continue
+        if isinstance(value := node.get(name), DictConfig):
+            _check_section(value, below, f"{prefix}{name}.")
+
+
+def _unknown(prefix: str, name: str, known: Collection[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {prefix}{nearest[0]}?" if nearest else "."
+    return f"{prefix}{name}: there is no such setting{hint}"
+
+
 def check_keys(cfg: DictConfig) -> None:
     """Refuse a setting that nothing would read, such as a misspelt one after a plus.
 
@@ -87,9 +115,11 @@ def check_keys(cfg: DictConfig) -> None:
         composed, known = (OmegaConf.select(node, section) if section else node for node in (cfg, default))
         prefix = f"{section}." if section else ""
         for name in sorted(map(str, composed.keys() - known.keys())):
-            nearest = difflib.get_close_matches(name, map(str, known), n=1)
-            hint = f"; did you mean {prefix}{nearest[0]}?" if nearest else "."
-            raise InputError(f"{prefix}{name}: there is no such setting{hint}")
+            raise InputError(_unknown(prefix, name, list(map(str, known))))
+    for group in ("dataset", "protocol", "fs", "gan_type", "mode"):
+        folders = cfg.paths.config_dirs
+        files = config_files(group, folders).values()
+        _check_section(cfg[group], [read_group_file(file, group, folders) for file in files], f"{group}.")
     for name, logger in cfg.logger.items():
         if "_target_" not in logger:
             raise InputError(f"logger.{name}: logger={name} is not among the settings of this run; add it.")

@@ -20,6 +20,7 @@ from adversarial_oversampling.errors import InputError
 SCALERS = ("standard", "clipped_standard", "quantile_normal", "minmax", "none")
 
 _CLIP = 5.0
+_LARGEST = 1e100
 _DAY = 86400.0  # seconds
 _N_QUANTILES = 1000
 
@@ -106,11 +107,13 @@ class Preprocessing:
                 f"dataset {table.name}: every column is constant on the {len(train_rows)} training rows; "
                 "give more rows to training or check the table."
             )
+        _check_range(train, table)
         scaled_columns = varies & ~is_indicator(table.columns)
         scaler = Scaler.fit(self.scaler, train if scaled_columns.all() else train[:, scaled_columns])
         fitted = FittedPreprocessing(table.columns, imputation, low, high, scaler)
         # The columns are selected by all digits of their values.
         full = fitted.scaled(x, np.float32 if self.n_selected is None else np.float64)
+        _check_scaled(full, varies, train_rows, table)
         if self.n_selected is not None:
             fitted.selected = select(full[train_rows], table.y[train_rows], self.n_selected)
             full = full[:, fitted.selected]
@@ -285,9 +288,11 @@ class FittedPreprocessing:
     def scaled(self, x: Values, dtype: type = np.float32) -> NDArray[Any]:
         """Scale encoded rows `[n, e]`; a column that is constant on the training rows becomes zero."""
         if self._scaled.all():
-            return self.scaler.transform(x).astype(dtype, copy=False)
+            with np.errstate(over="ignore"):  # what is infinite is refused
+                return self.scaler.transform(x).astype(dtype, copy=False)
         full: NDArray[Any] = np.zeros(x.shape, dtype)
-        full[:, self._scaled] = self.scaler.transform(x[:, self._scaled])
+        with np.errstate(over="ignore"):
+            full[:, self._scaled] = self.scaler.transform(x[:, self._scaled])
         indicators = self._varies & ~self._scaled
         full[:, indicators] = x[:, indicators]
         return full
@@ -314,6 +319,32 @@ class FittedPreprocessing:
         for i in self._days:
             cells[:, i] = np.rint(cells[:, i] / _DAY) * _DAY
         return cells
+
+
+def _check_range(train: Values, table: Table) -> None:
+    """Refuse numbers whose squares a sum cannot hold: a variance would be infinite, and the column lost."""
+    largest = np.maximum(-train.min(axis=0), train.max(axis=0))
+    if (largest > _LARGEST).any():
+        i = int(largest.argmax())
+        raise InputError(
+            f"dataset {table.name}: column '{encoded_columns(table.columns)[i]}' has the value "
+            f"{largest[i]:.3g} (or its negative), and the most is {_LARGEST:.0e}; correct it, or leave the "
+            "cell empty."
+        )
+
+
+def _check_scaled(scaled: NDArray[Any], varies: Mask, train_rows: RowIndices, table: Table) -> None:
+    """Refuse a column that varies but is constant or infinite once it is scaled."""
+    train = scaled[train_rows]
+    finite = np.isfinite(scaled).all(axis=0)
+    lost = varies & (train.min(axis=0) >= train.max(axis=0))
+    if lost.any() or not finite.all():
+        i = int(np.argmax(lost | ~finite))
+        what = "is the same in every training row" if finite[i] else "has infinite values"
+        raise InputError(
+            f"dataset {table.name}: column '{encoded_columns(table.columns)[i]}' {what} once it is scaled; "
+            "correct its extreme values, or choose dataset.preprocessing.scaler=quantile_normal."
+        )
 
 
 def encoded_columns(columns: Sequence[Column]) -> list[str]:

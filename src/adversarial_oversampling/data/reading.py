@@ -6,6 +6,7 @@ that settles it.
 
 import csv
 import gzip
+import hashlib
 import io
 import re
 import zlib
@@ -156,6 +157,7 @@ def load_table(
     separator: str | None = None,
     decimal: str | None = None,
     columns: Mapping[str, Any] | None = None,
+    sha256: str | None = None,
 ) -> Table:
     """Load a table of the user: a CSV, Parquet or Feather file with a column of class labels.
 
@@ -173,6 +175,8 @@ def load_table(
         The decimal sign of a CSV file, a point by default.
     columns : mapping, optional
         The fields of `ColumnSettings`.
+    sha256 : str, optional
+        What the content of the file has to be.
 
     Raises
     ------
@@ -185,7 +189,7 @@ def load_table(
         raise InputError("dataset.path: give the path of a CSV, Parquet or Feather file.")
     if target is None:
         raise InputError("dataset.target: give the name of the column with the class labels.")
-    file = read_file(Path(str(path)).expanduser(), separator)
+    file = read_file(Path(str(path)).expanduser(), separator, sha256)
     origin = Origin(file.place, "dataset.columns.", decimal)
     features = _features(file, str(target), settings)
     labels = _labels(file, str(target), settings, origin)
@@ -197,7 +201,7 @@ def load_table(
     return make_table(name, values, labels, known)
 
 
-def read_file(path: Path, separator: str = ",") -> File:
+def read_file(path: Path, separator: str = ",", sha256: str | None = None) -> File:
     """Read a file whose kind is known by its first bytes; the cells of a CSV file stay texts.
 
     Raises
@@ -205,7 +209,7 @@ def read_file(path: Path, separator: str = ",") -> File:
     InputError
         If there is no such file, or it is damaged, or it is no table.
     """
-    content = _content(path)
+    content = _content(path, sha256)
     if content.startswith(b"PAR1"):
         return _typed(path, content, "Parquet")
     if content.startswith((b"ARROW1", b"FEA1")):
@@ -220,7 +224,7 @@ def read_file(path: Path, separator: str = ",") -> File:
     return _csv(path, content, separator)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, sha256: str | None) -> bytes:
     if path.is_dir():
         raise InputError(f"dataset.path: {path} is a folder; give the path of a file in it.")
     if not path.is_file():
@@ -229,6 +233,8 @@ def _content(path: Path) -> bytes:
         )
     try:
         content = path.read_bytes()
+        if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+            raise InputError(f"{path}: it has changed since the run began; start the run again.")
         if content.startswith(b"\x1f\x8b"):
             content = gzip.decompress(content)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -593,6 +593,13 @@ class Game(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Keep row numbers, predicted classes and probabilities for `output`."""
         logits, rows = self._take_evaluated()
+        # A replica that diverged at once has no result; the others' numbers are finite.
+        diverged = (self.best.diverged_at >= 0).to(logits.device)
+        if not bool((logits.isfinite().all(dim=-1).all(dim=-1) | diverged).all()):
+            raise InputError(
+                "A test row has a probability that is no number: check the table for extreme values, or "
+                "choose dataset.preprocessing.scaler=quantile_normal."
+            )
         predicted = decide(logits, self.shift, self.log_prior)
         self._tested = rows.cpu(), predicted.cpu(), logits.softmax(dim=-1).cpu()
 

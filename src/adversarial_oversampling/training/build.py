@@ -25,7 +25,12 @@ from adversarial_oversampling.limits import PLAYERS
 from adversarial_oversampling.random_streams import STREAMS, Purpose
 from adversarial_oversampling.shard import WHOLE, Shard
 from adversarial_oversampling.text import one_line
-from adversarial_oversampling.training.checkpoints import AtomicCheckpointIO, EpochCheckpoint, checkpoint_path
+from adversarial_oversampling.training.checkpoints import (
+    EpochCheckpoint,
+    VerifiedCheckpointIO,
+    checkpoint_path,
+    written_by,
+)
 from adversarial_oversampling.training.curves import CurveLogger
 from adversarial_oversampling.training.progress import EpochBar
 
@@ -129,11 +134,11 @@ def build_trainer(
         settings |= {
             # The game averages the gradients itself; buffers are equal from the start.
             "strategy": DDPStrategy(broadcast_buffers=False),
-            "plugins": [LightningEnvironment(), AtomicCheckpointIO()],
+            "plugins": [LightningEnvironment(), VerifiedCheckpointIO(written_by(cfg))],
             "use_distributed_sampler": False,
         }
     else:
-        settings["plugins"] = [AtomicCheckpointIO()]
+        settings["plugins"] = [VerifiedCheckpointIO(written_by(cfg))]
         on_gpu = settings["accelerator"] != "cpu" and torch.cuda.is_available()
         settings["devices"] = [replicas.rank] if on_gpu and replicas.world_size > 1 else 1
     if settings["accelerator"] in ("gpu", "cuda") and not torch.cuda.is_available():

@@ -1,34 +1,92 @@
 """The checkpoint that an interrupted run resumes from."""
 
+import hashlib
+import io
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning_fabric.plugins.io.checkpoint_io import CheckpointIO
 from omegaconf import DictConfig
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
+from adversarial_oversampling import __version__
 from adversarial_oversampling.config.identity import config_hash
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.shard import WHOLE, Shard
 
+_MAGIC = b"adversarial-oversampling checkpoint 1\n"
 
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Replace a checkpoint atomically: a run that is killed while it saves keeps the previous one.
 
-    Lightning writes to the system's temporary folder first. If that is on another disk, the file is then
-    copied, which is not atomic.
+class VerifiedCheckpointIO(CheckpointIO):
+    """Write a checkpoint atomically with a digest of its content and with the run that it belongs to.
+
+    A run that is killed while it saves keeps the previous one: Lightning writes to the system's temporary
+    folder first, which may be on another disk, from where the file is copied.
+
+    Parameters
+    ----------
+    run : mapping of str to str
+        What the checkpoint belongs to, and the versions that wrote it; one of others is refused.
     """
+
+    def __init__(self, run: Mapping[str, str] | None = None) -> None:
+        self._run = dict(run or {})
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Save beside the path, then rename."""
+        buffer = io.BytesIO()
+        torch.save({"run": self._run, "checkpoint": checkpoint}, buffer)
+        content = buffer.getbuffer()
         new = Path(f"{path}.new")
-        super().save_checkpoint(checkpoint, new, storage_options)
+        new.parent.mkdir(parents=True, exist_ok=True)
+        with new.open("wb") as file:
+            file.write(_MAGIC + hashlib.sha256(content).digest())
+            file.write(content)
         os.replace(new, path)
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Return a checkpoint of this run.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged, or belongs to another run or to other versions. The message names it.
+        """
+        way_out = "delete it, and the run starts from the beginning."
+        content = Path(path).read_bytes()
+        start = len(_MAGIC) + hashlib.sha256().digest_size
+        magic, digest, content = content[: len(_MAGIC)], content[len(_MAGIC) : start], content[start:]
+        if magic != _MAGIC or hashlib.sha256(content).digest() != digest:
+            raise InputError(f"{path} is damaged: {way_out}")
+        # Tensors and numbers only: nothing of the file is run.
+        stored: dict[str, Any] = torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
+        for name, value in self._run.items():
+            if stored["run"].get(name) != value:
+                raise InputError(
+                    f"{path} was written with {name} {stored['run'].get(name)}, not {value}: {way_out}"
+                )
+        checkpoint: dict[str, Any] = stored["checkpoint"]
+        return checkpoint
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Delete a checkpoint."""
+        Path(path).unlink(missing_ok=True)
+
+
+def written_by(cfg: DictConfig) -> dict[str, str]:
+    """Return what a checkpoint of a run has to be written with."""
+    return {
+        "configuration": config_hash(cfg),
+        "torch": str(torch.__version__),
+        "adversarial-oversampling": __version__,
+    }
 
 
 class EpochCheckpoint(Checkpoint):
@@ -58,22 +116,6 @@ def checkpoint_path(cfg: DictConfig, run_dir: Path, replicas: Shard = WHOLE) -> 
     """Return the checkpoint of a run, or of a process that trains some of its replicas."""
     shard = f"-{replicas.rank + 1}-of-{replicas.world_size}" if replicas.world_size > 1 else ""
     return run_dir / "checkpoints" / f"{config_hash(cfg)}{shard}.ckpt"
-
-
-def check_readable(checkpoint: Path) -> None:
-    """Refuse a checkpoint that cannot be loaded.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged. The message names it.
-    """
-    try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (EOFError, IndexError, KeyError, RuntimeError, UnpicklingError) as error:
-        raise InputError(
-            f"{checkpoint} is damaged: delete it, and the run starts from the beginning."
-        ) from error
 
 
 def delete_checkpoints(cfg: DictConfig, run_dir: Path) -> None:

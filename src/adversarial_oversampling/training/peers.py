@@ -1,6 +1,7 @@
 """Peers from other libraries: one scikit-learn classifier per replica, on the rows that Q would see."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 from omegaconf import DictConfig
+from sklearn.utils._param_validation import InvalidParameterError
 from tqdm.auto import tqdm
 
 from adversarial_oversampling.data.datamodule import TableDataModule, pad
@@ -23,6 +25,8 @@ from adversarial_oversampling.text import one_line
 from adversarial_oversampling.training.build import build, build_data
 
 log = logging.getLogger(__name__)
+
+_ABOUT_SETTINGS = re.compile(r"Check failed|[Pp]arameter|[Uu]nknown")
 
 
 def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: bool = False) -> MethodOutput:
@@ -56,6 +60,8 @@ def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: b
         try:
             estimator = _fitted(make, data, r)
             predicted_probabilities = estimator.predict_proba(x[split.test])
+        except InputError:
+            raise
         except (ValueError, LightGBMError) as error:
             na[r] = f"{make.func.__name__ if isinstance(make, partial) else make}: {one_line(error)}"
             continue
@@ -72,7 +78,13 @@ def _fitted(make: Callable[..., Any], data: TableDataModule, r: int) -> Any:
     state = seed_sequence(data.seeds[r], Purpose.ESTIMATOR, data.folds[r]).generate_state(1)
     # LightGBM takes a signed number.
     estimator = make(random_state=int(state[0] >> np.uint32(1)))
-    return estimator.fit(data.rows.x[r].numpy()[train], data.table.y[train])
+    try:
+        return estimator.fit(data.rows.x[r].numpy()[train], data.table.y[train])
+    except (InvalidParameterError, LightGBMError) as error:
+        # What LightGBM says about rows, such as too few of them, is no fault of a setting.
+        if isinstance(error, LightGBMError) and not _ABOUT_SETTINGS.search(str(error)):
+            raise
+        raise InputError(f"mode.estimator: {one_line(error)}") from error
 
 
 class RefittedPeers(Predictor):

@@ -16,9 +16,12 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from adversarial_oversampling.config.identity import pin_file
 from adversarial_oversampling.config.resources import replica_count
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.data.datamodule import TableDataModule
+from adversarial_oversampling.data.sources import PUBLISHED, published_name
+from adversarial_oversampling.data.table import Table
 from adversarial_oversampling.errors import InputError, TrialPruned
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.method_output import MethodOutput, join, not_applicable
@@ -33,7 +36,6 @@ from adversarial_oversampling.tracking.pending import is_pending, started_by_swe
 from adversarial_oversampling.training import processes
 from adversarial_oversampling.training.build import build, build_data, build_game, build_trainer
 from adversarial_oversampling.training.checkpoints import (
-    check_readable,
     checkpoint_path,
     delete_checkpoints,
 )
@@ -82,6 +84,7 @@ def train(
     """
     run_dir = Path(run_dir)
     check(cfg)
+    pin_file(cfg)
     run_dir.mkdir(parents=True, exist_ok=True)
     with locked(run_dir, wait):
         result = read.finished(run_dir, cfg)
@@ -184,7 +187,6 @@ def fit(trainer: Trainer, game: Game, data: TableDataModule, checkpoint: Path) -
     keep_freed_memory()
     resume = None
     if checkpoint.is_file():
-        check_readable(checkpoint)
         log.info("Resuming from %s.", checkpoint)
         resume = str(checkpoint)
     try:
@@ -219,9 +221,19 @@ def run_replica_shard(
 def prepare_data(cfg: DictConfig, replicas: Shard = WHOLE, rows: Shard = WHOLE) -> TableDataModule:
     """Return the data module of this process's shard, set up."""
     data = build_data(cfg, replicas, rows)
+    _check_name(cfg, data.table)
     data.setup()
     release_freed_memory()
     return data
+
+
+def _check_name(cfg: DictConfig, table: Table) -> None:
+    """Refuse another table under the name of a published one."""
+    name = cfg.dataset.name
+    if name in PUBLISHED and published_name(table) != name:
+        raise InputError(
+            f"dataset.name={name}: the table is not the published one of this name; give another name."
+        )
 
 
 def prepare_process(cfg: DictConfig) -> None:
