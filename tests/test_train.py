@@ -287,10 +287,10 @@ def test_where_files_lie_does_not_change_the_configuration(run: Run, tmp_path: P
 
 
 def test_a_diverged_replica_has_no_result_and_the_others_do(run: Run, tmp_path: Path) -> None:
-    """One value is close to the largest of float32: a replica that trains on its row overflows."""
+    """One row has the largest numbers of float32: a replica that trains on it overflows."""
     table = load_yeast(None)
     frame = pd.DataFrame(table.x).assign(label=np.where(table.y == 0, "a", "b"))
-    frame.iloc[7, 0] = 1e38
+    frame.iloc[7, :8] = 3e38
     frame.to_csv(tmp_path / "odd.csv", index=False)
     source = [f"dataset.path={tmp_path}/odd.csv", "dataset.target=label"]
     settings = ["dataset.preprocessing.scaler=none", "replicas=8", "trainer.max_epochs=6"]
