@@ -287,14 +287,15 @@ def test_where_files_lie_does_not_change_the_configuration(run: Run, tmp_path: P
 
 
 def test_a_diverged_replica_has_no_result_and_the_others_do(run: Run, tmp_path: Path) -> None:
-    """One row has the largest numbers of float32: a replica that trains on it overflows."""
+    """One row has large numbers: plain gradient descent diverges in a replica that trains on it."""
     table = load_yeast(None)
     frame = pd.DataFrame(table.x).assign(label=np.where(table.y == 0, "a", "b"))
-    frame.iloc[7, :8] = 3e38
+    frame.iloc[7, 0] = 1e20
     frame.to_csv(tmp_path / "odd.csv", index=False)
     source = [f"dataset.path={tmp_path}/odd.csv", "dataset.target=label"]
     settings = ["dataset.preprocessing.scaler=none", "replicas=8", "trainer.max_epochs=6"]
-    result = run("dataset=table", *source, "mode=q", *settings)
+    descent = "players.classifier.optimizer._target_=torch.optim.SGD"
+    result = run("dataset=table", *source, "mode=q", *settings, descent)
     lost = [record for record in result.replicas if record.acsa is None]
     assert 0 < len(lost) < 8
     assert all("NaN or infinite in epoch" in record.notes[0] for record in lost)
@@ -698,3 +699,13 @@ def test_another_table_does_not_pass_for_a_published_one(compose_config: Compose
     cfg = compose_config("dataset=table", f"dataset.path={path}", "dataset.target=label", "mode=q")
     with pytest.raises(InputError, match=r"dataset\.name=haberman: the table is not the published one"):
         train(cfg, tmp_path / "run")
+
+
+def test_a_replica_whose_test_row_has_no_probability_has_no_result(run: Run, tmp_path: Path) -> None:
+    table = load_yeast(None)
+    frame = pd.DataFrame(table.x).assign(label=np.where(table.y == 0, "a", "b"))
+    frame.iloc[7, :8] = 3e38  # the sums of the first layer are infinite
+    frame.to_csv(tmp_path / "odd.csv", index=False)
+    source = ["dataset=table", f"dataset.path={tmp_path}/odd.csv", "dataset.target=label"]
+    with pytest.raises(InputError, match="In every replica"):
+        run(*source, "mode=q", "dataset.preprocessing.scaler=none", "replicas=4")

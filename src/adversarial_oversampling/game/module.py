@@ -593,13 +593,6 @@ class Game(LightningModule):
     def on_test_epoch_end(self) -> None:
         """Keep row numbers, predicted classes and probabilities for `output`."""
         logits, rows = self._take_evaluated()
-        # A replica that diverged at once has no result; the others' numbers are finite.
-        diverged = (self.best.diverged_at >= 0).to(logits.device)
-        if not bool((logits.isfinite().all(dim=-1).all(dim=-1) | diverged).all()):
-            raise InputError(
-                "A test row has a probability that is no number: check the table for extreme values, or "
-                "choose dataset.preprocessing.scaler=quantile_normal."
-            )
         predicted = decide(logits, self.shift, self.log_prior)
         self._tested = rows.cpu(), predicted.cpu(), logits.softmax(dim=-1).cpu()
 
@@ -607,11 +600,14 @@ class Game(LightningModule):
         """Return the predictions, best epochs, curves and weights; call it after `Trainer.test`."""
         rows, predicted, probabilities = self._tested
         epochs = self.best.diverged_at.tolist()
+        reasons = [f"the loss became NaN or infinite in epoch {e}" if e >= 0 else None for e in epochs]
+        for r in (~probabilities.isfinite()).flatten(1).any(dim=1).nonzero().flatten().tolist():
+            reasons[r] = reasons[r] or "a test row has a probability that is NaN: its values are too large"
         return MethodOutput(
             row=rows,
             predicted=predicted,
             probabilities=probabilities,
-            na=[f"the loss became NaN or infinite in epoch {e}" if e >= 0 else None for e in epochs],
+            na=reasons,
             best_epoch=self.best.epoch.tolist(),
             selection_acsa=self.best.score.tolist(),
             diverged_at=epochs,

@@ -144,7 +144,7 @@ def run_method(
             output, samples = run_game(cfg, run_dir, data, loggers, callbacks=callbacks)
         if rows.rank > 0:
             return None
-        if output.diverged_at and min(output.diverged_at) >= 0:
+        if output.diverged_at and None not in output.na:
             raise InputError(
                 f"In every replica {output.na[0]}: lower dataset.training.learning_rate (or "
                 "players.generator.optimizer.lr), or check dataset.preprocessing.scaler."
