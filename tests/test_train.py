@@ -17,7 +17,7 @@ import torch
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, recall_score
 from torch import Tensor
 
-from adversarial_oversampling.config.compose import config_dir
+from adversarial_oversampling.config.catalogue import modes
 from adversarial_oversampling.config.identity import config_hash
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.data.sources import load_yeast
@@ -31,9 +31,13 @@ from adversarial_oversampling.training.run import locked
 from tests.conftest import Compose, Run
 
 MODES = ["q", "ao", "do", "both_fool", "both_favour"]
-EVERY_MODE = sorted(path.stem for path in Path(config_dir(), "mode").glob("*.yaml"))
+# Those of the extra `peers` are tested in tests/data/test_generators.py.
+EVERY_MODE = [name for name, mode in modes().items() if mode.origin != "extra"]
 PEERS = ["logistic", "balanced_forest", "easy_ensemble", "lightgbm", "threshold_lightgbm", "xgboost"]
-ROW_MAKERS = ["ao", "do", "both_fool", "both_favour", "gamo", "ro", "smote", "bsmote", "adasyn"]
+ROW_MAKERS = [
+    *("ao", "do", "both_fool", "both_favour", "gamo"),
+    *("ro", "smote", "bsmote", "adasyn"),
+]
 NO_ADASYN = "adasyn: No samples will be generated with the provided ratio settings."
 
 
@@ -71,6 +75,25 @@ def test_every_resampler_writes_a_result(run: Run, mode: str) -> None:
     assert (result.mode, result.gan_type, result.fs) == (mode, None, "natural")
     assert result.mean.acsa is not None
     assert result.replicas[0].rows.test == [150, 81]  # no copy reaches them
+
+
+@pytest.mark.parametrize(
+    ("mode", "package", "fewer"),
+    [
+        ("ctgan", "ctgan", ["epochs=1"]),
+        ("forest_diffusion", "forest_diffusion_mo", ["noise_levels=3", "copies=2", "n_estimators=2"]),
+    ],
+)
+def test_every_generator_of_another_package_writes_a_result(
+    run: Run, tmp_path: Path, mode: str, package: str, fewer: list[str]
+) -> None:
+    pytest.importorskip(package)
+    settings = [f"mode.resampling.{setting}" for setting in fewer]
+    result = run(f"mode={mode}", *settings, "replicas=1", "trainer.max_epochs=1")
+    assert (result.mode, result.na) == (mode, None)
+    assert result.mean.acsa is not None
+    rows = pd.read_parquet(tmp_path / "run" / "generated.parquet")
+    assert set(rows["kind"]) == {"real", "generated"}
 
 
 @pytest.mark.parametrize("dataset", ["haberman", "yeast"])
