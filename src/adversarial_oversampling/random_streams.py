@@ -47,7 +47,7 @@ def global_seed(seed: int) -> Iterator[None]:
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
-    torch.random.default_generator.manual_seed(seed)
+    torch.set_rng_state(torch.Generator().manual_seed(seed).get_state())
     try:
         yield
     finally:
