@@ -66,7 +66,15 @@ def test_allowed_values_pass() -> None:
 def test_every_limit_is_of_a_setting_that_exists(compose_config: Compose) -> None:
     configurations = [
         compose_config(*overrides)
-        for overrides in (["mode=do"], ["mode=gamo"], ["mode=smote"], ["mode=weighted_q"], ["mode=cot"])
+        for overrides in (
+            ["mode=do"],
+            ["mode=gamo"],
+            ["mode=smote"],
+            ["mode=weighted_q"],
+            ["mode=cot"],
+            ["mode=ctgan"],
+            ["mode=forest_diffusion"],
+        )
     ] + [compose_config("mode=threshold_q", "+mode.rules.label_smoothing=0.1", "+mode.rules.mixup=true")]
     absent = object()
     for key in LIMITS:
