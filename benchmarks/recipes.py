@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("datasets", nargs="+")
     parser.add_argument("--stages", nargs="+", choices=["q", *SPACES], default=["q", *SPACES])
     parser.add_argument(
-        "--runs", type=Path, default=Path("multirun", "searches"), help="folder of the trials"
+        "--runs", type=Path, default=Path("multirun", ".searches"), help="folder of the trials"
     )
     options = parser.parse_args()
     register()

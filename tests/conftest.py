@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from torch import Tensor
 
 from adversarial_oversampling.config.compose import config_dir
 from adversarial_oversampling.results.schema import Result
@@ -41,3 +43,9 @@ def run(compose_config: Compose, tmp_path: Path) -> Run:
         return train(compose_config("trainer.max_epochs=2", "replicas=2", *overrides), tmp_path / name)
 
     return make
+
+
+def saved_weights(folder: Path) -> dict[str, Tensor]:
+    """Return the weights that a run has saved."""
+    arrays = safetensors.torch.load_file(folder / "model.safetensors")
+    return {name.removeprefix("weights/"): v for name, v in arrays.items() if name.startswith("weights/")}

@@ -223,7 +223,7 @@ FOREIGN = re.compile(
     r"KNNImputer|StandardScaler|QuantileTransformer|RandomOverSampler|BorderlineSMOTE|WandbLogger|ValueError|"
     r"LightGBMError|JupyterLab|RuntimeError|StratifiedKFold|LightningDataModule|LightningModule|LogisticRegression|"
     r"BalancedRandomForestClassifier|EasyEnsembleClassifier|LGBMClassifier|AdamW|DataFrame|ModelCheckpoint|"
-    r"OneHotEncoder|TPESampler|BuildKit"
+    r"OneHotEncoder|TPESampler|BuildKit|GridSearchCV"
 )
 
 

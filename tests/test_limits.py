@@ -72,6 +72,7 @@ def test_every_limit_is_of_a_setting_that_exists(compose_config: Compose) -> Non
             ["mode=smote"],
             ["mode=weighted_q"],
             ["mode=cot"],
+            ["dataset=table"],
             ["mode=ctgan"],
             ["mode=forest_diffusion"],
         )

@@ -1,5 +1,6 @@
 """Whole runs: what they leave behind, in every protocol, and how bad input ends."""
 
+import json
 import os
 import re
 import signal
@@ -28,7 +29,7 @@ from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.results.schema import METRICS, Counts, Result, Scores
 from adversarial_oversampling.training.checkpoints import AtomicCheckpointIO
 from adversarial_oversampling.training.run import locked
-from tests.conftest import Compose, Run
+from tests.conftest import Compose, Run, saved_weights
 
 MODES = ["q", "ao", "do", "both_fool", "both_favour"]
 # Those of the extra `peers` are tested in tests/data/test_generators.py.
@@ -143,7 +144,7 @@ def test_a_method_that_cannot_work_leaves_a_result_that_says_so(run: Run, tmp_pa
     assert len(predictions) == 0
     assert list(predictions)[:5] == ["seed", "fold", "row", "true", "predicted"]
     assert len(pd.read_parquet(folder / "curves.parquet")) == 0
-    assert not (folder / "best.pt").exists()
+    assert not (folder / "model.safetensors").exists()
     written = (folder / "result.json").stat().st_mtime_ns
     assert run("mode=adasyn", "dataset=yeast", "paths.data_dir=/nowhere") == result  # nothing is read again
     assert (folder / "result.json").stat().st_mtime_ns == written
@@ -181,10 +182,7 @@ def test_a_replica_beside_one_that_cannot_be_resampled_equals_its_solo_run(run: 
             assert set(beside.fold) == {kept}
         beside = beside[beside.fold == kept].reset_index(drop=True)
         pd.testing.assert_frame_equal(beside, alone, check_exact=True)
-    weights = [
-        torch.load(tmp_path / f / "best.pt", weights_only=True)["weights"]
-        for f in ("together", f"fold{kept}")
-    ]
+    weights = [saved_weights(tmp_path / f) for f in ("together", f"fold{kept}")]
     assert all(torch.equal(value[kept], weights[1][name][0]) for name, value in weights[0].items())
 
 
@@ -280,10 +278,11 @@ def test_the_same_seed_gives_the_same_bits(run: Run, tmp_path: Path) -> None:
 
 def test_the_best_weights_are_kept(run: Run, tmp_path: Path) -> None:
     result = run("mode=do", "dataset.training.width=128")
-    kept = torch.load(tmp_path / "run" / "best.pt", weights_only=True)
-    assert kept["best_epoch"].tolist() == [record.best_epoch for record in result.replicas]
-    assert kept["weights"]["classifier.layers.3.weight"].shape == (2, 128, 2)
-    assert {name.split(".")[0] for name in kept["weights"]} == {
+    kept = saved_weights(tmp_path / "run")
+    model = json.loads((tmp_path / "run" / "model.json").read_text())
+    assert model["best_epoch"] == [record.best_epoch for record in result.replicas]
+    assert kept["classifier.layers.3.weight"].shape == (2, 128, 2)
+    assert {name.split(".")[0] for name in kept} == {
         "classifier",
         "discriminator",
         "generator",
@@ -351,7 +350,8 @@ def test_a_diverged_replica_has_no_result_and_the_others_do(run: Run, tmp_path: 
         (["players.discriminator.layers=1"], r"players\.discriminator\.layers"),
         (["mode.rules.generated_law=poisson"], r"mode\.rules\.generated_law"),
         (["paths.data_dir=/nowhere"], r"paths\.data_dir"),
-        (["dataset=table"], r"dataset\.path"),
+        (["dataset=table"], r"dataset\.path: not set; give the path"),
+        (["dataset=table", "dataset.path=t.csv"], r"dataset\.target: not set; give the name"),
         (["protocol=cv", "protocol.folds=null"], r"protocol\.folds"),
         (["protocol=paper", "protocol.folds=3"], r"protocol\.folds"),
         (["fs.ratio=abc"], r"fs\.ratio"),
@@ -404,7 +404,7 @@ def test_a_replica_without_a_result_has_no_predictions(
         "the loss became NaN or infinite in epoch 1",
         None,
     ]
-    assert (tmp_path / "run" / "best.pt").is_file()
+    assert (tmp_path / "run" / "model.safetensors").is_file()
 
 
 def test_damaged_files_are_named(run: Run, compose_config: Compose, tmp_path: Path) -> None:
@@ -514,6 +514,40 @@ def test_an_error_on_the_command_line_is_short(
     assert "Traceback" not in ended.stderr
     assert all(line in ended.stderr for line in lines)
     assert not (tmp_path / "run" / "result.json").exists()
+
+
+@pytest.fixture
+def own_table(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 2)), columns=["u", "1e3"])
+    frame.assign(**{"2024_01": ["a", "a", "b"] * 20}).to_csv(tmp_path / "own.csv", index=False)
+    return tmp_path / "own.csv"
+
+
+def test_columns_are_found_as_typed(own_table: Path, tmp_path: Path) -> None:
+    quick = ["trainer.max_epochs=1", "replicas=1", "logger=none", f"paths.output_dir={tmp_path}/runs"]
+    table = ["dataset=table", f"dataset.path={own_table}", "dataset.target=2024_01", "mode=logistic"]
+    drops = "dataset.columns.drop=[],[1e3]"
+    ended = command("-m", *table, "dataset.name=2024", drops, *quick)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    results = [read_result(path) for path in (tmp_path / "runs").glob("2024/*/result.json")]
+    summaries = [result.table.summary for result in results]
+    assert sorted(summary.columns["numeric"] for summary in summaries if summary) == [["u"], ["u", "1e3"]]
+    assert {result.dataset for result in results} == {"2024"}
+
+
+@pytest.mark.parametrize("name", ["../../x", "..", "x" * 300, "", "a\tb", "/x"])
+def test_a_dataset_name_that_is_none_is_refused(own_table: Path, tmp_path: Path, name: str) -> None:
+    table = ["dataset=table", f"dataset.path={own_table}", "dataset.target=2024_01", "mode=logistic"]
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    ended = command(*table, f"dataset.name={name}", cwd=folder)
+    assert ended.returncode == 1
+    assert re.fullmatch(r"Error: dataset\.name='.*\n", ended.stderr)
+    assert {path.name for path in tmp_path.iterdir()} == {"own.csv", "a"}
+    assert [path.name for path in folder.iterdir()] == ["multirun"]
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {"b"}
+    assert not list(folder.rglob("result.json"))
 
 
 def test_help_explains_the_groups() -> None:
@@ -630,7 +664,7 @@ def test_the_previous_result_holds_no_file_of_an_older_one(run: Run, tmp_path: P
     run("mode=q", "rerun=true")
     assert loaded(previous).mode == "logistic"
     assert not (previous / "generated.parquet").exists()
-    assert not (previous / "best.pt").exists()
+    assert not (previous / "model.safetensors").exists()
 
 
 @pytest.mark.skipif(

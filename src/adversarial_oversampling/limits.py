@@ -126,8 +126,8 @@ class FileName:
         if not is_file_name(value):
             text = value if len(value) <= 40 else f"{value[:37]}..."
             raise InputError(
-                f"{key}={text!r}: a folder gets this name; give at most 100 letters, digits, blanks and other "
-                "signs than / and \\, with a letter or a digit first."
+                f"{key}={text!r}: a folder gets this name; give at most 100 letters, digits, blanks and "
+                "other signs than / and \\, with a letter or a digit first."
             )
 
 

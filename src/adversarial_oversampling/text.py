@@ -10,6 +10,11 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def shown(text: str) -> str:
+    """Return a text in quotes, shortened, with invisible characters as escapes."""
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
 def slug(text: str) -> str:
     """Return text as part of a file's or an artifact's name: letters, digits, `_`, `.` and `-`."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-")[:120]

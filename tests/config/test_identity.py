@@ -71,7 +71,7 @@ def test_the_hash_depends_on_the_users_file(compose_config: Compose) -> None:
 
 
 def test_the_hash_depends_on_the_content_of_the_users_file(compose_config: Compose, tmp_path: Path) -> None:
-    source = ["dataset=table", "dataset.target=y"]
+    source = ["dataset=table", "dataset.name=mine", "dataset.target=y"]
     hashes = []
     for name, text in (("a", "x,y\n1,0\n"), ("b", "x,y\n1,0\n"), ("a", "x,y\n2,0\n")):
         (tmp_path / f"{name}.csv").write_text(text)

@@ -20,7 +20,7 @@ from adversarial_oversampling.game.module import Game, Rules
 from adversarial_oversampling.limits import PLAYERS
 from adversarial_oversampling.random_streams import DeviceStreams, Purpose
 from adversarial_oversampling.training.build import build_data, build_game, build_trainer
-from tests.conftest import Compose, Run
+from tests.conftest import Compose, Run, saved_weights
 
 
 class Recorded(Game):
@@ -249,7 +249,7 @@ def test_cot_of_two_classes_is_q_bit_for_bit(run: Run, tmp_path: Path) -> None:
         for seed in (0, 1):
             for alone, twice in zip(output_of(q, seed), output_of(cot, seed), strict=True):
                 pd.testing.assert_frame_equal(alone, twice[list(alone)], check_exact=True)
-        weights = [torch.load(f / "best.pt", weights_only=True)["weights"] for f in (q, cot)]
+        weights = [saved_weights(f) for f in (q, cot)]
         assert weights[0].keys() == weights[1].keys()
         assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
     damped = [output_of(tmp_path / f"q{suffix}", 0)[1] for suffix in ("", "_damped")]
@@ -355,7 +355,7 @@ def test_no_noise_on_the_targets_where_there_is_none(compose_config: Compose) ->
 def test_the_tuned_threshold_decides_on_test_rows(run: Run, tmp_path: Path) -> None:
     settings = ["dataset=yeast", "trainer.max_epochs=3", "seed=4"]
     tuned, plain = (run(f"mode={mode}", *settings, name=mode) for mode in ("threshold_q", "q"))
-    shift = torch.load(tmp_path / "threshold_q" / "best.pt", weights_only=True)["weights"]["shift"]
+    shift = saved_weights(tmp_path / "threshold_q")["shift"]
     assert (shift != 0).all()
     elsewhere = 0
     for r, record in enumerate(tuned.replicas):

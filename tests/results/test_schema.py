@@ -44,7 +44,7 @@ def test_the_published_table_is_known_by_its_values(run: Run, tmp_path: Path) ->
     result = run("dataset=yeast", "mode=logistic")
     assert (result.table.published, result.table.file) == ("yeast", None)
     text = Path(str(tmp_path / "t.csv"))
-    text.write_text("x,label\n" + "".join(f"{i},{'ab'[i % 3 == 0]}\n" for i in range(60)))
+    text.write_text("x,label\n" + "".join(f"{i % 50},{'ab'[i % 3 == 0]}\n" for i in range(60)))
     source = ["dataset=table", f"dataset.path={text}", "dataset.target=label"]
     own = run(*source, "dataset.name=yeast", "mode=logistic", name="own")
     assert (own.dataset, own.table.published, own.table.file) == ("yeast", None, "t.csv")

@@ -278,7 +278,10 @@ def test_offline_files_hold_the_artifact(run: Run, tmp_path: Path) -> None:
         if record["type"] == "artifact" and record["artifact"]["type"] == "model"
     )
     contents = {one["path"]: Path(one["local_path"]) for one in artifact["manifest"]["contents"]}
-    assert contents.keys() == {"best.pt", "result.json", "predictions.parquet", "curves.parquet"}
+    assert contents.keys() == {
+        *("model.json", "model.safetensors"),
+        *("result.json", "predictions.parquet", "curves.parquet"),
+    }
     for name, copy in contents.items():
         assert copy.is_relative_to(folder)  # it goes and stays with the run
         assert copy.read_bytes() == (tmp_path / "run" / name).read_bytes()
@@ -454,12 +457,12 @@ def test_a_run_that_broke_off_after_its_result_is_completed(
         with pytest.raises(KeyError, match="broken off"):
             run(*DO)
     first = run_id(tmp_path / "run")
-    trained = (tmp_path / "run" / "best.pt").stat().st_mtime_ns
+    trained = (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns
     for _ in range(2):  # the second time there is nothing left to do
         result = run(*DO)
         assert run_id(tmp_path / "run") == first
         check_files(tmp_path / "run", result)
-    assert (tmp_path / "run" / "best.pt").stat().st_mtime_ns == trained
+    assert (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns == trained
 
 
 def test_a_run_interrupted_after_its_last_epoch_logs_every_epoch(

@@ -12,7 +12,7 @@ from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.training.equal import changes_nothing
 from adversarial_oversampling.training.run import train
-from tests.conftest import Compose
+from tests.conftest import Compose, saved_weights
 
 QUICK = ("replicas=2", "trainer.max_epochs=2")
 
@@ -52,13 +52,13 @@ def test_a_rate_below_the_natural_one_takes_the_natural_run_over(
     same = {"replicas": [one.model_copy(update={"notes": []}) for one in taken.replicas]}
     assert taken.model_copy(update={**same, "seconds": alone.seconds}) == alone
     assert taken.seconds == first.seconds
-    names = {file.name for file in folder.iterdir() if file.suffix in (".parquet", ".pt")}
-    assert names == {file.name for file in apart.iterdir() if file.suffix in (".parquet", ".pt")}
-    for name in names - {"best.pt"}:
+    names = {file.name for file in folder.iterdir() if file.suffix in (".parquet", ".safetensors")}
+    assert names == {file.name for file in apart.iterdir() if file.suffix in (".parquet", ".safetensors")}
+    for name in names - {"model.safetensors"}:
         pd.testing.assert_frame_equal(
             pd.read_parquet(folder / name), pd.read_parquet(apart / name), check_exact=True
         )
-    told, expected = (torch.load(place / "best.pt") for place in (folder, apart))
+    told, expected = (saved_weights(place) for place in (folder, apart))
     torch.testing.assert_close(told, expected, rtol=0, atol=0)
 
 

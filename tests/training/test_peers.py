@@ -128,7 +128,7 @@ def test_nothing_is_chosen_on_test_rows(run: Run, tmp_path: Path) -> None:
     assert result.parameters == {}
     assert all(r.best_epoch is None and r.selection_acsa is None for r in result.replicas)
     assert all(r.rows.validation == [0, 0] for r in result.replicas)
-    assert not (tmp_path / "run" / "best.pt").exists()
+    assert not (tmp_path / "run" / "model.safetensors").exists()
     assert len(pd.read_parquet(tmp_path / "run" / "curves.parquet")) == 0
 
 

@@ -19,7 +19,7 @@ from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.schema import METRICS, Result
 from adversarial_oversampling.training.processes import ProcessDiedError, call
 from adversarial_oversampling.training.run import train
-from tests.conftest import Compose, Run
+from tests.conftest import Compose, Run, saved_weights
 
 
 def doubled(x: torch.Tensor) -> torch.Tensor:
@@ -121,9 +121,9 @@ def test_processes_that_share_replicas_equal_one_bit_for_bit(run: Run, tmp_path:
     logged = [next(tmp_path.glob(f"{name}/curves/*/metrics.csv")) for name in ("alone", "several")]
     mine, theirs = (pd.read_csv(file).filter(regex="^(?!seconds)") for file in logged)
     pd.testing.assert_frame_equal(mine, theirs)
-    weights = [torch.load(tmp_path / name / "best.pt") for name in ("alone", "several")]
-    for name, value in weights[0]["weights"].items():
-        assert torch.equal(value, weights[1]["weights"][name])
+    weights = [saved_weights(tmp_path / name) for name in ("alone", "several")]
+    for name, value in weights[0].items():
+        assert torch.equal(value, weights[1][name])
 
 
 @pytest.mark.parametrize("replicas", [1, 2])

@@ -108,9 +108,13 @@ def run_name(cfg: DictConfig) -> str:
     parts = [cfg.mode.name, f"fs_{cfg.fs.name}", cfg.protocol.name, f"seed{cfg.seed}", config_hash(cfg)]
     if has_generator(cfg):
         parts.insert(1, cfg.gan_type.name)
+    return f"{_folder(cfg)}/{'-'.join(parts)}"
+
+
+def _folder(cfg: DictConfig) -> str:
+    """Return the dataset's name as that of a folder: Hydra makes it before a name such as ../x is refused."""
     name = str(cfg.dataset.name)
-    # Hydra makes the folder before a name such as ../x is refused.
-    return f"{name if is_file_name(name) else slug(name).strip('.') or 'table'}/{'-'.join(parts)}"
+    return name if is_file_name(name) else slug(name).strip(".-") or "table"
 
 
 def study_name(cfg: DictConfig) -> str:
@@ -121,5 +125,5 @@ def study_name(cfg: DictConfig) -> str:
     # Every trial may run several modes, which are not in the configuration that a sweep starts with.
     given = [override.removeprefix("mode=") for override in overrides if override.startswith("mode=")]
     modes = re.findall(r"\w+", given[-1].removeprefix("choice")) if given else [cfg.mode.name]
-    name = f"{cfg.dataset.name}-{'+'.join(modes)}-{cfg.protocol.name}"
+    name = f"{_folder(cfg)}-{'+'.join(modes)}-{cfg.protocol.name}"
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

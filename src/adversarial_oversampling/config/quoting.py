@@ -79,9 +79,11 @@ def _mapping(value: str) -> str:
 
 def _parts(value: str, separator: str = ",") -> Iterator[str]:
     """Yield the parts of a value between separators that are in neither brackets nor quotes."""
-    part, depth, quote = "", 0, ""
+    part, depth, quote, escaped = "", 0, "", False
     for character in value:
-        if quote:
+        if escaped or character == "\\":
+            escaped = not escaped
+        elif quote:
             quote = "" if character == quote else quote
         elif character in "'\"":
             quote = character

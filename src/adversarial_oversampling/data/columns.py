@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from adversarial_oversampling.data.table import Column
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.text import shown
 
 MOST_CATEGORIES = 100
 """A text column with more categories, most of them of a single row, is taken for an identifier."""
@@ -199,11 +200,6 @@ def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME) -> No
 def is_number(text: str, decimal: str = ".") -> bool:
     """Return whether a text is a number with the given decimal sign, or infinite."""
     return _as_number(text, decimal) is not None
-
-
-def shown(text: str) -> str:
-    """Return a text in quotes, shortened, with invisible characters as escapes."""
-    return repr(text if len(text) <= 60 else f"{text[:57]}...")
 
 
 def listed(names: Sequence[str]) -> str:
@@ -420,7 +416,7 @@ def _kind(series: "pd.Series[Any]") -> Kind:
         return "date"
     if types.is_integer_dtype(dtype) or types.is_float_dtype(dtype):
         return "number"
-    if types.is_string_dtype(dtype):
+    if types.is_string_dtype(dtype) and not types.is_object_dtype(dtype):
         return "text"
     match inferred := pd.api.types.infer_dtype(series, skipna=True):
         case "boolean":

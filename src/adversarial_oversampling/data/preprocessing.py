@@ -301,7 +301,8 @@ class FittedPreprocessing:
         """Return the cells `[n, d]` that rows `[n, d']`, such as generated ones, stand for.
 
         A categorical column takes the category with the largest indicator. Integers and codes are rounded,
-        and dates to days where no date has a time of day. Every value lies within the range of the training rows. A column that was not selected is missing.
+        and dates to days where no date has a time of day. Every value lies within the range of the training
+        rows. A column that was not selected is missing.
         """
         full = np.full((len(rows), len(self.low)), np.nan)
         kept = np.arange(len(self.low)) if self.selected is None else self.selected

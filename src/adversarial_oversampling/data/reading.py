@@ -32,12 +32,11 @@ from adversarial_oversampling.data.columns import (
     columns_of,
     is_number,
     listed,
-    shown,
     texts_of,
 )
 from adversarial_oversampling.data.table import Column, Table, make_table
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.text import count, one_line
+from adversarial_oversampling.text import count, one_line, shown
 
 MISSING = ("NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None")
 """Texts that mean a missing cell, beside the empty cell."""
@@ -45,6 +44,7 @@ SEPARATORS = {",": ",", ";": ";", "\t": "tab", "|": "|", " ": "space", ":": ":"}
 """Characters that may separate the cells of a CSV file, and how settings and messages call them."""
 MOST_CLASSES = 100
 _MOST_FRACTIONS = 10  # a target with more different numbers that are not whole looks continuous
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINES_TO_GUESS = 20  # lines in which another separator is looked for
 
 
@@ -235,7 +235,7 @@ def _content(path: Path) -> bytes:
         raise InputError(f"{path}: the gzip file is damaged: {one_line(error)}; copy it again.") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {one_line(error)}; check its permissions.") from error
-    if not content.strip():
+    if not content.removeprefix(_BYTE_ORDER_MARK).strip():
         raise InputError(f"{path}: the file is empty; give a table with a header and rows.")
     return content
 
@@ -262,7 +262,7 @@ def _typed(path: Path, content: bytes, kind: str) -> File:
 
 
 def _csv(path: Path, content: bytes, separator: str) -> File:
-    content = content.removeprefix(b"\xef\xbb\xbf")
+    content = content.removeprefix(_BYTE_ORDER_MARK)
     _check_encoding(path, content)
     header = _check_structure(path, content, separator)
     names, nameless = _named([cell.strip() for cell in header])

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.text import shown
 
 _DIGEST_ROWS = 10_000  # hashed at once
 
@@ -158,13 +159,13 @@ def check_classes(table: Table) -> None:
         If there are fewer than two classes, or a class has a single row.
     """
     if len(table.class_names) < 2:
-        found = f"only class '{table.class_names[0]}'" if table.class_names else "no row"
+        found = f"only class {shown(table.class_names[0])}" if table.class_names else "no row"
         raise InputError(f"dataset {table.name}: two or more classes are needed, the target has {found}.")
     counts = np.bincount(table.y)
     if counts[-1] == 1:
         raise InputError(
-            f"dataset {table.name}: class '{table.class_names[-1]}' has a single row, which cannot be in "
-            "both the training and the test part; merge the class into another, remove it, or add rows."
+            f"dataset {table.name}: class {shown(table.class_names[-1])} has a single row, which cannot be "
+            "in both the training and the test part; merge the class into another, remove it, or add rows."
         )
 
 
@@ -173,7 +174,7 @@ def _check_features(table: Table) -> None:
     if infinite.any():
         column = table.feature_names[int(np.argmax(infinite))]
         raise InputError(
-            f"dataset {table.name}: column '{column}' has infinite values; "
+            f"dataset {table.name}: column {shown(column)} has infinite values; "
             "replace them, or leave the cells empty."
         )
     # fmin and fmax skip NaN; a column of nothing but NaN compares False, as it should.

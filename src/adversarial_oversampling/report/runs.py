@@ -93,9 +93,9 @@ def _files(paths: Sequence[Path], skip: Sequence[Path]) -> list[Path]:
             for file in path.rglob(RESULT):
                 folders = file.relative_to(path).parts[:-1]
                 full = file.resolve()
-                if not set(folders) & set(NOT_RUNS) and not any(
-                    full.is_relative_to(folder) for folder in skip
-                ):
+                # A hidden folder, such as that of the searches of `make recipes`, is not shown.
+                hidden = any(folder in NOT_RUNS or folder.startswith(".") for folder in folders)
+                if not hidden and not any(full.is_relative_to(folder) for folder in skip):
                     files.add(full)
         else:
             raise InputError(f"{path}: no such file or folder; give folders of runs or {RESULT} files.")

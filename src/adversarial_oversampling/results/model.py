@@ -346,7 +346,7 @@ class TrainedModel(Predictor):
                 weights.append(used[member, label, : rows - start].numpy())
         x = np.concatenate(made) if made else np.empty((0, self.arrays["anchors"].shape[-1]), np.float32)
         used_weights = np.concatenate(weights) if weights else np.empty((0, 0), np.float32)
-        anchors = self.arrays["anchor_rows"][replica, label].numpy()
+        anchors = self.arrays["anchor_rows"][self._members([replica])[member], label].numpy()
         return Generated(x, self.fitted[replica].inverse(x), used_weights, anchors)
 
     # Files.
@@ -366,7 +366,7 @@ class TrainedModel(Predictor):
         (folder / MODEL).write_text(self.record.model_dump_json(indent=2) + "\n")
 
     @classmethod
-    def load(cls, folder: Path) -> "TrainedModel":
+    def load(cls, folder: str | Path) -> "TrainedModel":
         """Read the model of a run's folder.
 
         Raises
@@ -374,6 +374,7 @@ class TrainedModel(Predictor):
         InputError
             If a file is missing or damaged, or of another version.
         """
+        folder = Path(folder)
         for name in (MODEL, WEIGHTS):
             if not (folder / name).is_file():
                 raise InputError(

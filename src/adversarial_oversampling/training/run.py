@@ -50,7 +50,9 @@ PRELOAD = (__name__,)
 """What a process that trains imports first; imported once for all children of `processes.call`."""
 
 
-def train(cfg: DictConfig, run_dir: Path, wait: bool = False, callbacks: Sequence[Callback] = ()) -> Result:
+def train(
+    cfg: DictConfig, run_dir: str | Path, wait: bool = False, callbacks: Sequence[Callback] = ()
+) -> Result:
     """Train, test and write the result into `run_dir`.
 
     A finished result of the same configuration is returned as it is. An interrupted run resumes from its last
@@ -60,7 +62,7 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False, callbacks: Sequenc
     ----------
     cfg : DictConfig
         Composed from `conf/train.yaml`.
-    run_dir : Path
+    run_dir : str or Path
         Folder of this run.
     wait : bool
         Wait while another process trains in the folder, instead of raising.
@@ -78,6 +80,7 @@ def train(cfg: DictConfig, run_dir: Path, wait: bool = False, callbacks: Sequenc
     TrialPruned
         If a callback raises it. No result is written.
     """
+    run_dir = Path(run_dir)
     check(cfg)
     run_dir.mkdir(parents=True, exist_ok=True)
     with locked(run_dir, wait):

@@ -1,0 +1,456 @@
+"""Tables of one's own: read as their author sees them, or refused in one line that says what to do."""
+
+import csv
+import gzip
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hydra.utils import instantiate
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from adversarial_oversampling.config.compose import config_dir
+from adversarial_oversampling.data.reading import MISSING, load_table
+from adversarial_oversampling.data.table import Column, Table
+from adversarial_oversampling.errors import InputError
+
+Load = Callable[..., Table]
+ROWS = ["5,a", "7,a", "6,b", "9,b"]
+
+
+def lines(*rows: str, header: str = "v,label") -> str:
+    return "\n".join([header, *rows]) + "\n"
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """Write bytes or a text into a file and read it as a table with the target `label`."""
+
+    def make(content: str | bytes, file: str = "t.csv", **arguments: Any) -> Table:
+        path = tmp_path / file
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return load_table(**{"path": str(path), "target": "label", "name": "t", **arguments})
+
+    return make
+
+
+@pytest.fixture
+def refusal(load: Load) -> Callable[..., str]:
+    """Return the single line with which a file is refused."""
+
+    def make(content: str | bytes, file: str = "t.csv", **arguments: Any) -> str:
+        with pytest.raises(InputError) as caught:
+            load(content, file, **arguments)
+        message = str(caught.value)
+        assert len(message.splitlines()) == 1
+        return message
+
+    return make
+
+
+Refusal = Callable[..., str]
+
+
+def test_every_role(load: Load) -> None:
+    table = load(
+        lines(
+            "1.5,3,true,red,2024-01-01,small,a",
+            "2.5,,false,blue,1970-01-02T00:00:01Z,large,a",
+            ",4,true,red,,small,b",
+            "NA,4,null,,2024-01-01 12:00,,b",
+            header="number,whole,switch,color,day,size,label",
+        ),
+        columns={"ordinal": {"size": ["small", "large"]}},
+    )
+    assert table.columns == (
+        Column("number"),
+        Column("whole", "integer"),
+        Column("switch", "boolean", ("false", "true")),
+        Column("color", "categorical", ("blue", "red")),
+        Column("day", "date"),
+        Column("size", "ordinal", ("small", "large")),
+    )
+    nan = np.nan
+    expected = [
+        [1.5, 3, 1, 1, 1704067200, 0],
+        [2.5, nan, 0, 0, 86401, 1],
+        [nan, 4, 1, 1, nan, 0],
+        [nan, 4, nan, nan, 1704110400, nan],
+    ]
+    assert np.array_equal(table.x, expected, equal_nan=True)
+    assert (table.class_names, table.y.tolist()) == (("a", "b"), [0, 0, 1, 1])
+    assert table.test_rows is None
+
+
+@pytest.mark.parametrize("written", ["csv", "csv.gz", "parquet", "feather"])
+def test_every_kind_of_file_gives_the_same_table(tmp_path: Path, written: str) -> None:
+    frame = pd.DataFrame(
+        {
+            "number": [0.5, None, 2.5, 3.5],
+            "whole": [3, 1, 4, 1],
+            "color": ["red", None, "blue", "red"],
+            "day": pd.to_datetime(["2024-01-01", None, "1969-12-31", "2024-01-01"]),
+            "label": ["a", "b", "a", "b"],
+        }
+    )
+    path = tmp_path / f"t.{written}"
+    write = {"parquet": frame.to_parquet, "feather": frame.to_feather}
+    write.get(written, lambda file: frame.to_csv(file, index=False))(path)
+    table = load_table(str(path), "label", "t")
+    assert [column.role for column in table.columns] == ["numeric", "integer", "categorical", "date"]
+    expected = [
+        [0.5, 3, 1, 1704067200],
+        [np.nan, 1, np.nan, np.nan],
+        [2.5, 4, 0, -86400],
+        [3.5, 1, 1, 1704067200],
+    ]
+    assert np.array_equal(table.x, expected, equal_nan=True)
+    assert table.class_names == ("a", "b")
+
+
+def test_types_of_a_parquet_file(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "ordered": pd.Categorical(["low", "high", "low", None], ["low", "high"], ordered=True),
+            "kind": pd.Categorical(["u", "v", None, "u"]),
+            "known": [True, False, True, True],
+            "whole": pd.array([1, None, 3, 3], "Int64"),
+            "label": [1.0, 1.0, 2.0, 2.0],
+        }
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = load_table(str(tmp_path / "t.parquet"), "label", "t")
+    assert [(column.role, column.categories) for column in table.columns] == [
+        ("ordinal", ("low", "high")),
+        ("categorical", ("u", "v")),
+        ("boolean", ("False", "True")),
+        ("integer", ()),
+    ]
+    assert table.class_names == ("1", "2")
+
+
+def test_the_configuration_builds_the_table(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(lines("1,1,a", "2,3,b", "3,2,a", "4,5,b", header="row,v,label"))
+    config = OmegaConf.create({"dataset": OmegaConf.load(f"{config_dir()}/dataset/table.yaml")})
+    config.dataset.update(path=str(tmp_path / "t.csv"), target="label", name="mine")
+    config.dataset.columns.drop = ["row"]
+    table = instantiate(config.dataset.source)
+    assert (table.name, table.feature_names) == ("mine", ("v",))
+
+
+class TestStructure:
+    @pytest.mark.parametrize(
+        ("rows", "line", "words"),
+        [
+            (["5,a", "7,a,", "6,b"], 3, "remove the separator (,) at the end of the line"),
+            (["5,a,", "7,a,", "6,b,"], 2, "remove the separator"),
+            (["5,a", "", "7,a,c"], 4, "put a cell that contains the separator (,) in quotes"),
+            (["5,a", "7"], 3, "add the cells that lack"),
+        ],
+    )
+    def test_rows_of_unequal_length(self, refusal: Refusal, rows: list[str], line: int, words: str) -> None:
+        message = refusal(lines(*rows))
+        assert f"t.csv, line {line}: " in message
+        assert words in message
+
+    def test_a_line_is_counted_after_a_cell_of_several_lines(self, refusal: Refusal) -> None:
+        assert "line 5: 3 cells" in refusal('"v\nw",label\n"1\n2",a\n3,b,c\n')
+
+    @pytest.mark.parametrize("content", ['v,label\n1,"a"b\n', 'v,label\n"1,a\n2,b\n'])
+    def test_stray_quotes(self, refusal: Refusal, content: str) -> None:
+        assert "check the quotes" in refusal(content)
+
+    def test_quotes_and_line_ends(self, load: Load) -> None:
+        table = load(
+            'v,"la\r\nbel"\r\n"5","a, b"\r7,"a, b"\n\n6,"say ""b"""\n9,"say ""b"""', target="la\r\nbel"
+        )
+        assert table.class_names == ("a, b", 'say "b"')
+        assert table.x[:, 0].tolist() == [5, 7, 6, 9]
+
+    def test_a_byte_order_mark_and_blanks_in_the_header(self, load: Load) -> None:
+        assert load(b"\xef\xbb\xbf" + lines(*ROWS, header="v, label").encode()).feature_names == ("v",)
+
+    def test_a_column_without_a_name(self, refusal: Refusal, load: Load) -> None:
+        content = lines("4,5,a", "2,7,a", "3,6,b", "3,9,b", header=",v,label")
+        message = refusal(content)
+        assert "column 1 has no name" in message
+        assert "dataset.columns.drop=[column_1]" in message
+        assert "dataset.columns.numeric=[column_1]" in message
+        assert load(content, columns={"drop": ["column_1"]}).feature_names == ("v",)
+        assert load(content, columns={"numeric": ["column_1"]}).feature_names == ("column_1", "v")
+
+    @pytest.mark.parametrize("start", [0, 1])
+    @pytest.mark.parametrize("name", ["", "row"])
+    def test_row_numbers(self, refusal: Refusal, load: Load, start: int, name: str) -> None:
+        content = lines(*(f"{start + i},{row}" for i, row in enumerate(ROWS)), header=f"{name},v,label")
+        called = name or "column_1"
+        message = refusal(content)
+        assert f"dataset.columns.drop=[{called}]" in message
+        assert f"dataset.columns.numeric=[{called}]" in message
+        assert load(content, columns={"drop": [called]}).feature_names == ("v",)
+        assert load(content, columns={"numeric": [called]}).feature_names == (called, "v")
+
+    def test_a_header_given_twice(self, refusal: Refusal) -> None:
+        assert "line 1: there are two columns called 'v'" in refusal(lines("1,2,a", header="v,v,label"))
+
+    def test_no_header(self, refusal: Refusal) -> None:
+        message = refusal("30,64,1,1\n31,62,0,2\n", target="1")
+        assert "line 1: the file has no header" in message
+        assert "add a line" in message
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"", "the file is empty"),
+            (b"\n \n", "the file is empty"),
+            (b"\xef\xbb\xbf", "the file is empty"),
+            (b"v,label\n", "there is a header but no row"),
+            (lines(*ROWS).encode("utf-16"), "line 1: the file is in UTF-16"),
+            (lines(*ROWS).encode("utf-16-le"), "line 1: there is a NUL byte"),
+            (b"v,label\n1,a\n2,\0b\n", "line 3: there is a NUL byte"),
+            (lines("1,a", "2,é").encode("latin-1"), "line 3: byte 0xe9 is no UTF-8 (in Latin-1 it is 'é')"),
+            (b"PK\x03\x04" + bytes(30), "spreadsheet"),
+        ],
+    )
+    def test_what_is_no_text_of_a_table(self, refusal: Refusal, content: bytes, words: str) -> None:
+        assert words in refusal(content)
+
+    @pytest.mark.parametrize(
+        ("content", "file", "words"),
+        [
+            (b"0123456789", "t.parquet", "is no Parquet file"),
+            (b"PAR1456789", "t.parquet", "is no Parquet file"),
+            (b"0123456789", "t.feather", "is no Feather file"),
+            (b"ARROW16789", "t.feather", "is no Feather file"),
+            (gzip.compress(lines(*ROWS).encode())[:-12], "t.csv.gz", "the gzip file is damaged"),
+            (b"\x1f\x8b\x08\x00garbage", "t.csv.gz", "the gzip file is damaged"),
+        ],
+    )
+    def test_damaged_files(self, refusal: Refusal, content: bytes, file: str, words: str) -> None:
+        message = refusal(content, file)
+        assert file in message
+        assert words in message
+
+    def test_a_folder_and_no_file(self, tmp_path: Path) -> None:
+        for path, words in ((tmp_path, "is a folder"), (tmp_path / "absent.csv", "there is no file")):
+            with pytest.raises(InputError, match=rf"^dataset\.path: .*{words}|{words}"):
+                load_table(str(path), "label", "t")
+
+
+class TestSeparators:
+    @pytest.mark.parametrize(("separator", "called"), [(";", "';'"), ("\t", "tab"), ("|", "'|'")])
+    def test_another_separator_is_named_and_read(
+        self, refusal: Refusal, load: Load, separator: str, called: str
+    ) -> None:
+        content = lines(*ROWS).replace(",", separator)
+        message = refusal(content)
+        assert "line 1" in message
+        assert f"give dataset.separator={called}." in message
+        assert load(content, separator=called.strip("'")).x[:, 0].tolist() == [5, 7, 6, 9]
+
+    def test_another_separator_with_decimal_commas(self, refusal: Refusal, load: Load) -> None:
+        content = lines("0,5;a", "1,5;a", "2,5;b", "3,5;b", header="v;label")
+        assert "give dataset.separator=';' dataset.decimal=','." in refusal(content)
+        message = refusal(content, separator=";")
+        assert "line 2: column 'v' has '0,5', which is no number" in message
+        assert "dataset.decimal=','" in message
+        assert load(content, separator=";", decimal=",").x[:, 0].tolist() == [0.5, 1.5, 2.5, 3.5]
+
+    def test_a_decimal_point_where_a_comma_is_the_sign(self, refusal: Refusal) -> None:
+        content = lines("0,5;a", "1.5;a", "2,5;b", "3,5;b", header="v;label")
+        message = refusal(content, separator=";", decimal=",")
+        assert "line 3: column 'v' has '1.5'" in message
+
+    @pytest.mark.parametrize(
+        "arguments", [{"separator": "x"}, {"separator": ""}, {"decimal": ";"}, {"decimal": ","}]
+    )
+    def test_signs_that_cannot_be(self, refusal: Refusal, arguments: dict[str, str]) -> None:
+        assert next(iter(arguments)) in refusal(lines(*ROWS), **arguments)
+
+
+class TestColumns:
+    @pytest.mark.parametrize("text", ["<null>", "?", "-", "12 kg"])
+    def test_a_text_among_numbers(self, refusal: Refusal, load: Load, text: str) -> None:
+        content = lines("5,a", f"{text},a", "6,b", "9,b")
+        message = refusal(content)
+        assert f"line 3: column 'v' mixes numbers with other texts, here {text!r}" in message
+        assert f'dataset.columns.missing=["{text}"]' in message
+        assert "dataset.columns.categorical=[v]" in message
+        table = load(content, columns={"missing": [text]})
+        assert np.array_equal(table.x[:, 0], [5, np.nan, 6, 9], equal_nan=True)
+        assert load(content, columns={"categorical": ["v"]}).columns[0].categories == tuple(
+            sorted(["5", text, "6", "9"])
+        )
+
+    def test_a_number_with_a_thousands_comma(self, refusal: Refusal) -> None:
+        message = refusal(lines("5,a", '"1,300",a', "6,b"))
+        assert "line 3: column 'v' has '1,300', which is no number" in message
+        assert "dataset.columns.categorical" in message
+
+    def test_an_identifier(self, refusal: Refusal, load: Load) -> None:
+        content = lines(*(f"name{i},{i % 7},{'ab'[i % 2]}" for i in range(150)), header="id,v,label")
+        message = refusal(content)
+        assert "column 'id' has texts such as 'name0', 150 different ones in 150 rows" in message
+        assert "dataset.columns.drop=[id]" in message
+        assert load(content, columns={"drop": ["id"]}).feature_names == ("v",)
+        assert len(load(content, columns={"categorical": ["id"]}).columns[0].categories) == 150
+
+    @pytest.mark.parametrize("second", ["red ", "red\u200b", "\u00a0red", "\ufeffred"])
+    def test_categories_that_look_the_same(self, refusal: Refusal, second: str) -> None:
+        message = refusal(lines("red,a", "red,a", f"{second},b", "blue,b"))
+        assert "line 4: column 'v' has" in message
+        assert "look the same" in message
+
+    def test_an_empty_column(self, refusal: Refusal, load: Load) -> None:
+        content = lines("1,,a", "3,NA,a", "2,null,b", "2,,b", header="v,w,label")
+        message = refusal(content)
+        assert "column 'w' has no value in any row" in message
+        assert load(content, columns={"drop": ["w"]}).feature_names == ("v",)
+
+    @pytest.mark.parametrize("text", ["inf", "-Infinity", "1e999"])
+    def test_infinite_values(self, refusal: Refusal, text: str) -> None:
+        assert "line 3: column 'v' has an infinite value" in refusal(lines("5,a", f"{text},a", "6,b", "9,b"))
+
+    def test_dates_that_are_none(self, refusal: Refusal) -> None:
+        assert "line 3: column 'v' has '2024-02-30', which is no date" in refusal(
+            lines("2024-02-28,a", "2024-02-30,a", "2024-03-01,b")
+        )
+        assert "mixes dates with other texts, here 'soon'" in refusal(
+            lines("2024-02-28,a", "soon,a", "2024-03-01,b")
+        )
+
+    def test_the_settings_override_what_is_inferred(self, load: Load) -> None:
+        content = lines("1,3,a", "2,1,a", "2,2,b", "1,1,b", header="u,v,label")
+        table = load(content, columns={"categorical": ["u"], "ordinal": [["v", "3", "2", "1"]]})
+        assert table.columns == (
+            Column("u", "categorical", ("1", "2")),
+            Column("v", "ordinal", ("3", "2", "1")),
+        )
+        assert table.x.tolist() == [[0, 0], [1, 2], [1, 1], [0, 2]]
+
+    @pytest.mark.parametrize(
+        ("columns", "words"),
+        [
+            ({"numerc": ["v"]}, "dataset.columns.numerc: there is no such setting"),
+            ({"numeric": ["w"]}, "dataset.columns.numeric: there is no feature column 'w'"),
+            ({"drop": ["w"]}, "dataset.columns.drop: "),
+            ({"drop": ["label"]}, "'label' is dataset.target"),
+            ({"drop": ["v"]}, "no feature column is left"),
+            ({"drop": ["v"], "numeric": ["v"]}, "column 'v' has a role too"),
+            ({"numeric": ["v"], "date": ["v"]}, "column 'v' is in dataset.columns.numeric too"),
+            ({"date": ["v"]}, "line 2: column 'v' has '5', which is no date"),
+            ({"ordinal": {"v": ["5", "7"]}}, "line 4: column 'v' has '6', which is none of its categories"),
+            ({"ordinal": {"v": []}}, "list every value of column 'v' once"),
+            ({"ordinal": {"v": ["5", "5"]}}, "list every value of column 'v' once"),
+            ({"ordinal": ["v"]}, "dataset.columns.ordinal="),
+            ({"keep_na_labels": "yes"}, "dataset.columns.keep_na_labels=yes"),
+            ({"drop": 3}, "dataset.columns.drop=3"),
+        ],
+    )
+    def test_settings_that_do_not_fit(self, refusal: Refusal, columns: dict[str, Any], words: str) -> None:
+        assert words in refusal(lines(*ROWS), columns=columns)
+
+
+class TestLabels:
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [("a", "a "), ("a b", "a  b"), ("1", "1.0"), ("a", "\u200ba"), ("a b", "a\u00a0b"), ("a", "a\ufeff")],
+    )
+    def test_labels_that_look_the_same(self, refusal: Refusal, one: str, other: str) -> None:
+        message = refusal(lines(f"5,{one}", f"7,{one}", f"6,{other}", "9,b", "8,b"))
+        assert "line 4: column 'label' has" in message
+        assert repr(other) in message
+
+    @pytest.mark.parametrize("label", ["None", "NA", "null"])
+    def test_labels_that_may_mean_none(self, refusal: Refusal, load: Load, label: str) -> None:
+        content = lines("5,a", "7,a", f"6,{label}", f"9,{label}")
+        message = refusal(content)
+        assert f"line 4: the label in column 'label' is {label!r}" in message
+        assert "dataset.columns.keep_na_labels=true" in message
+        assert set(load(content, columns={"keep_na_labels": True}).class_names) == {"a", label}
+
+    @pytest.mark.parametrize("keep", [True, False])
+    def test_rows_without_a_label(self, refusal: Refusal, keep: bool) -> None:
+        message = refusal(lines("5,a", "7,", "6, ", "9,b"), columns={"keep_na_labels": keep})
+        assert "line 3: there is no label in column 'label', nor in 1 other rows" in message
+
+    def test_labels_keep_their_text(self, load: Load) -> None:
+        assert load(lines("1,01", "2,01", "4,2.50", "3,2.50", "5,2.50")).class_names == ("2.50", "01")
+
+    @pytest.mark.parametrize(
+        ("rows", "words"),
+        [
+            (["5,a", "7,a"], "two or more classes"),
+            (["5,a", "7,a", "6,b"], "class 'b' has a single row"),
+            ([f"{i % 5},{i / 8}" for i in range(99)], "looks continuous"),
+            ([f"{i % 5},c{i // 2}" for i in range(400)], "200 different labels, more than 100"),
+            ([f"{i % 5},{i // 2}" for i in range(400)], "200 different labels, more than 100"),
+        ],
+    )
+    def test_targets_that_are_none(self, refusal: Refusal, rows: list[str], words: str) -> None:
+        assert words in refusal(lines(*rows))
+
+    @pytest.mark.parametrize("target", ["species", "Label", None])
+    def test_no_such_target(self, refusal: Refusal, target: str | None) -> None:
+        message = refusal(lines(*ROWS), target=target)
+        assert message.startswith("dataset.target: ")
+
+
+CELL = st.text(st.sampled_from("019.,;-e?aN \t\"'\n\r\u00e9\u200b"), max_size=4)
+BASE = lines("5,red,a", "7,blue,a", "6,red,b", "9,,b", "2,red,b", header="v,c,label").encode()
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """The bytes of a table in which some bytes are deleted, replaced or added."""
+    content = bytearray(BASE)
+    for _ in range(draw(st.integers(1, 4))):
+        position = draw(st.integers(0, len(content)))
+        removed = draw(st.integers(0, 3))
+        added = draw(st.one_of(CELL.map(str.encode), st.binary(max_size=3)))
+        content[position : position + removed] = added
+    return bytes(content)
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(content=mutated())
+@example(content=BASE)
+def test_a_damaged_file_is_refused_or_read_as_it_stands(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    message = None
+    try:
+        table = load_table(str(path), "label", "t")
+    except InputError as error:
+        message = str(error)
+    if message is not None:
+        assert len(message.splitlines()) == 1
+        return
+    text = content.removeprefix(b"\xef\xbb\xbf").decode()
+    header, *rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+    names = [name.strip() for name in header]
+    assert sorted([*table.feature_names, "label"]) == sorted(names)
+    assert [table.class_names[k] for k in table.y] == [row[names.index("label")] for row in rows]
+    for column, values in zip(table.columns, table.x.T, strict=True):
+        seen = [row[names.index(column.name)] for row in rows]
+        assert [shown(column, value) for value in values] == [expected(column, text) for text in seen]
+
+
+def shown(column: Column, value: float) -> str | float | None:
+    if np.isnan(value):
+        return None
+    return column.categories[int(value)] if column.categories else value
+
+
+def expected(column: Column, text: str) -> str | float | None:
+    if text.strip() in ("", *MISSING):
+        return None
+    if column.categories:
+        return text
+    return pd.Timestamp(text.strip()).timestamp() if column.role == "date" else float(text)

@@ -1,0 +1,52 @@
+"""The counts of a table."""
+
+import numpy as np
+import pytest
+
+from adversarial_oversampling.data.sources import load_haberman
+from adversarial_oversampling.data.table import Column, make_table
+from adversarial_oversampling.results.summary import summarize, summary_lines
+from tests.conftest import Run
+
+
+def test_counts_by_hand() -> None:
+    nan = np.nan
+    x = [[0.0, 1, 5], [-0.0, 1, 5], [0, 1, 5], [nan, 1, 5], [nan, 1, 5], [2, 1, nan]]
+    columns = [Column("v"), Column("c", "categorical", ("a", "b")), "w"]
+    summary = summarize(make_table("t", np.array(x), ["x", "x", "y", "x", "x", "y"], columns))
+    assert summary.rows == 6
+    assert summary.columns == {"numeric": ["v", "w"], "categorical": ["c"]}
+    assert summary.classes == {"x": 4, "y": 2}
+    assert summary.missing_cells == 3
+    assert summary.constant_columns == ["c", "w"]
+    assert summary.duplicate_rows == 2
+    assert summary.rows_in_two_classes == 3
+    assert summary_lines("t", summary) == [
+        "Table t: 6 rows, 3 columns",
+        "  numeric (2): v, w",
+        "  categorical (1): c",
+        "  classes (2): x (4), y (2)",
+        "  missing cells: 3",
+        "  constant columns: c, w",
+        "  duplicate rows: 2; rows whose features stand in two classes: 3",
+    ]
+
+
+def test_rows_of_a_published_table() -> None:
+    """Compared with the counts of Python's sets."""
+    table = load_haberman(None)
+    rows = [(*row, label) for row, label in zip(table.x.tolist(), table.y.tolist(), strict=True)]
+    classes: dict[tuple[float, ...], set[int]] = {}
+    for *features, label in rows:
+        classes.setdefault(tuple(features), set()).add(label)
+    summary = summarize(table)
+    assert summary.duplicate_rows == len(rows) - len(set(rows))
+    assert summary.rows_in_two_classes == sum(len(classes[tuple(row[:-1])]) == 2 for row in rows)
+
+
+def test_the_summary_is_shown_once_and_kept(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        result = run("mode=logistic", "dataset=haberman")
+    assert caplog.text.count("Table haberman: 306 rows, 3 columns") == 1
+    assert result.table.summary is not None
+    assert result.table.summary.classes == {"1": 225, "2": 81}

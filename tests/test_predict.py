@@ -1,0 +1,165 @@
+"""The commands that predict and generate rows with a finished run."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from adversarial_oversampling import generate, predict
+from tests.conftest import Run
+
+ROWS = 300
+Command = Callable[..., "Done"]
+
+
+class Done(NamedTuple):
+    returncode: int
+    stderr: str
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command in this process: imports take longer than all the rest."""
+
+    def call(name: str, *arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        try:
+            {"predict": predict.main, "generate": generate.main}[name]()
+        except SystemExit as error:
+            return Done(1, f"{error.code}\n")
+        return Done(0, capsys.readouterr().err)
+
+    return call
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A CSV file with a column of every role, and missing cells."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "age": rng.integers(18, 80, ROWS),
+            "income": rng.lognormal(8, 1, ROWS).round(2),
+            "city": rng.choice(["Bonn", "Lima", "Oslo", "Rome"], ROWS),
+            "member": rng.choice([True, False], ROWS),
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, ROWS), "D"),
+        }
+    )
+    score = frame.age + 20 * (frame.city == "Rome") + rng.normal(0, 5, ROWS)
+    frame["label"] = np.where(score > 75, "yes", "no")
+    frame.loc[rng.random(ROWS) < 0.1, "income"] = np.nan
+    frame.loc[rng.random(ROWS) < 0.1, "city"] = None
+    path = tmp_path / "own.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("mode", ["do", "logistic"])
+def test_the_test_rows_get_the_probabilities_of_the_run(
+    run: Run, command: Command, table: Path, tmp_path: Path, mode: str
+) -> None:
+    run("dataset=table", f"dataset.path={table}", "dataset.target=label", f"mode={mode}")
+    expected = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
+    expected = expected[expected.seed == 1].reset_index(drop=True)
+    new = tmp_path / "new.csv"
+    whole = pd.read_csv(table)
+    # Neither the order of the columns nor another one matters.
+    whole.iloc[expected.row].drop(columns="label")[::-1].assign(more="x").to_csv(new, index=False)
+    output = tmp_path / "predictions.parquet"
+    done = command("predict", tmp_path / "run", new, "--output", output, "--replica", 1)
+    assert done.returncode == 0, done.stderr
+    found = pd.read_parquet(output)[::-1].reset_index(drop=True)
+    columns = ["predicted", "p_no", "p_yes"]
+    # The order of the rows is part of the rounding of scikit-learn's products.
+    pd.testing.assert_frame_equal(found, expected[columns], check_exact=mode == "do")
+    for choice in ("mean", "best"):
+        command("predict", tmp_path / "run", new, "--output", tmp_path / f"{choice}.csv", "--replica", choice)
+        assert list(pd.read_csv(tmp_path / f"{choice}.csv")) == columns
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: frame.drop(columns="age"), "there is no column 'age'"),
+        (
+            lambda frame: frame.assign(city="Kiev"),
+            "'Kiev', which is none of its categories",
+        ),
+        (lambda frame: frame.assign(age="old"), "column 'age'"),
+        (lambda frame: frame.assign(income=np.inf), "infinite"),
+    ],
+)
+def test_a_file_that_does_not_fit(
+    run: Run, command: Command, table: Path, tmp_path: Path, change: object, message: str
+) -> None:
+    run("dataset=table", f"dataset.path={table}", "dataset.target=label", "mode=q")
+    assert callable(change)
+    new = tmp_path / "new.csv"
+    change(pd.read_csv(table)).to_csv(new, index=False)
+    done = command("predict", tmp_path / "run", new, "--output", tmp_path / "out.csv")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_generated_rows_are_rows_of_the_table(
+    run: Run, command: Command, table: Path, tmp_path: Path
+) -> None:
+    run("dataset=table", f"dataset.path={table}", "dataset.target=label", "mode=do")
+    output = tmp_path / "rows.csv"
+    done = command("generate", tmp_path / "run", "--class", "yes", "--rows", 50, "--output", output)
+    assert done.returncode == 0, done.stderr
+    new, whole = pd.read_csv(output), pd.read_csv(table)
+    assert list(new) == list(whole)
+    assert set(new.label) == {"yes"}
+    assert new.age.dtype == np.int64
+    assert set(new.city) <= set(whole.city.dropna())
+    assert set(new.member) <= {True, False}
+    for name in ("age", "income", "since"):
+        assert new[name].between(whole[name].min(), whole[name].max()).all()
+    assert (new.since.str.len() == len("2020-01-01")).all()
+    provenance = pd.read_parquet(tmp_path / "rows.provenance.parquet")
+    assert list(provenance) == ["generated", "real", "weight"]
+    assert set(whole.label[provenance.real]) == {"yes"}
+    assert np.allclose(provenance.groupby("generated").weight.sum(), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--class", "maybe", "--rows", "1"], "--class maybe"),
+        (["--class", "1", "--rows", "0"], "--rows=0"),
+        (["--class", "1", "--rows", "1", "--replica", "9"], "--replica 9"),
+        (["--class", "1", "--rows", "1", "--replica", "mean"], "--replica mean"),
+    ],
+)
+def test_what_cannot_be_generated(
+    run: Run, command: Command, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    run("mode=do")
+    done = command("generate", tmp_path / "run", *arguments, "--output", tmp_path / "rows.csv")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert message in done.stderr
+    assert not (tmp_path / "rows.csv").exists()
+
+
+def test_a_file_of_another_kind_is_not_written(
+    run: Run, command: Command, table: Path, tmp_path: Path
+) -> None:
+    run("dataset=table", f"dataset.path={table}", "dataset.target=label", "mode=q")
+    done = command("predict", tmp_path / "run", table, "--output", tmp_path / "out.xlsx")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "give a file that ends in .parquet, .feather, .csv" in done.stderr
+
+
+def test_the_commands_say_how_they_are_used() -> None:
+    for name in ("predict", "generate"):
+        line = [sys.executable, "-m", f"adversarial_oversampling.{name}", "--help"]
+        done = subprocess.run(line, capture_output=True, text=True, check=True)
+        assert "folder of a finished run" in done.stdout
