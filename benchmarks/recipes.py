@@ -29,7 +29,13 @@ CREDIT = ("hydra.sweeper.n_trials=15", "replicas=5", "trainer.max_epochs=15", "d
 SPACES = {
     **dict.fromkeys(("do", "ao", "both_fool", "both_favour"), "game"),
     **dict.fromkeys(("smote", "bsmote", "adasyn"), "resampling"),
-    **{name: name for name in ("gamo", "lightgbm", "balanced_forest", "easy_ensemble", "logistic")},
+    **{
+        name: name
+        for name in (
+            *("gamo", "lightgbm", "threshold_lightgbm", "xgboost"),
+            *("balanced_forest", "easy_ensemble", "logistic"),
+        )
+    },
 }
 """The space of every mode that has settings of its own."""
 

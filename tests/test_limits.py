@@ -73,6 +73,8 @@ def test_every_limit_is_of_a_setting_that_exists(compose_config: Compose) -> Non
             ["mode=weighted_q"],
             ["mode=cot"],
             ["dataset=table"],
+            ["mode=ctgan"],
+            ["mode=forest_diffusion"],
         )
     ] + [compose_config("mode=threshold_q", "+mode.rules.label_smoothing=0.1", "+mode.rules.mixup=true")]
     absent = object()

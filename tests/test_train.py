@@ -20,7 +20,7 @@ from pytorch_lightning.callbacks import Callback
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, recall_score
 from torch import Tensor
 
-from adversarial_oversampling.config.compose import config_dir
+from adversarial_oversampling.config.catalogue import modes
 from adversarial_oversampling.config.identity import config_hash, pin_file
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.data.sources import load_yeast
@@ -29,14 +29,19 @@ from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.metrics import AbsentClassWarning
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.results.schema import METRICS, Counts, Result, Scores
+from adversarial_oversampling.training.build import build_data, build_game
 from adversarial_oversampling.training.checkpoints import VerifiedCheckpointIO
 from adversarial_oversampling.training.run import locked, train
 from tests.conftest import Compose, Run, saved_weights
 
 MODES = ["q", "ao", "do", "both_fool", "both_favour"]
-EVERY_MODE = sorted(path.stem for path in Path(config_dir(), "mode").glob("*.yaml"))
-PEERS = ["logistic", "balanced_forest", "easy_ensemble", "lightgbm"]
-ROW_MAKERS = ["ao", "do", "both_fool", "both_favour", "gamo", "ro", "smote", "bsmote", "adasyn"]
+# Those of the extra `peers` are tested in tests/data/test_generators.py.
+EVERY_MODE = [name for name, mode in modes().items() if mode.origin != "extra"]
+PEERS = ["logistic", "balanced_forest", "easy_ensemble", "lightgbm", "threshold_lightgbm", "xgboost"]
+ROW_MAKERS = [
+    *("ao", "do", "both_fool", "both_favour", "gamo"),
+    *("ro", "smote", "bsmote", "adasyn"),
+]
 NO_ADASYN = "adasyn: No samples will be generated with the provided ratio settings."
 
 
@@ -76,6 +81,25 @@ def test_every_resampler_writes_a_result(run: Run, mode: str) -> None:
     assert result.replicas[0].rows.test == [150, 81]  # no copy reaches them
 
 
+@pytest.mark.parametrize(
+    ("mode", "package", "fewer"),
+    [
+        ("ctgan", "ctgan", ["epochs=1"]),
+        ("forest_diffusion", "forest_diffusion_mo", ["noise_levels=3", "copies=2", "n_estimators=2"]),
+    ],
+)
+def test_every_generator_of_another_package_writes_a_result(
+    run: Run, tmp_path: Path, mode: str, package: str, fewer: list[str]
+) -> None:
+    pytest.importorskip(package)
+    settings = [f"mode.resampling.{setting}" for setting in fewer]
+    result = run(f"mode={mode}", *settings, "replicas=1", "trainer.max_epochs=1")
+    assert (result.mode, result.na) == (mode, None)
+    assert result.mean.acsa is not None
+    rows = pd.read_parquet(tmp_path / "run" / "generated.parquet")
+    assert set(rows["kind"]) == {"real", "generated"}
+
+
 @pytest.mark.parametrize("dataset", ["haberman", "yeast"])
 @pytest.mark.parametrize("mode", EVERY_MODE)
 def test_every_mode_has_a_result_or_says_why_not(run: Run, tmp_path: Path, mode: str, dataset: str) -> None:
@@ -99,7 +123,7 @@ def test_every_mode_has_a_result_or_says_why_not(run: Run, tmp_path: Path, mode:
     np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
     recalls = recall_score(predictions.true, predictions.predicted, labels=names, average=None)
     assert record.acsa == pytest.approx(np.mean(recalls))
-    if mode != "threshold_q":
+    if mode not in ("threshold_q", "threshold_lightgbm"):
         assert (names[chances.argmax(axis=1)] == predictions.predicted).all()
     assert (record.best_epoch is None) == (mode in PEERS)
     assert (tmp_path / "run" / "generated.parquet").exists() == (mode in ROW_MAKERS)
@@ -701,11 +725,14 @@ def test_another_table_does_not_pass_for_a_published_one(compose_config: Compose
         train(cfg, tmp_path / "run")
 
 
-def test_a_replica_whose_test_row_has_no_probability_has_no_result(run: Run, tmp_path: Path) -> None:
-    table = load_yeast(None)
-    frame = pd.DataFrame(table.x).assign(label=np.where(table.y == 0, "a", "b"))
-    frame.iloc[7, :8] = 3e38  # the sums of the first layer are infinite
-    frame.to_csv(tmp_path / "odd.csv", index=False)
-    source = ["dataset=table", f"dataset.path={tmp_path}/odd.csv", "dataset.target=label"]
-    with pytest.raises(InputError, match="In every replica"):
-        run(*source, "mode=q", "dataset.preprocessing.scaler=none", "replicas=4")
+def test_a_replica_whose_test_row_has_no_probability_has_no_result(compose_config: Compose) -> None:
+    cfg = compose_config("mode=q", "replicas=2")
+    data = build_data(cfg)
+    data.setup()
+    game = build_game(cfg, data)
+    probabilities = torch.full((2, 3, 2), 0.5)
+    probabilities[1, 2] = torch.nan
+    game._tested = torch.zeros(2, 3).long(), torch.zeros(2, 3).long(), probabilities
+    first, second = game.output().na
+    assert first is None
+    assert second == "a test row has a probability that is NaN: its values are too large"

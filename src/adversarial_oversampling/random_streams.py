@@ -1,7 +1,9 @@
 """Random streams: one per replica and purpose, all derived from the run's seed."""
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -34,6 +36,24 @@ def seed_sequence(seed: int, purpose: Purpose, fold: int | None, member: int = 0
     # Short entropy is padded with zeros: fold 0 must not be the same as no fold. The first member of an
     # ensemble draws the numbers that it draws alone.
     return np.random.SeedSequence([seed, int(purpose), 0 if fold is None else fold + 1, member])
+
+
+@contextlib.contextmanager
+def global_seed(seed: int) -> Iterator[None]:
+    """Seed the global generators of Python, NumPy and torch's CPU, and restore them at the end.
+
+    For libraries that have no other seed.
+    """
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    torch.set_rng_state(torch.Generator().manual_seed(seed).get_state())
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.set_rng_state(states[2])
 
 
 class Streams:

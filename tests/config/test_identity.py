@@ -104,7 +104,9 @@ def test_a_mode_without_a_generator_has_one_hash_whatever_the_game(
     assert config_hash(players[0]) != config_hash(players[1])
 
 
-@pytest.mark.parametrize("mode", ["balanced_forest", "easy_ensemble", "lightgbm"])
+@pytest.mark.parametrize(
+    "mode", ["balanced_forest", "easy_ensemble", "lightgbm", "threshold_lightgbm", "xgboost"]
+)
 def test_the_hash_ignores_a_peers_threads_only(compose_config: Compose, mode: str) -> None:
     plain = config_hash(compose_config(f"mode={mode}"))
     assert config_hash(compose_config(f"mode={mode}", "threads=2")) == plain

@@ -29,8 +29,8 @@ from adversarial_oversampling.results.schema import (
 WriteRun = Callable[..., Path]
 
 FS = {"natural": None, "quarter": 0.25, "half": 0.5, "three_quarters": 0.75, "balanced": 1.0}
-WITHOUT_EPOCHS = ("logistic", "balanced_forest", "easy_ensemble", "lightgbm")
-RESAMPLERS = ("ro", "smote", "bsmote", "adasyn")
+WITHOUT_EPOCHS = ("logistic", "balanced_forest", "easy_ensemble", "lightgbm", "threshold_lightgbm", "xgboost")
+RESAMPLERS = ("ro", "smote", "bsmote", "adasyn", "ctgan", "forest_diffusion")
 WITH_GENERATOR = ("ao", "do", "both_fool", "both_favour", "gamo", "my_do")
 OVERSAMPLING = ("do", "both_fool", "my_do")
 """Modes whose default is fs=balanced."""

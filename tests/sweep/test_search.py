@@ -102,7 +102,10 @@ def test_an_impossible_space_is_refused(text: str, error: str) -> None:
         ["hparams_search=resampling", "mode=smote,adasyn"],
         *(
             [f"hparams_search={peer}", f"mode={peer}"]
-            for peer in ("lightgbm", "balanced_forest", "easy_ensemble", "logistic")
+            for peer in (
+                *("lightgbm", "threshold_lightgbm", "xgboost"),
+                *("balanced_forest", "easy_ensemble", "logistic"),
+            )
         ),
     ],
     ids=lambda overrides: overrides[0],

@@ -10,16 +10,22 @@ import pytest
 import torch
 from imblearn.ensemble import BalancedRandomForestClassifier, EasyEnsembleClassifier
 from lightgbm import LGBMClassifier
+from omegaconf import OmegaConf
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import StratifiedKFold
+from xgboost import XGBClassifier
 
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.data.sources import load_yeast
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.game.thresholds import SHIFTS
 from adversarial_oversampling.method_output import MethodOutput
 from adversarial_oversampling.random_streams import Purpose, seed_sequence
-from adversarial_oversampling.training.peers import fit_and_predict
+from adversarial_oversampling.training.peers import RefittedPeers, fit_and_predict
 from adversarial_oversampling.training.run import build, build_data
+from adversarial_oversampling.training.threshold_lightgbm import ThresholdLGBMClassifier
 from tests.conftest import Compose, Run
 
 # Fewer trees than by default: they are as much of a test.
@@ -28,7 +34,19 @@ FEWER = {
     "balanced_forest": ["mode.estimator.n_estimators=10"],
     "easy_ensemble": ["mode.estimator.n_estimators=2"],
     "lightgbm": ["mode.estimator.n_estimators=10"],
+    "threshold_lightgbm": ["mode.estimator.n_estimators=10"],
+    "xgboost": ["mode.estimator.n_estimators=10"],
 }
+
+
+class BalancedXGB(XGBClassifier):
+    """The weights by hand."""
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> "BalancedXGB":
+        counts = np.bincount(y)
+        return super().fit(x, y, sample_weight=(len(y) / (len(counts) * counts))[y])
+
+
 LIBRARY: dict[str, Callable[[int], Any]] = {
     "logistic": lambda state: LogisticRegression(class_weight="balanced", max_iter=2000, random_state=state),
     "balanced_forest": lambda state: BalancedRandomForestClassifier(
@@ -44,8 +62,9 @@ LIBRARY: dict[str, Callable[[int], Any]] = {
         n_jobs=1,
         random_state=state,
     ),
+    "xgboost": lambda state: BalancedXGB(n_estimators=10, n_jobs=1, random_state=state),
 }
-every_peer = pytest.mark.parametrize("mode", list(LIBRARY))
+every_peer = pytest.mark.parametrize("mode", list(FEWER))
 
 
 def played(compose_config: Compose, *overrides: str) -> tuple[TableDataModule, MethodOutput]:
@@ -55,7 +74,7 @@ def played(compose_config: Compose, *overrides: str) -> tuple[TableDataModule, M
     return data, fit_and_predict(build("mode.estimator", cfg.mode.estimator), data)
 
 
-@every_peer
+@pytest.mark.parametrize("mode", list(LIBRARY))
 @pytest.mark.parametrize("dataset", ["haberman", "yeast"])
 def test_equals_the_library_on_the_same_rows(compose_config: Compose, mode: str, dataset: str) -> None:
     settings = [f"mode={mode}", f"dataset={dataset}", "recipe=plain", "seed=5", "replicas=2", *FEWER[mode]]
@@ -149,3 +168,83 @@ def test_a_setting_that_the_library_refuses_is_an_error(
 ) -> None:
     with pytest.raises(InputError, match=r"mode\.estimator: .*(C|num_leaves)"):
         played(compose_config, f"mode={mode}", setting)
+
+
+def unweighted(state: int) -> LGBMClassifier:
+    return LGBMClassifier(
+        n_estimators=10, deterministic=True, force_row_wise=True, verbose=-1, n_jobs=1, random_state=state
+    )
+
+
+def scores_of_shifts(probabilities: np.ndarray, y: np.ndarray, counts: np.ndarray) -> dict[float, float]:
+    """Mean recall of every shift, without the suite's code."""
+    classes = np.arange(len(counts))
+    return {
+        float(shift): float(np.mean([(decided == k)[y == k].mean() for k in classes if (y == k).any()]))
+        for shift in SHIFTS.numpy()
+        for decided in [(np.log(probabilities) - shift * np.log(counts / counts.sum())).argmax(axis=1)]
+    }
+
+
+@pytest.mark.parametrize("dataset", ["haberman", "yeast"])
+@pytest.mark.parametrize("protocol", ["holdout", "paper"])
+def test_the_threshold_is_tuned_on_rows_that_the_trees_do_not_know(
+    compose_config: Compose, dataset: str, protocol: str
+) -> None:
+    settings = ["mode=threshold_lightgbm", f"dataset={dataset}", f"protocol={protocol}", "replicas=1"]
+    data, outcome = played(compose_config, *settings, *FEWER["threshold_lightgbm"])
+    x, y, split = data.rows.x[0].numpy(), data.table.y, data.splits[0]
+    state = int(seed_sequence(0, Purpose.ESTIMATOR, None).generate_state(1)[0]) // 2
+    counts = np.bincount(y[split.train])
+    own = unweighted(state).fit(x[split.train], y[split.train])
+    if protocol == "holdout":
+        scores = scores_of_shifts(own.predict_proba(x[split.validation]), y[split.validation], counts)
+    else:
+        assert len(split.validation) == 0
+        chances = np.zeros((len(split.train), data.classes))
+        x_train, y_train = x[split.train], y[split.train]
+        folds = StratifiedKFold(min(5, counts.min()), shuffle=True, random_state=state)
+        for fitting, rest in folds.split(x_train, y_train):
+            chances[rest] = (
+                unweighted(state).fit(x_train[fitting], y_train[fitting]).predict_proba(x_train[rest])
+            )
+        scores = scores_of_shifts(chances, y_train, counts)
+    best = [shift for shift, score in scores.items() if score == pytest.approx(max(scores.values()))]
+    shift = best[(len(best) + 1) // 2 - 1]
+    probabilities = own.predict_proba(x[split.test])
+    decided = (np.log(probabilities) - shift * np.log(counts / counts.sum())).argmax(axis=1)
+    np.testing.assert_array_equal(outcome.predicted[0], decided)
+    np.testing.assert_array_equal(outcome.probabilities[0], probabilities.astype(np.float32))
+    assert (decided != probabilities.argmax(axis=1)).any()
+    if protocol == "holdout":
+        assert outcome.selection_acsa[0] == pytest.approx(max(scores.values()))
+    else:
+        assert outcome.selection_acsa[0] is None
+
+
+def test_a_threshold_needs_two_rows_of_every_class() -> None:
+    x, y = np.arange(12, dtype=np.float32)[:, None], np.repeat([0, 1], [11, 1])
+    classifier = ThresholdLGBMClassifier(n_folds=5, random_state=0, verbose=-1, n_jobs=1)
+    with pytest.raises(ValueError, match=r"^a class has a single training row"):
+        classifier.fit(x, y)
+    assert classifier.fit(x, y, x, y).predict(x).shape == (12,)
+
+
+@every_peer
+def test_a_run_is_refitted_to_predict_new_rows(run: Run, mode: str) -> None:
+    settings = [f"mode={mode}", *FEWER[mode]]
+    result = run(*settings)
+    model = RefittedPeers(OmegaConf.create(result.config), result)
+    data = build_data(OmegaConf.create(result.config))
+    data.setup()
+    (each,) = model.predict(data.table.x, [0, 1])
+    for r, record in enumerate(result.replicas):
+        test = data.splits[r].test
+        acsa = balanced_accuracy_score(data.table.y[test], each.predicted[r, test])
+        assert acsa == pytest.approx(record.acsa)
+    (mean,) = model.predict(data.table.x, [0, 1], mean=True)
+    torch.testing.assert_close(mean.probabilities[0], each.probabilities.mean(dim=0))
+    agreed = each.predicted[0] == each.predicted[1]
+    np.testing.assert_array_equal(mean.predicted[0, agreed], each.predicted[0, agreed])
+    assert agreed.any()
+    assert not agreed.all()

@@ -21,8 +21,9 @@ ORIGINS = {
     "paper": "compared in the paper",
     "combination": "the two combinations of terms that the paper leaves out",
     "peer": "not in the paper",
+    "extra": 'not in the paper, with a package of pip install ".[peers]"',
 }
-Origin = Literal["paper", "combination", "peer"]
+Origin = Literal["paper", "combination", "peer", "extra"]
 Color = Literal["ink", "muted", "blue", "orange", "red", "green", "purple", "sky"]
 LineStyle = Literal["solid", "dashed", "dashdot", "dotted"]
 
@@ -38,7 +39,9 @@ class ModeDescription(Description):
 
     title: str = Field(min_length=1, description="name of the mode in tables and figures")
     order: int = Field(description="place in tables; no two modes share one")
-    origin: Origin = Field(description="paper, combination (of terms that the paper leaves out) or peer")
+    origin: Origin = Field(
+        description="paper, combination (of terms that the paper leaves out), peer or extra"
+    )
     help: str = Field(min_length=1, description="one line for the help text")
     color: Color = Field(description="color of its lines in figures, a name of the page's palette")
     linestyle: LineStyle = Field(description="style of its lines in figures")

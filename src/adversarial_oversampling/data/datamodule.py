@@ -22,7 +22,7 @@ from adversarial_oversampling.random_streams import Purpose, Streams, seed_seque
 from adversarial_oversampling.shard import WHOLE, Shard
 
 if TYPE_CHECKING:  # imports imbalanced-learn, which most modes do not need
-    from adversarial_oversampling.data.resampling import Resampling
+    from adversarial_oversampling.data.resampling import Oversampler
 
 EVALUATION_ROWS = 512  # at most so many rows per replica are classified at once
 # Numbers of the real rows of a block of batches, which are gathered at once: 4 MiB.
@@ -236,7 +236,7 @@ class TableDataModule(LightningDataModule):
     select_on : {"validation", "test", "train"}
         The rows that choose the epoch. "test" is the paper's protocol and optimistic; with "train" none do,
         and the last epoch counts.
-    resampling : Resampling, optional
+    resampling : Oversampler, optional
         Oversamples each replica's training rows before Q learns.
     fs : float, optional
         Ratio of the smallest to the largest class in the batches of real rows; None is natural.
@@ -286,7 +286,7 @@ class TableDataModule(LightningDataModule):
         test_size: float | None = 0.3,
         validation_size: float | None = 0.2,
         select_on: str = "validation",
-        resampling: "Resampling | None" = None,
+        resampling: "Oversampler | None" = None,
         fs: float | None = None,
         batch_size: int = 64,
         cache_dir: str | Path | None,
@@ -395,7 +395,7 @@ class TableDataModule(LightningDataModule):
             )
         self.splits = splits
 
-    def _append_resampled(self, resampling: "Resampling", train: list[RowIndices]) -> list[RowIndices]:
+    def _append_resampled(self, resampling: "Oversampler", train: list[RowIndices]) -> list[RowIndices]:
         """Append each replica's resampled rows to `rows` and return its training rows including them.
 
         A replica whose rows cannot be resampled keeps its rows, and `not_applicable` holds the reason. It is

@@ -4,6 +4,7 @@ The methods are imbalanced-learn's. They get the training rows of one replica, a
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from imblearn.over_sampling import ADASYN, SMOTE, BorderlineSMOTE, RandomOverSampler
@@ -15,6 +16,19 @@ from adversarial_oversampling.text import one_line
 
 METHODS = {"ro": RandomOverSampler, "smote": SMOTE, "bsmote": BorderlineSMOTE, "adasyn": ADASYN}
 _NEIGHBORS = {"smote": "k_neighbors", "bsmote": "k_neighbors", "adasyn": "n_neighbors"}
+
+
+class Oversampler(Protocol):
+    """Makes the rows that the classes lack."""
+
+    @property
+    def method(self) -> str:
+        """Name of the method in notes and reasons."""
+
+    def __call__(
+        self, x: NDArray[np.float32], y: NDArray[np.int64], seed: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return new rows and their classes, or raise `NotApplicable`; see `Resampling`."""
 
 
 @dataclass(frozen=True)

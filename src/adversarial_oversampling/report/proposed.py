@@ -39,7 +39,9 @@ def preferred_peers(runs: pd.DataFrame, replicas: pd.DataFrame) -> dict[str, str
     runs, replicas : DataFrame
         The rows of both frames of the runs of one setting with default settings.
     """
-    peers = replicas[(replicas["origin"] == "peer") & replicas["config_hash"].isin(runs["config_hash"])]
+    peers = replicas[
+        replicas["origin"].isin(["peer", "extra"]) & replicas["config_hash"].isin(runs["config_hash"])
+    ]
     means = peers.groupby(["dataset", "mode"], sort=False)["selection_acsa"].mean().dropna()
     if means.empty:
         return {}

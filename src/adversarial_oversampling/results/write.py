@@ -52,6 +52,7 @@ VERSIONS = (
     "scikit-learn",
     "imbalanced-learn",
     "lightgbm",
+    "xgboost-cpu",
     "pandas",
 )
 EPOCH_SELECTION = {

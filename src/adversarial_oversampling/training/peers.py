@@ -23,6 +23,7 @@ from adversarial_oversampling.results.model import Prediction, Predictor
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.text import one_line
 from adversarial_oversampling.training.build import build, build_data
+from adversarial_oversampling.training.threshold_lightgbm import ThresholdLGBMClassifier
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: b
     """Fit a new estimator on each replica's training rows and predict its test rows.
 
     No estimator learns from validation rows, as no mode does. They give `selection_acsa`, by which a search
-    compares settings.
+    compares settings, and tune the decision of an estimator that has a threshold.
 
     Parameters
     ----------
@@ -74,12 +75,15 @@ def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: b
 
 def _fitted(make: Callable[..., Any], data: TableDataModule, r: int) -> Any:
     """Return a new estimator fitted on replica r's training rows."""
-    train = data.splits[r].train
+    split, x, y = data.splits[r], data.rows.x[r].numpy(), data.table.y
     state = seed_sequence(data.seeds[r], Purpose.ESTIMATOR, data.folds[r]).generate_state(1)
     # LightGBM takes a signed number.
     estimator = make(random_state=int(state[0] >> np.uint32(1)))
+    fitting = [split.train]
+    if isinstance(estimator, ThresholdLGBMClassifier) and len(split.validation):
+        fitting.append(split.validation)
     try:
-        return estimator.fit(data.rows.x[r].numpy()[train], data.table.y[train])
+        return estimator.fit(*(part for rows in fitting for part in (x[rows], y[rows])))
     except (InvalidParameterError, LightGBMError) as error:
         # What LightGBM says about rows, such as too few of them, is no fault of a setting.
         if isinstance(error, LightGBMError) and not _ABOUT_SETTINGS.search(str(error)):
@@ -123,16 +127,23 @@ class RefittedPeers(Predictor):
     def predict(
         self, x: NDArray[np.float64], replicas: Sequence[int], mean: bool = False
     ) -> Iterator[Prediction]:
-        """Classify rows `x [n, d]` by some replicas; with `mean` by their average probabilities."""
-        predicted, probabilities = [], []
+        """Classify rows `x [n, d]` by some replicas; with `mean` by their average probabilities.
+
+        The average is that of the shifted probabilities where the decision is shifted.
+        """
+        predicted, probabilities, deciding = [], [], []
         for r in replicas:
-            rows = self._preprocessing[r].transform(x)
-            predicted.append(self._estimators[r].predict(rows))
-            probabilities.append(torch.from_numpy(self._estimators[r].predict_proba(rows)).float())
+            rows, estimator = self._preprocessing[r].transform(x), self._estimators[r]
+            predicted.append(estimator.predict(rows))
+            probabilities.append(torch.from_numpy(estimator.predict_proba(rows)).float())
+            if isinstance(estimator, ThresholdLGBMClassifier):
+                deciding.append(torch.from_numpy(estimator.shifted_proba(rows)).float())
+            else:
+                deciding.append(probabilities[-1])
         stacked = torch.stack(probabilities)
         if mean:
-            stacked = stacked.mean(dim=0, keepdim=True)
-            yield Prediction(stacked.argmax(dim=-1).numpy(), stacked)
+            decision = torch.stack(deciding).mean(dim=0, keepdim=True)
+            yield Prediction(decision.argmax(dim=-1).numpy(), stacked.mean(dim=0, keepdim=True))
         else:
             yield Prediction(np.stack(predicted), stacked)
 
