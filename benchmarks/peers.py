@@ -6,7 +6,7 @@
 Classifiers: CPU seconds per seed of a whole run without the imports, for ten seeds; ACSA on the test rows is
 given for context. q, ro and do train the seeds as replicas of one computation, the others one after another.
 Makers of rows: CPU seconds that DO's generator and CTGAN take to fit, and to make 10,000 rows. CTGAN is
-optional: pip install -r benchmarks/requirements.txt.
+optional: pip install -r requirements.txt.
 """
 
 import time
@@ -94,7 +94,7 @@ def makers(overrides: Sequence[str], repeats: int = 3) -> list[Figure]:
     timers = {"DO's generator": time_generator}
     if find_spec("ctgan") is None:
         print(
-            "CTGAN is not installed and is left out: pip install -r benchmarks/requirements.txt", flush=True
+            "CTGAN is not installed and is left out: pip install -r requirements.txt", flush=True
         )
     else:
         timers["CTGAN"] = time_ctgan
