@@ -93,9 +93,7 @@ def makers(overrides: Sequence[str], repeats: int = 3) -> list[Figure]:
     data = prepare(cfg)
     timers = {"DO's generator": time_generator}
     if find_spec("ctgan") is None:
-        print(
-            "CTGAN is not installed and is left out: pip install -r requirements.txt", flush=True
-        )
+        print("CTGAN is not installed and is left out: pip install -r requirements.txt", flush=True)
     else:
         timers["CTGAN"] = time_ctgan
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in timers}
