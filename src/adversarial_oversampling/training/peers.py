@@ -27,7 +27,7 @@ from adversarial_oversampling.training.threshold_lightgbm import ThresholdLGBMCl
 
 log = logging.getLogger(__name__)
 
-_ABOUT_SETTINGS = re.compile(r"Check failed|[Pp]arameter|[Uu]nknown")
+_ABOUT_SETTINGS = re.compile("check failed|parameter|unknown", re.I)
 
 
 def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: bool = False) -> MethodOutput:
