@@ -717,14 +717,6 @@ def test_a_file_that_is_edited_before_it_is_read_is_refused(
         train(cfg, tmp_path / "run")
 
 
-def test_another_table_does_not_pass_for_a_published_one(compose_config: Compose, tmp_path: Path) -> None:
-    path = tmp_path / "haberman.csv"
-    path.write_text("v,label\n" + "".join(f"{i % 7},{'ab'[i % 2]}\n" for i in range(40)))
-    cfg = compose_config("dataset=table", f"dataset.path={path}", "dataset.target=label", "mode=q")
-    with pytest.raises(InputError, match=r"dataset\.name=haberman: the table is not the published one"):
-        train(cfg, tmp_path / "run")
-
-
 def test_a_replica_whose_test_row_has_no_probability_has_no_result(compose_config: Compose) -> None:
     cfg = compose_config("mode=q", "replicas=2")
     data = build_data(cfg)

@@ -495,7 +495,7 @@ class TestErrors:
             ({"n_folds": 1}, r"protocol\.folds=1"),
             ({"fold": 0}, r"protocol\.fold=0: there are folds only with protocol=cv"),
             ({"seed": -1}, "seed=-1"),
-            ({"select_on": "train"}, r"protocol\.select_on=train"),
+            ({"select_on": "all"}, r"protocol\.select_on=all"),
             ({"validation_size": None}, r"protocol\.validation_size=None"),
             ({"n_folds": 3, "fold": -1}, r"protocol\.fold=-1"),
             ({"fold": 0}, r"protocol\.fold=0"),

@@ -161,7 +161,7 @@ class TestHoldout:
         for part in counts_of(table, holdout(table, 0.5, 0.2, 0)):
             assert min(part) >= 1
 
-    @pytest.mark.parametrize("size", [0, 1, 1.0, -0.1, 1.5, 30, float("nan"), "0.3"])
+    @pytest.mark.parametrize("size", [1, 1.0, -0.1, 1.5, 30, float("nan"), "0.3"])
     def test_bad_test_size(self, size: float) -> None:
         with pytest.raises(InputError, match=r"^dataset\.split\.test_size="):
             holdout(table_of([6, 4]), size, None, 0)

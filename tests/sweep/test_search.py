@@ -129,7 +129,7 @@ def test_every_search_fits_its_modes(overrides: list[str]) -> None:
         (["hparams_search=q", "mode=q,nobody"], "started. mode=nobody: In"),
         (["hparams_search=q", "mode=q", n_trials(0)], "hydra.sweeper.n_trials=0: give a whole number"),
         (["hparams_search=q", "mode=q", "hydra.sweeper.storage=null"], "hydra.sweeper.storage=null: "),
-        (["hparams_search=q", "mode=q", "protocol=paper"], "protocol=paper: a search must not use test rows"),
+        (["hparams_search=q", "mode=q", "protocol=paper"], "a search compares settings on validation rows"),
     ],
 )
 def test_a_search_that_makes_no_sense_is_refused(overrides: list[str], error: str) -> None:

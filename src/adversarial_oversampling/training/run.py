@@ -20,8 +20,6 @@ from adversarial_oversampling.config.identity import pin_file
 from adversarial_oversampling.config.resources import replica_count
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.data.datamodule import TableDataModule
-from adversarial_oversampling.data.sources import PUBLISHED, published_name
-from adversarial_oversampling.data.table import Table
 from adversarial_oversampling.errors import InputError, TrialPruned
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.method_output import MethodOutput, join, not_applicable
@@ -221,19 +219,9 @@ def run_replica_shard(
 def prepare_data(cfg: DictConfig, replicas: Shard = WHOLE, rows: Shard = WHOLE) -> TableDataModule:
     """Return the data module of this process's shard, set up."""
     data = build_data(cfg, replicas, rows)
-    _check_name(cfg, data.table)
     data.setup()
     release_freed_memory()
     return data
-
-
-def _check_name(cfg: DictConfig, table: Table) -> None:
-    """Refuse another table under the name of a published one."""
-    name = cfg.dataset.name
-    if name in PUBLISHED and published_name(table) != name:
-        raise InputError(
-            f"dataset.name={name}: the table is not the published one of this name; give another name."
-        )
 
 
 def prepare_process(cfg: DictConfig) -> None:
