@@ -32,7 +32,7 @@ from adversarial_oversampling.results.schema import METRICS, Counts, Result, Sco
 from adversarial_oversampling.training.build import build_data, build_game
 from adversarial_oversampling.training.checkpoints import VerifiedCheckpointIO
 from adversarial_oversampling.training.run import locked, train
-from tests.conftest import Compose, Run, saved_weights
+from tests.conftest import NEEDS_ORIGINAL_FILES, Compose, Run, saved_weights
 
 MODES = ["q", "ao", "do", "both_fool", "both_favour"]
 # Those of the extra `peers` are tested in tests/data/test_generators.py.
@@ -670,10 +670,7 @@ def test_the_previous_result_holds_no_file_of_an_older_one(run: Run, tmp_path: P
     assert not (previous / "model.safetensors").exists()
 
 
-@pytest.mark.skipif(
-    not os.environ.get("ADVERSARIAL_OVERSAMPLING_DATA_DIR"),
-    reason="ADVERSARIAL_OVERSAMPLING_DATA_DIR is unset: the original files of the six datasets are needed",
-)
+@NEEDS_ORIGINAL_FILES
 @pytest.mark.parametrize("dataset", ["secom", "pima", "haberman", "wafer", "credit", "yeast"])
 def test_q_ao_and_do_on_the_original_files(run: Run, dataset: str) -> None:
     for mode in ("q", "ao", "do"):

@@ -4,14 +4,13 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from adversarial_oversampling.data.table import to_frame
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.limits import Number
 from adversarial_oversampling.results.files import RESULT, write_frame
-from adversarial_oversampling.results.model import TrainedModel
+from adversarial_oversampling.results.model import TrainedModel, provenance
 from adversarial_oversampling.results.read import read_result
 
 
@@ -58,9 +57,7 @@ def generate(
     frame = to_frame(made.cells, model.columns)
     target = result.config["dataset"].get("target") or "class"
     frame[target] = label
-    row, anchor = np.nonzero(made.weights)
-    columns = {"generated": row, "real": made.anchors[anchor], "weight": made.weights[row, anchor]}
-    return frame, pd.DataFrame(columns)
+    return frame, provenance(made.weights, made.anchors)
 
 
 def main() -> None:
@@ -81,14 +78,14 @@ def main() -> None:
     parser.add_argument("--replica", default="best", help="best (default), or the seed of a replica")
     parser.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
     options = parser.parse_args()
-    provenance = options.provenance or options.output.with_suffix(".provenance.parquet")
+    origin_file = options.provenance or options.output.with_suffix(".provenance.parquet")
     try:
         rows, origin = generate(options.run, options.label, options.rows, options.replica, options.seed)
-        write_frame(origin, provenance)
+        write_frame(origin, origin_file)
         write_frame(rows, options.output)
     except InputError as error:
         sys.exit(f"Error: {error}")
-    print(f"{len(rows)} rows of class {options.label} in {options.output}, their origin in {provenance}.")
+    print(f"{len(rows)} rows of class {options.label} in {options.output}, their origin in {origin_file}.")
 
 
 if __name__ == "__main__":

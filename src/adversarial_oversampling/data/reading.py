@@ -249,21 +249,16 @@ def _content(path: Path, sha256: str | None) -> bytes:
 def _typed(path: Path, content: bytes, kind: str) -> File:
     read = pa.parquet.read_table if kind == "Parquet" else pa.feather.read_table
     try:
-        table = read(io.BytesIO(content))
-        repeated = [name for name in table.column_names if table.column_names.count(name) > 1]
-        if repeated:
-            raise InputError(
-                f"{path}: there are two columns called {shown(repeated[0])}; rename one of them."
-            )
-        frame = table.to_pandas(ignore_metadata=True)
-    # pyarrow's errors are ValueErrors, OSErrors and NotImplementedErrors.
+        frame = read(io.BytesIO(content)).to_pandas(ignore_metadata=True)
+    # ArrowInvalid is a ValueError; a codec or a type that pyarrow lacks is a NotImplementedError.
     except (OSError, ValueError, NotImplementedError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(f"{path}: is no {kind} file that can be read: {one_line(error)}.") from error
+    columns = [str(name) for name in frame.columns]
+    if repeated := [name for name in columns if columns.count(name) > 1]:
+        raise InputError(f"{path}: there are two columns called {shown(repeated[0])}; rename one of them.")
     if not len(frame):
         raise InputError(f"{path}: the table has no rows.")
-    names, nameless = _named([str(name) for name in frame.columns])
+    names, nameless = _named(columns)
     return File(path, frame.set_axis(names, axis=1), nameless)
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,11 @@ from imblearn.utils import check_target_type
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
+from adversarial_oversampling.data.table import Column
 from adversarial_oversampling.estimators.fitting import fit_model
 from adversarial_oversampling.estimators.parameters import GameParameters, configuration
 from adversarial_oversampling.estimators.rows import as_frame, as_given, columns_and_cells, training_table
-from adversarial_oversampling.results.model import Generated
+from adversarial_oversampling.results.model import provenance
 
 
 class AdversarialOversampler(GameParameters, BaseOverSampler):
@@ -86,35 +87,35 @@ class AdversarialOversampler(GameParameters, BaseOverSampler):
         parameters = {name: value for name, value in locals().items() if name in _SHARED}
         GameParameters.__init__(self, **parameters)
 
-    def _check_X_y(self, X: Any, y: Any) -> tuple[Any, NDArray[Any], bool]:  # noqa: N802 (imbalanced-learn's)
+    def _check_X_y(self, X: Any, y: Any) -> tuple["_Rows", NDArray[Any], bool]:  # noqa: N802 (imbalanced-learn's)
+        """Return what `_fit_resample` gets in place of X: the rows with their columns and cells."""
         y, one_versus_all = check_target_type(y, indicate_one_vs_all=True)
-        columns_and_cells(as_frame(X, at_least=2), self.columns)  # raises an error that names what is wrong
+        rows = _Rows(X, *columns_and_cells(as_frame(X, at_least=2), self.columns))
         validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
-        return X, y, one_versus_all
+        return rows, y, one_versus_all
 
-    def _fit_resample(self, X: Any, y: NDArray[Any], **params: Any) -> tuple[Any, NDArray[Any]]:
+    def _fit_resample(self, X: "_Rows", y: NDArray[Any], **params: Any) -> tuple[Any, NDArray[Any]]:
+        given, columns, cells = X
         cfg = configuration(self, needs_generator=True)
-        columns, cells = columns_and_cells(as_frame(X, at_least=2), self.columns)
         table, by_size = training_table(columns, cells, y)
         self.model_, self.history_ = fit_model(cfg, table)
-        made, labels, provenance = [np.empty((0, len(columns)))], [y[:0]], [_provenance(0)]
+        made, labels = [np.empty((0, len(columns)))], [y]
+        origins = [provenance(np.empty((0, 0), np.float32), np.empty(0, np.int64))]
         for label, wanted in self.sampling_strategy_.items():
             k = int(np.flatnonzero(by_size == label)[0])
             for member in range(self.n_members):
                 rows = wanted // self.n_members + (member < wanted % self.n_members)
                 new = self.model_.generate(k, rows, cfg.seed, member=member)
-                provenance.append(_provenance(sum(map(len, made)), new))
+                origins.append(provenance(new.weights, new.anchors, first=sum(map(len, made))))
                 made.append(new.cells)
                 labels.append(np.full(rows, label, y.dtype))
-        self.generated_ = as_given(np.concatenate(made), columns, X)
-        self.provenance_ = pd.concat(provenance, ignore_index=True)
-        real = X if isinstance(X, pd.DataFrame) else as_given(cells, columns, X)
-        joined = (
-            pd.concat([real, self.generated_], ignore_index=True)
-            if isinstance(X, pd.DataFrame)
-            else np.concatenate([real, self.generated_])
-        )
-        return joined, np.concatenate([y, *labels])
+        self.generated_ = as_given(np.concatenate(made), columns, given)
+        self.provenance_ = pd.concat(origins, ignore_index=True)
+        if isinstance(given, pd.DataFrame):
+            joined = pd.concat([given, self.generated_], ignore_index=True)
+        else:
+            joined = np.concatenate([as_given(cells, columns, given), self.generated_])
+        return joined, np.concatenate(labels)
 
     def __sklearn_tags__(self) -> Any:
         """Tell imbalanced-learn that texts are categories, missing cells are imputed and rows are dense."""
@@ -124,13 +125,12 @@ class AdversarialOversampler(GameParameters, BaseOverSampler):
         return tags
 
 
-def _provenance(before: int, new: Generated | None = None) -> pd.DataFrame:
-    """Return the anchors and the weights of generated rows that follow `before` others."""
-    if new is None:
-        return pd.DataFrame({"generated": np.empty(0, int), "real": np.empty(0, int), "weight": np.empty(0)})
-    row, anchor = np.nonzero(new.weights)
-    columns = {"generated": before + row, "real": new.anchors[anchor], "weight": new.weights[row, anchor]}
-    return pd.DataFrame(columns)
+class _Rows(NamedTuple):
+    """Rows as they were given, with their columns and cells."""
+
+    given: Any
+    columns: tuple[Column, ...]
+    cells: NDArray[np.float64]
 
 
 _SHARED = inspect.signature(GameParameters.__init__).parameters.keys() - {"self"}

@@ -1,6 +1,7 @@
 """Names of a run's files, and how a file is written."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,18 @@ WEIGHTS = "model.safetensors"
 def write_atomically(path: Path, text: str) -> None:
     """Write a file atomically: a reader sees either the old content or all of the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, lambda new: new.write_text(text))
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file beside the path, then rename it."""
     new = path.with_name(f".{path.name}.new")
-    new.write_text(text)
-    os.replace(new, path)
+    try:
+        write(new)
+        os.replace(new, path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def write_frame(frame: "pd.DataFrame", path: Path) -> None:
@@ -34,17 +44,14 @@ def write_frame(frame: "pd.DataFrame", path: Path) -> None:
     InputError
         If the name has another ending, or the file cannot be written.
     """
-    writers = {
+    writers: dict[str, Callable[[Path], object]] = {
         ".parquet": lambda new: frame.to_parquet(new, index=False),
         ".feather": lambda new: frame.to_feather(new),
         ".csv": lambda new: frame.to_csv(new, index=False),
     }
     if path.suffix.lower() not in writers:
         raise InputError(f"{path}: give a file that ends in {', '.join(writers)}.")
-    new = path.with_name(f".{path.name}.new")
     try:
-        writers[path.suffix.lower()](new)
-        os.replace(new, path)
+        _replace(path, writers[path.suffix.lower()])
     except OSError as error:
-        new.unlink(missing_ok=True)
         raise InputError(f"{path}: cannot be written: {one_line(error)}.") from error

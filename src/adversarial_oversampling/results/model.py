@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
@@ -108,6 +109,27 @@ class Generated(NamedTuple):
     cells: NDArray[np.float64]
     weights: NDArray[np.float32]
     anchors: NDArray[np.int64]
+
+
+def provenance(weights: NDArray[np.float32], anchors: NDArray[np.int64], first: int = 0) -> pd.DataFrame:
+    """Return what rows were made from.
+
+    Parameters
+    ----------
+    weights : ndarray of float32, shape [n, A]
+    anchors : ndarray of int64, shape [A]
+        As in `Generated`.
+    first : int
+        Number of the first row.
+
+    Returns
+    -------
+    DataFrame
+        `generated` (number of a row), `real` (a row of the table) and `weight` (above 0).
+    """
+    row, anchor = np.nonzero(weights)
+    columns = {"generated": first + row, "real": anchors[anchor], "weight": weights[row, anchor]}
+    return pd.DataFrame(columns)
 
 
 class Predictor(ABC):
