@@ -78,6 +78,9 @@ def read(name: str) -> tuple[pd.DataFrame, np.ndarray]:
     if name in CATEGORIES:
         taken = np.random.default_rng(0).random(frame.shape) < 0.05
         frame = frame.mask(taken)
+        # A fold may lack a category that the other has, so the table's own are declared.
+        texts = frame.select_dtypes("object").columns
+        frame[texts] = frame[texts].astype("category")
     return frame, labels
 
 
