@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.results.files import writing
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,8 @@ def locked(run_dir: Path, wait: bool = False) -> Iterator[None]:
     """
     lock = FileLock(run_dir / ".lock")
     try:
-        lock.acquire(timeout=0)
+        with writing(run_dir):
+            lock.acquire(timeout=0)
     except Timeout as error:
         if not wait:
             raise InputError(
