@@ -37,8 +37,8 @@ from tests.report.conftest import (
     WITH_GENERATOR,
     WITHOUT_EPOCHS,
     WriteRun,
-    selected_columns,
     record_files,
+    selected_columns,
 )
 
 

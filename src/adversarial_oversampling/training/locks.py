@@ -22,10 +22,11 @@ def locked(run_dir: Path, wait: bool = False) -> Iterator[None]:
     InputError
         If another process trains in the folder, unless `wait`.
     """
+    with writing(run_dir):
+        (run_dir / ".lock").touch()
     lock = FileLock(run_dir / ".lock")
     try:
-        with writing(run_dir):
-            lock.acquire(timeout=0)
+        lock.acquire(timeout=0)
     except Timeout as error:
         if not wait:
             raise InputError(

@@ -51,8 +51,8 @@ from adversarial_oversampling.training.trial import try_to_build
 log = logging.getLogger(__name__)
 
 WEIGHTS_WRITTEN = 9
-"""How often the weights are written: to the model, and with their best values and two moments to a checkpoint,
-of which there are two while one replaces the other."""
+"""How often weights are written: to the model, and with their best values and two moments to a checkpoint, of
+which there are two while one replaces the other."""
 PRELOAD = (__name__,)
 """What a process that trains imports first; imported once for all children of `processes.call`."""
 

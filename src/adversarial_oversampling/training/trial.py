@@ -19,7 +19,7 @@ def refused(key: str) -> Iterator[None]:
     """Turn what a class raises about its settings into an InputError that names their key."""
     try:
         yield
-    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
         raise InputError(f"{key}: {one_line(error)}") from error
 
 
