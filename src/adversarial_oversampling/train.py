@@ -13,6 +13,7 @@ from adversarial_oversampling.config.quoting import quoted
 from adversarial_oversampling.config.validation import check, check_overrides
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.display import show
+from adversarial_oversampling.results.files import CHECKPOINTS, composition
 from adversarial_oversampling.results.read import finished, log_stored
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.sweep.job import run_job
@@ -37,7 +38,7 @@ def run(cfg: DictConfig) -> float | str | None:
             # Slow to import, and not needed for a sweep, --help, a refused setting or a stored result.
             from adversarial_oversampling.training.run import train
 
-            result = train(cfg, run_dir)
+            result = train(cfg, run_dir, composition=composition(cfg, hydra_config))
     except InputError as error:
         sys.exit(f"Error: {error}")
     show(result)
@@ -48,9 +49,9 @@ def stored_result(cfg: DictConfig, run_dir: Path) -> Result | None:
     """Return the stored result of a checked configuration if nothing is left to train, log or delete."""
     check(cfg)
     result = finished(run_dir, cfg)
-    if result is None or "wandb" in cfg.logger or (run_dir / "checkpoints").exists():
+    if result is None or "wandb" in cfg.logger or (run_dir / CHECKPOINTS).exists():
         return None
-    log_stored(run_dir)
+    log_stored(run_dir, result, cfg)
     return result
 
 

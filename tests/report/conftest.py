@@ -13,6 +13,7 @@ import pytest
 from adversarial_oversampling.config.catalogue import ModeDescription, datasets, modes
 from adversarial_oversampling.curve_names import CURVES, monitor
 from adversarial_oversampling.report import paper
+from adversarial_oversampling.results.read import read_result, record_of
 from adversarial_oversampling.results.schema import (
     METRICS,
     SCHEMA_VERSION,
@@ -154,12 +155,20 @@ def write_run(tmp_path: Path) -> WriteRun:
             "config_hash": config_hash or f"{crc32(f'{name}/{folds}'.encode()):010x}",
             "sweep_id": None,
             "config": {"dataset": {"preprocessing": {"n_selected": selected[0] if selected else None}}},
+            "files": {file.name: record_of(file) for file in sorted(run.glob("*.parquet"))},
         }
         result = Result(**(fields | changes))
         (run / "result.json").write_text(result.model_dump_json(indent=2))
         return run
 
     return write
+
+
+def record_files(run: Path) -> None:
+    """Record the files of a run again, as if it had written them."""
+    result = read_result(run / "result.json")
+    files = {name: record_of(run / name) for name in result.files}
+    (run / "result.json").write_text(result.model_copy(update={"files": files}).model_dump_json())
 
 
 def _description(mode: str) -> ModeDescription:

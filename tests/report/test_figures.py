@@ -31,7 +31,15 @@ from adversarial_oversampling.report.figures.rows import SampledRows, class_styl
 from adversarial_oversampling.report.runs import Run, load, replica_frame, run_frame
 from adversarial_oversampling.report.verdict import main_settings
 from adversarial_oversampling.results.files import SAMPLES
-from tests.report.conftest import MODES, MY_DO, WITH_GENERATOR, WITHOUT_EPOCHS, WriteRun, selected_columns
+from tests.report.conftest import (
+    MODES,
+    MY_DO,
+    WITH_GENERATOR,
+    WITHOUT_EPOCHS,
+    WriteRun,
+    record_files,
+    selected_columns,
+)
 
 
 def frame_of(folder: Path) -> pd.DataFrame:
@@ -284,6 +292,7 @@ def test_the_caption_of_rows_describes_only_those_methods_of_the_paper_that_were
 def test_a_table_of_a_single_column_has_no_picture_of_rows(write_run: WriteRun, tmp_path: Path) -> None:
     file = write_run("mine", "do") / SAMPLES
     pd.read_parquet(file).drop(columns=["x_f1", "x_f2", "x_f3"]).to_parquet(file)
+    record_files(file.parent)
     assert row_pictures(default_runs(frame_of(tmp_path))) == []
 
 

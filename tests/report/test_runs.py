@@ -1,5 +1,7 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.report.common import default_runs, has_default_settings, mode_titles, rows_of
 from adversarial_oversampling.report.runs import UNDEFINED_METRIC, load, replica_frame, run_frame
+from adversarial_oversampling.results.read import read_result
 from tests.report.conftest import MODES, MY_DO, WriteRun, selected_columns
 
 # ---------------------------------------------------------------------------- which files are read
@@ -20,14 +23,48 @@ def test_runs_are_found_in_folders_and_files_once_each(write_run: WriteRun, tmp_
     assert [run.folder for run in runs] == [first, second]
 
 
-def test_two_result_files_of_one_folder_are_two_runs(write_run: WriteRun, tmp_path: Path) -> None:
-    files = []
-    for mode in ("q", "do"):
-        file = tmp_path / f"{mode}.json"
-        (write_run("pima", mode) / "result.json").rename(file)
-        files.append(file)
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda file: file.unlink(), "curves.parquet is missing: train the run again with rerun=true"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-1]), "curves.parquet is damaged"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-1] + b"?"), "curves.parquet is damaged"),
+        (lambda file: file.write_bytes(b""), "curves.parquet is damaged"),
+    ],
+    ids=["missing", "cut", "changed", "empty"],
+)
+def test_a_run_whose_files_are_not_whole_is_refused(
+    write_run: WriteRun, tmp_path: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    write_run("pima", "do")
+    file = write_run("pima", "q") / "curves.parquet"
+    damage(file)
 
-    assert [run.result.mode for run in load(files)] == ["q", "do"]
+    with pytest.raises(InputError, match=f"^{file.parent}/{message}.* leave its folder out of a report"):
+        load([tmp_path])
+
+
+def test_a_result_without_its_files_is_refused(write_run: WriteRun, tmp_path: Path) -> None:
+    file = (write_run("pima", "q") / "result.json").rename(tmp_path / "q.json")
+
+    with pytest.raises(InputError, match=f"{tmp_path}/curves.parquet is missing"):
+        load([file])
+
+
+@pytest.mark.parametrize("change", ["numbers", "table"])
+def test_two_different_results_of_one_configuration_are_refused(
+    write_run: WriteRun, tmp_path: Path, change: str
+) -> None:
+    first = write_run("pima", "q", folder="a", config_hash="0123456789", acsa=[0.5, 0.6, 0.7])
+    again: dict[str, Any] = {"acsa": [0.5, 0.6, 0.71]} if change == "numbers" else {"acsa": [0.5, 0.6, 0.7]}
+    if change == "table":
+        again["table"] = read_result(first / "result.json").table.model_copy(update={"digest": "0" * 64})
+    second = write_run("pima", "q", folder="b", config_hash="0123456789", **again)
+
+    with pytest.raises(InputError, match="different results of one configuration") as error:
+        load([tmp_path])
+    assert str(first / "result.json") in str(error.value)
+    assert str(second / "result.json") in str(error.value)
 
 
 def test_results_in_folders_to_skip_and_replaced_results_are_not_read(
@@ -163,9 +200,6 @@ def test_optimism_under_paper_is_acsa_of_the_best_epoch_minus_that_of_the_last(w
     folder = write_run("pima", "q", "paper")
 
     assert run_frame(load([folder]))["optimism"][0] == pytest.approx(0.01)
-
-    (folder / "curves.parquet").unlink()
-    assert pd.isna(run_frame(load([folder]))["optimism"][0])
 
 
 def test_optimism_compares_each_fold_with_its_own_last_epoch(write_run: WriteRun) -> None:

@@ -54,7 +54,7 @@ def test_the_published_table_is_known_by_its_values(run: Run, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema_version": 0}, r"schema_version=0: this version of the suite reads 1; train it again"),
+        ({"schema_version": 0}, r"schema_version=0: this version of the suite reads 2; train it again"),
         ({"schema_version": None}, r"schema_version=None: "),
         ({"optimistic": "no"}, r"optimistic: input should be a valid boolean"),
         ({"mean": {"acsa": 0.5}}, r"mean\.g_mean: field required"),

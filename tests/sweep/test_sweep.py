@@ -27,6 +27,7 @@ from adversarial_oversampling.sweep import callback
 from adversarial_oversampling.sweep.overrides import jobs_of, name_sweep
 from adversarial_oversampling.sweep.plan import Job
 from adversarial_oversampling.sweep.status import JobStatus, duration, read_statuses
+from adversarial_oversampling.training.checkpoints import VerifiedCheckpointIO
 from tests.sweep.commands import QUICK, command, swept
 
 LAUNCHERS = ["basic", "joblib", "submitit", "ray"]
@@ -115,6 +116,12 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def epochs(folder: Path) -> dict[Path, int]:
+    """The epoch of every checkpoint."""
+    files = folder.glob("*/*/checkpoints/*.ckpt")
+    return {file: VerifiedCheckpointIO().load_checkpoint(file)["epoch"] for file in files}
+
+
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
 def test_no_process_outlives_a_killed_sweep(tmp_path: Path, launcher: str, sent: signal.Signals) -> None:
@@ -129,10 +136,15 @@ def test_no_process_outlives_a_killed_sweep(tmp_path: Path, launcher: str, sent:
         time.sleep(0.1)
     below = psutil.Process(process.pid).children(recursive=True)
     assert processes_in(tmp_path)
+    before = epochs(tmp_path)
     process.send_signal(sent)
     process.wait()
     _, alive = psutil.wait_procs([*below, *processes_in(tmp_path)], timeout=30)
     assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+    # Every job that trains saves the epoch in which the sweep ends.
+    after = epochs(tmp_path)
+    assert before
+    assert all(after[file] > epoch for file, epoch in before.items())
 
 
 def test_a_sweep_whose_launcher_crashes_shows_what_has_ended(tmp_path: Path) -> None:

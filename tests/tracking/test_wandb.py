@@ -26,7 +26,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_com
 
 from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.game.module import Game
-from adversarial_oversampling.results.read import read_result
+from adversarial_oversampling.results.read import read_result, record_of
 from adversarial_oversampling.results.schema import METRICS, Result
 from adversarial_oversampling.text import slug
 from adversarial_oversampling.tracking import loggers
@@ -470,7 +470,7 @@ def test_a_run_interrupted_after_its_last_epoch_logs_every_epoch(
 ) -> None:
     settings = [*DO, "trainer.checkpoint_seconds=0"]
     with monkeypatch.context() as broken:
-        broken.setattr(training.write, "build_result", break_off)
+        broken.setattr(training.write, "write_run", break_off)
         with pytest.raises(KeyError, match="broken off"):
             run(*settings)
     first = run_id(tmp_path / "run")
@@ -510,6 +510,7 @@ def leave_as_diverged(run_dir: Path) -> None:
     curves.to_parquet(run_dir / "curves.parquet", index=False)
     result = json.loads((run_dir / "result.json").read_text())
     result["replicas"][0]["diverged_at"] = 1
+    result["files"]["curves.parquet"] = record_of(run_dir / "curves.parquet").model_dump()
     (run_dir / "result.json").write_text(json.dumps(result))
 
 

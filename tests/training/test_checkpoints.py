@@ -1,8 +1,13 @@
-"""When a checkpoint is saved, and which one is refused."""
+"""When a checkpoint is saved, what a signal does, and which checkpoint is refused."""
 
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from omegaconf import DictConfig
+from pytorch_lightning import Callback, Trainer
 
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.training.build import build_data, build_game, build_trainer
@@ -10,17 +15,74 @@ from adversarial_oversampling.training.checkpoints import VerifiedCheckpointIO
 from tests.conftest import Compose
 
 
-@pytest.mark.parametrize(("seconds", "epoch"), [(0, 2), (1000, None)])
-def test_a_checkpoint_is_saved_after_an_epoch_if_the_last_one_is_old_enough(
-    compose_config: Compose, tmp_path: Path, seconds: float, epoch: int | None
-) -> None:
-    cfg = compose_config("mode=q", "trainer.max_epochs=3", f"trainer.checkpoint_seconds={seconds}")
+class Saved(Callback):
+    """Keep the epochs of the checkpoints that are saved, and send a signal in the middle of an epoch."""
+
+    def __init__(
+        self, epoch: int | None = None, sent: signal.Signals = signal.SIGTERM, times: int = 1
+    ) -> None:
+        self.epochs: list[int] = []
+        self.signal = (epoch, sent, times)
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        epoch, sent, times = self.signal
+        if trainer.current_epoch == epoch:
+            for _ in range(times):
+                os.kill(os.getpid(), sent)
+            self.signal = (None, sent, 0)
+
+    def on_save_checkpoint(self, trainer: Trainer, *_: Any) -> None:
+        self.epochs.append(trainer.current_epoch)
+
+
+def fitted(cfg: DictConfig, folder: Path, callback: Saved) -> dict[str, Any]:
+    """Train, and return the checkpoint that is left."""
     data = build_data(cfg)
     data.setup()
-    build_trainer(cfg, tmp_path, []).fit(build_game(cfg, data), datamodule=data)
-    saved = [VerifiedCheckpointIO().load_checkpoint(file) for file in tmp_path.rglob("*.ckpt")]
-    assert [checkpoint["epoch"] for checkpoint in saved] == ([] if epoch is None else [epoch])
-    assert [len(checkpoint["game"]["history"]["train/acsa"]) for checkpoint in saved] == [3] * len(saved)
+    try:
+        build_trainer(cfg, folder, [], others=[callback]).fit(build_game(cfg, data), datamodule=data)
+    finally:
+        saved = [VerifiedCheckpointIO().load_checkpoint(file) for file in folder.rglob("*.ckpt")]
+    return saved[0]
+
+
+@pytest.mark.parametrize(("seconds", "epochs"), [(0, [0, 1, 2]), (1000, [2])])
+def test_the_last_epoch_is_saved_and_others_if_the_checkpoint_is_old_enough(
+    compose_config: Compose, tmp_path: Path, seconds: float, epochs: list[int]
+) -> None:
+    cfg = compose_config("mode=q", "trainer.max_epochs=3", f"trainer.checkpoint_seconds={seconds}")
+    callback = Saved()
+    checkpoint = fitted(cfg, tmp_path, callback)
+    assert callback.epochs == epochs
+    assert checkpoint["epoch"] == 2
+    assert len(checkpoint["game"]["history"]["train/acsa"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
+@pytest.mark.parametrize("epoch", [0, 2], ids=["first", "last"])
+def test_a_signal_ends_the_training_with_a_checkpoint_of_the_epoch_that_it_met(
+    compose_config: Compose, tmp_path: Path, sent: signal.Signals, code: int, epoch: int
+) -> None:
+    cfg = compose_config("mode=q", "trainer.max_epochs=3", "trainer.checkpoint_seconds=1000")
+    before = signal.getsignal(sent)
+    callback = Saved(epoch, sent)
+    with pytest.raises(SystemExit) as stopped:
+        fitted(cfg, tmp_path, callback)
+    assert stopped.value.code == code
+    assert callback.epochs == [epoch]
+    assert signal.getsignal(sent) == before
+    assert len(list(tmp_path.rglob("*.ckpt"))) == 1
+
+
+def test_the_same_signal_again_ends_the_training_at_once(compose_config: Compose, tmp_path: Path) -> None:
+    cfg = compose_config("mode=q", "trainer.max_epochs=3", "trainer.checkpoint_seconds=1000")
+    callback = Saved(1, times=2)
+    with pytest.raises(SystemExit) as stopped:
+        fitted(cfg, tmp_path, callback)
+    assert stopped.value.code == 143
+    assert callback.epochs == []
 
 
 @pytest.mark.parametrize("place", [0.0, 0.02, 0.3, 0.5, 0.9, 0.999])

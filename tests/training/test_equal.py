@@ -8,7 +8,7 @@ import torch
 from omegaconf import DictConfig
 
 from adversarial_oversampling.config.identity import config_hash, run_name
-from adversarial_oversampling.results.read import read_result
+from adversarial_oversampling.results.read import check_files, read_result
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.training.equal import changes_nothing
 from adversarial_oversampling.training.run import train
@@ -50,7 +50,9 @@ def test_a_rate_below_the_natural_one_takes_the_natural_run_over(
     assert taken.config_hash == config_hash(quarter)
     # Trained alone, it has the same numbers.
     same = {"replicas": [one.model_copy(update={"notes": []}) for one in taken.replicas]}
-    assert taken.model_copy(update={**same, "seconds": alone.seconds}) == alone
+    assert taken.model_copy(update={**same, "seconds": alone.seconds, "files": alone.files}) == alone
+    assert taken.files == first.files  # model.json names the configuration that was trained
+    check_files(folder, taken)
     assert taken.seconds == first.seconds
     names = {file.name for file in folder.iterdir() if file.suffix in (".parquet", ".safetensors")}
     assert names == {file.name for file in apart.iterdir() if file.suffix in (".parquet", ".safetensors")}
@@ -68,7 +70,7 @@ def test_a_rate_above_the_natural_one_is_trained(compose_config: Compose, tmp_pa
     assert [one.notes for one in half.replicas] == [[], []]
 
 
-@pytest.mark.parametrize("changed", ["threads=2", "seed=1", "damaged", "none"])
+@pytest.mark.parametrize("changed", ["threads=2", "seed=1", "damaged", "a damaged file", "none"])
 def test_without_the_very_same_run_it_is_trained(
     compose_config: Compose, tmp_path: Path, changed: str
 ) -> None:
@@ -76,10 +78,13 @@ def test_without_the_very_same_run_it_is_trained(
     source, _ = trained(compose_config("mode=q", "fs=natural", *QUICK, *setting), tmp_path)
     if changed == "damaged":
         (source / "result.json").write_text("{")
+    if changed == "a damaged file":
+        (source / "curves.parquet").write_bytes(b"")
     if changed == "none":
         (source / "result.json").unlink()
-    _, quarter = trained(compose_config("mode=q", "fs=quarter", *QUICK), tmp_path)
+    folder, quarter = trained(compose_config("mode=q", "fs=quarter", *QUICK), tmp_path)
     assert [one.notes for one in quarter.replicas] == [[], []]
+    check_files(folder, quarter)
 
 
 def test_a_rerun_takes_over_only_what_its_sweep_has_trained(compose_config: Compose, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,31 @@ def leave() -> None:
 
 def wait_forever() -> None:
     time.sleep(1000)
+
+
+def stop_in_time(folder: Path) -> None:
+    def stop(*_: object) -> None:
+        (folder / "stopped").touch()
+        sys.exit(143)
+
+    signal.signal(signal.SIGTERM, stop)
+    (folder / "ready").touch()
+    time.sleep(1000)
+
+
+def test_children_may_stop_by_themselves_when_this_process_is_stopped(tmp_path: Path) -> None:
+    def interrupt() -> None:
+        give_up = time.monotonic() + 60
+        while not (tmp_path / "ready").exists() and time.monotonic() < give_up:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        call([partial(stop_in_time, tmp_path), wait_forever])
+    thread.join()
+    assert (tmp_path / "stopped").exists()
 
 
 def test_values_come_in_the_order_of_the_calls() -> None:

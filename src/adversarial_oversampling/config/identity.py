@@ -36,6 +36,8 @@ DISPLAY_KEYS = (
     "enable_progress_bar",
     "profiler",
 )
+PLACE_KEYS = ("threads", "trainer.accelerator", "trainer.devices", "trainer.deterministic")
+"""Settings that are no part of the hash but may change the last digits of a result."""
 PLACEMENT = re.compile(r"\+*(launcher=|sweep\.|paths\.|logger|hydra\.)")
 """Overrides that set where jobs run and what they log. Jobs that differ only in these are the same job."""
 FS_NAMES = {None: "natural", 0.25: "quarter", 0.5: "half", 0.75: "three_quarters", 1.0: "balanced"}

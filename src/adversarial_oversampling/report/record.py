@@ -14,12 +14,12 @@ import yaml
 
 from adversarial_oversampling.report.runs import Run
 from adversarial_oversampling.results.display import comparison_setting
+from adversarial_oversampling.results.files import OVERRIDES
 
 FILE = "report.json"
 MADE_BY = "adversarial_oversampling.report"
 NOT_IN_COMMANDS = ("sweep.", "paths.", "hydra.", "hydra/", "launcher", "trainer.enable_progress_bar", "rerun")
 """Overrides that shape no result, or that hold only on one machine."""
-OVERRIDES = Path(".hydra") / "overrides.yaml"
 
 
 def record(runs: Sequence[Run], paths: Sequence[Path], folder: Path, when: datetime) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def versions(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def commands(folders: Iterable[Path]) -> list[str]:
-    """Return commands that repeat runs, from the overrides that Hydra keeps in their folders.
+    """Return commands that repeat runs, from the overrides that they keep in their folders.
 
     The jobs of a sweep are one command if they are all combinations of the values that occur.
     """

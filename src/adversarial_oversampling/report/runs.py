@@ -14,8 +14,8 @@ from adversarial_oversampling.config.catalogue import ModeDescription, datasets
 from adversarial_oversampling.curve_names import monitor
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.display import comparison_setting, dataset_label
-from adversarial_oversampling.results.files import CURVES, RESULT
-from adversarial_oversampling.results.read import read_result, read_table
+from adversarial_oversampling.results.files import CURVES, RESULT, SAMPLES
+from adversarial_oversampling.results.read import check_files, read_result, read_table
 from adversarial_oversampling.results.schema import METRICS, ReplicaResult, Result
 
 PARTS = ("train", "validation", "test")
@@ -66,17 +66,21 @@ def load(paths: Sequence[Path], skip: Sequence[Path] = ()) -> list[Run]:
     -------
     list of Run
         Ordered by protocol, comparison setting (the larger one first), dataset, mode and fs.
-        If several runs have the same configuration, the newest file counts.
+        If several runs have the same configuration and numbers, the newest file counts.
 
     Raises
     ------
     InputError
-        If a path does not exist, a file is damaged or of another version, or two tables have one name.
+        If a path does not exist, a file is missing, damaged or of another version, two runs of one
+        configuration have different numbers, or two tables have one name.
     """
     newest: dict[str, tuple[float, ResultFile]] = {}
     for file in _files(paths, [folder.resolve() for folder in skip]):
         result, modified = read_result(file), file.stat().st_mtime
-        if result.config_hash not in newest or newest[result.config_hash][0] < modified:
+        check_files(file.parent, result, whole=(CURVES, SAMPLES))
+        known = newest.setdefault(result.config_hash, (modified, (file, result)))
+        _check_equal(known[1], (file, result))
+        if known[0] < modified:
             newest[result.config_hash] = (modified, (file, result))
     oldest_first = [file for _, file in sorted(newest.values(), key=lambda entry: entry[0])]
     _check_tables(oldest_first)
@@ -100,6 +104,20 @@ def _files(paths: Sequence[Path], skip: Sequence[Path]) -> list[Path]:
         else:
             raise InputError(f"{path}: no such file or folder; give folders of runs or {RESULT} files.")
     return sorted(files)
+
+
+def _check_equal(one: ResultFile, other: ResultFile) -> None:
+    """Raise an InputError if two results of one configuration have different numbers."""
+    # Notes may say from which other run the numbers were taken.
+    one_numbers, other_numbers = (
+        (result.table.digest, [replica.model_copy(update={"notes": []}) for replica in result.replicas])
+        for _, result in (one, other)
+    )
+    if one_numbers != other_numbers:
+        raise InputError(
+            f"{one[0]} and {other[0]} are different results of one configuration "
+            f"({one[1].config_hash}), such as of two versions or devices: leave one of them out."
+        )
 
 
 def _check_tables(results: Sequence[ResultFile]) -> None:

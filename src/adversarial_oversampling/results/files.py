@@ -1,9 +1,13 @@
 """Names of a run's files, and how a file is written."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from hydra.conf import HydraConf
+from omegaconf import DictConfig, OmegaConf
 
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.text import one_line
@@ -17,12 +21,40 @@ CURVES = "curves.parquet"
 SAMPLES = "generated.parquet"
 MODEL = "model.json"
 WEIGHTS = "model.safetensors"
+FILES = (RESULT, PREDICTIONS, CURVES, SAMPLES, MODEL, WEIGHTS)
+"""Files of a finished run, result.json first."""
+OVERRIDES = ".hydra/overrides.yaml"
+COMPOSED = (".hydra/config.yaml", ".hydra/hydra.yaml", OVERRIDES)
+"""Files that say how the configuration of a finished run was composed."""
+NO_FILES: Mapping[str, str] = {}
+LOG = "train.log"
+CHECKPOINTS = "checkpoints"
+PREVIOUS, NEW = "previous", ".new"
+"""Folders of a replaced result, and of one that is being written."""
+
+
+def composition(cfg: DictConfig, hydra: HydraConf) -> dict[str, str]:
+    """Return the files, by name, that say how Hydra has composed a configuration."""
+    parts = (cfg, {"hydra": hydra}, hydra.overrides.task)
+    return dict(zip(COMPOSED, map(OmegaConf.to_yaml, parts), strict=True))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses into an InputError that names a path and the way out."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror or one_line(error)}; make room or change its "
+            "permissions, or choose another hydra.run.dir or paths.output_dir."
+        ) from error
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file atomically: a reader sees either the old content or all of the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, lambda new: new.write_text(text))
+    _replace(path, lambda new: new.write_text(text, encoding="utf-8"))
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:

@@ -3,7 +3,6 @@
 `model.json` holds its settings and `model.safetensors` its numbers; loading them runs no code from them.
 """
 
-import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +29,8 @@ from adversarial_oversampling.game.networks import Classifier, Generator, build_
 from adversarial_oversampling.game.thresholds import shifted
 from adversarial_oversampling.limits import PLAYERS
 from adversarial_oversampling.random_streams import Purpose, Streams
-from adversarial_oversampling.results.files import MODEL, WEIGHTS
+from adversarial_oversampling.results.files import MODEL, RESULT, WEIGHTS
+from adversarial_oversampling.results.read import read_file, read_result
 from adversarial_oversampling.results.schema import Record, _field
 from adversarial_oversampling.text import one_line
 
@@ -385,29 +385,30 @@ class TrainedModel(Predictor):
             for key, value in stored.items():
                 arrays[f"split{s}/{key}"] = torch.from_numpy(np.ascontiguousarray(value))
         (folder / WEIGHTS).write_bytes(safetensors.torch.save(arrays))
-        (folder / MODEL).write_text(self.record.model_dump_json(indent=2) + "\n")
+        (folder / MODEL).write_text(self.record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path) -> "TrainedModel":
-        """Read the model of a run's folder.
+        """Read the model of a finished run's folder.
 
         Raises
         ------
         InputError
-            If a file is missing or damaged, or of another version.
+            If there is no finished run or no model, or a file is missing, damaged or of another version.
         """
         folder = Path(folder)
-        for name in (MODEL, WEIGHTS):
-            if not (folder / name).is_file():
-                raise InputError(
-                    f"{folder}: there is no {name}. A mode of another library keeps no weights; a run of an "
-                    "earlier version has to be trained again with rerun=true."
-                )
+        result = read_result(folder / RESULT)
+        if MODEL not in result.files:
+            raise InputError(
+                f"{folder}: there is no {MODEL}: mode={result.mode} keeps none if its classifier is another "
+                "library's or no replica has a result."
+            )
+        model, weights = (read_file(folder, result, name) for name in (MODEL, WEIGHTS))
         try:
-            record = ModelRecord.model_validate_json((folder / MODEL).read_text())
-            arrays = safetensors.torch.load_file(folder / WEIGHTS)
+            record = ModelRecord.model_validate_json(model)
+            arrays = safetensors.torch.load(weights)
             return cls._restored(record, arrays)
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, json.JSONDecodeError) as error:
+        except (ValueError, KeyError, RuntimeError, SafetensorError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else one_line(error)
             raise InputError(
                 f"{folder}: its model is damaged ({reason}); train it again with rerun=true."

@@ -10,7 +10,7 @@ from pydantic import AllowInfNan, BaseModel, ConfigDict, Field
 
 from adversarial_oversampling.config.catalogue import ModeDescription
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Finite = Annotated[float, AllowInfNan(False)]
 Fraction = Annotated[Finite, Field(ge=0, le=1)]
@@ -120,10 +120,17 @@ class TableRecord(Record):
     )
 
 
+class FileRecord(Record):
+    """A file of a run as it was written."""
+
+    bytes: int = _field("size", "bytes", ge=0)
+    sha256: str = _field("SHA-256 of its content", "hexadecimal")
+
+
 class Result(Record):
     """A finished run."""
 
-    schema_version: Literal[1] = _field("version of the schema", default=1)
+    schema_version: Literal[2] = _field("version of the schema", default=2)
     dataset: str = _field("name of the dataset")
     dataset_title: str = _field("its name in tables and figures")
     table: TableRecord = _field("the table that was used")
@@ -170,6 +177,9 @@ class Result(Record):
     config_hash: str = _field("hash of all settings that shape a result", "hexadecimal")
     sweep_id: str | None = _field("the sweep that ran it; null for a single run")
     config: dict[str, Any] = _field("the whole configuration, resolved")
+    files: dict[str, FileRecord] = _field(
+        "the run's other files by name; a result is shown only if all of them are there and unchanged"
+    )
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 Every file is written atomically and result.json last: a folder that holds it holds a finished run.
 """
 
+import json
 import os
 import platform
 import shutil
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from omegaconf import DictConfig, OmegaConf
+from pydantic import ValidationError
 from torch import Tensor
 
 from adversarial_oversampling import __version__, metrics
@@ -25,10 +27,24 @@ from adversarial_oversampling.config.identity import config_hash, has_generator
 from adversarial_oversampling.config.variants import variant
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.data.sources import published_name
-from adversarial_oversampling.method_output import MethodOutput
-from adversarial_oversampling.results.files import CURVES, MODEL, PREDICTIONS, RESULT, SAMPLES, WEIGHTS
+from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.method_output import MethodOutput, not_applicable
+from adversarial_oversampling.results.files import (
+    CHECKPOINTS,
+    COMPOSED,
+    CURVES,
+    FILES,
+    NEW,
+    NO_FILES,
+    PREDICTIONS,
+    PREVIOUS,
+    RESULT,
+    SAMPLES,
+    write_atomically,
+    writing,
+)
 from adversarial_oversampling.results.model import TrainedModel
-from adversarial_oversampling.results.read import read_table
+from adversarial_oversampling.results.read import read_file, read_table, record_of
 from adversarial_oversampling.results.schema import (
     METRICS,
     Counts,
@@ -41,8 +57,10 @@ from adversarial_oversampling.results.schema import (
     mean,
     std,
 )
+from adversarial_oversampling.text import shown
 
-FILES = (RESULT, PREDICTIONS, CURVES, SAMPLES, MODEL, WEIGHTS)
+MOST_CURVES = 32
+"""At least as many as the columns of curves.parquet."""
 VERSIONS = (
     "torch",
     "pytorch-lightning",
@@ -69,7 +87,7 @@ def build_result(
     summary: TableSummary,
     seconds: Mapping[str, float],
 ) -> Result:
-    """Put the result of a finished run together.
+    """Put the result of a finished run together; its files are recorded when they are written.
 
     Parameters
     ----------
@@ -129,6 +147,7 @@ def build_result(
         config_hash=config_hash(cfg),
         sweep_id=cfg.sweep.id,
         config=config,
+        files={},
     )
 
 
@@ -267,6 +286,70 @@ def read_curves(run_dir: Path, result: Result) -> tuple[dict[str, list[Tensor]],
     return history, torch.tensor([-1 if epoch is None else epoch for epoch in diverged_at])
 
 
+def check_storable(config: Any, key: str = "") -> None:
+    """Raise an InputError for a setting that result.json cannot hold, such as an infinite number."""
+    if isinstance(config, dict | list):
+        parts = config.items() if isinstance(config, dict) else enumerate(config)
+        for name, value in parts:
+            check_storable(value, f"{key}.{name}".lstrip("."))
+        return
+    try:
+        json.dumps(config, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{key}={shown(str(config))}: {RESULT} cannot hold this value; give a text, a finite number, "
+            "true, false or null."
+        ) from error
+
+
+def rehearse(run_dir: Path, cfg: DictConfig, data: TableDataModule, summary: TableSummary) -> None:
+    """Try before the training what has to succeed after it: to build a result and to write it.
+
+    Raises
+    ------
+    InputError
+        For a setting that a result cannot hold, and for a folder or a disk that cannot take the files.
+    """
+    untrained = not_applicable(["not trained"] * len(data.seeds), data.classes)
+    try:
+        result = build_result(cfg, untrained, data, summary, {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{field}={shown(str(first['input']))}: {RESULT} cannot hold this value: {first['msg'].lower()}; "
+            "change the setting."
+        ) from error
+    for name in (*FILES, *COMPOSED):
+        if (run_dir / name).is_dir():
+            raise InputError(f"{run_dir / name} is a folder: remove it, or choose another hydra.run.dir.")
+    for name in (PREVIOUS, CHECKPOINTS, ".hydra"):
+        if (run_dir / name).is_file():
+            raise InputError(f"{run_dir / name} is a file: remove it, or choose another hydra.run.dir.")
+    check_space(run_dir, expected_bytes(data, cfg.trainer.max_epochs))
+    with writing(run_dir):
+        new = _new_folder(run_dir)
+        (new / RESULT).write_text(result.model_dump_json(), encoding="utf-8")
+        shutil.rmtree(new)
+
+
+def expected_bytes(data: TableDataModule, epochs: int) -> int:
+    """Return about how large the files of a run will be, without weights."""
+    tested = sum(len(split.test) for split in data.splits)
+    cells = tested * (data.classes + 5) + len(data.splits) * epochs * MOST_CURVES + data.table.x.size
+    return 8 * cells
+
+
+def check_space(run_dir: Path, needed: int) -> None:
+    """Raise an InputError if the disk of a folder has less room than a run needs, in bytes."""
+    free = shutil.disk_usage(run_dir).free
+    if free < needed:
+        raise InputError(
+            f"{run_dir}: this run writes about {needed / 1e6:.0f} MB, and the disk has {free / 1e6:.0f} MB "
+            "left; make room, or choose another hydra.run.dir or paths.output_dir."
+        )
+
+
 def write_run(
     run_dir: Path,
     cfg: DictConfig,
@@ -274,46 +357,87 @@ def write_run(
     output: MethodOutput,
     data: TableDataModule,
     samples: pd.DataFrame | None = None,
-) -> None:
-    """Write all files of a run, result.json last; an older result goes into the folder `previous`."""
-    new = _new_folder(run_dir)
-    _write_parquet(new / PREDICTIONS, predictions(output, data))
-    curves(output, data).to_parquet(new / CURVES, index=False)
-    if samples is not None:
-        samples.to_parquet(new / SAMPLES, index=False)
-    if output.weights is not None:
-        TrainedModel.of(cfg, data, output.weights, output.best_epoch, output.selection_acsa).save(new)
-    _move_into_place(new, result)
+    composition: Mapping[str, str] = NO_FILES,
+) -> Result:
+    """Write all files of a run, result.json last; an older result goes into the folder `previous`.
+
+    Parameters
+    ----------
+    run_dir, cfg, output, data
+        Of the run.
+    result : Result
+        As `build_result` returns it.
+    samples : DataFrame, optional
+        Generated rows.
+    composition : mapping of str to str
+        Files that say how the configuration was composed, by name.
+
+    Returns
+    -------
+    Result
+        With the records of the files.
+    """
+    with writing(run_dir):
+        new = _new_folder(run_dir)
+        _write_parquet(new / PREDICTIONS, predictions(output, data))
+        curves(output, data).to_parquet(new / CURVES, index=False)
+        if samples is not None:
+            samples.to_parquet(new / SAMPLES, index=False)
+        if output.weights is not None:
+            TrainedModel.of(cfg, data, output.weights, output.best_epoch, output.selection_acsa).save(new)
+        return _move_into_place(new, result, composition)
 
 
-def copy_run(run_dir: Path, source: Path, result: Result) -> None:
-    """Write all files of a run as copies of another run's, but with a result of its own."""
-    new = _new_folder(run_dir)
-    for name in FILES:
-        if name != RESULT and (source / name).is_file():
-            shutil.copyfile(source / name, new / name)
-    _move_into_place(new, result)
+def copy_run(
+    run_dir: Path, source: Path, result: Result, composition: Mapping[str, str] = NO_FILES
+) -> Result:
+    """Write all files of a run as copies of another run's, but with a result of its own.
+
+    Raises
+    ------
+    InputError
+        If a file of the other run is missing or damaged.
+    """
+    with writing(run_dir):
+        new = _new_folder(run_dir)
+        for name in result.files:
+            (new / name).write_bytes(read_file(source, result, name))
+        return _move_into_place(new, result, composition)
 
 
-def _new_folder(run_dir: Path) -> Path:
-    new = run_dir / ".new"
+def _new_folder(run_dir: Path, name: str = NEW) -> Path:
+    new = run_dir / name
     if new.is_dir():  # of a run that was killed here
         shutil.rmtree(new)
     new.mkdir()
     return new
 
 
-def _move_into_place(new: Path, result: Result) -> None:
-    run_dir, previous = new.parent, new.parent / "previous"
-    (new / RESULT).write_text(result.model_dump_json(indent=2) + "\n")
-    if (run_dir / RESULT).is_file():
-        if previous.is_dir():
-            shutil.rmtree(previous)
-        previous.mkdir()
-        for name in FILES:  # result.json is moved first: a folder without it holds no finished run
-            if (run_dir / name).is_file():
-                os.replace(run_dir / name, previous / name)
-    for name in reversed(FILES):
+def _move_into_place(new: Path, result: Result, composition: Mapping[str, str]) -> Result:
+    run_dir = new.parent
+    files = {name: record_of(new / name) for name in FILES if (new / name).is_file()}
+    result = result.model_copy(update={"files": files})
+    for name, text in {**composition, RESULT: result.model_dump_json(indent=2) + "\n"}.items():
+        write_atomically(new / name, text)
+    _move_to_previous(run_dir)
+    for name in reversed((*FILES, *COMPOSED)):
         if (new / name).is_file():
+            (run_dir / name).parent.mkdir(exist_ok=True)
             os.replace(new / name, run_dir / name)
-    new.rmdir()
+    shutil.rmtree(new)
+    return result
+
+
+def _move_to_previous(run_dir: Path) -> None:
+    """Move an older result into the folder `previous`; at any moment it is whole in one of the two places."""
+    if (run_dir / RESULT).is_file():
+        kept = _new_folder(run_dir, f".{PREVIOUS}")
+        for name in (*FILES, *COMPOSED):
+            if (run_dir / name).is_file():
+                (kept / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(run_dir / name, kept / name)
+        if (run_dir / PREVIOUS).is_dir():
+            shutil.rmtree(run_dir / PREVIOUS)
+        os.replace(kept, run_dir / PREVIOUS)
+    for name in (*FILES, *COMPOSED):  # result.json first: a folder without it holds no finished run
+        (run_dir / name).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from multiprocessing import parent_process
@@ -16,6 +17,7 @@ from adversarial_oversampling.config.identity import PLACEMENT
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.errors import InputError, TrialPruned
 from adversarial_oversampling.results import read
+from adversarial_oversampling.results.files import NO_FILES, composition
 from adversarial_oversampling.sweep.overrides import is_search
 from adversarial_oversampling.sweep.status import OUTPUT, JobStatus
 from adversarial_oversampling.tracking.pending import is_pending
@@ -46,9 +48,11 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | str | None:
         result = read.finished(run_dir, cfg)
         if result is None:
             status = replace(status, status="done")
+        elif elsewhere := read.made_elsewhere(result, cfg):
+            status = replace(status, warnings=[elsewhere])
         if result is None or is_pending(run_dir, cfg):
             replace(status, status="running").write(folder)
-            status = run_in_child(cfg, run_dir, status, trial_address(cfg, hydra))
+            status = run_in_child(cfg, run_dir, status, trial_address(cfg, hydra), composition(cfg, hydra))
             result = None if status.reason else read.finished(run_dir, cfg)
     except InputError as error:
         status = replace(status, reason=str(error))
@@ -80,7 +84,11 @@ def status_folder(hydra: HydraConf, cfg: DictConfig) -> Path:
 
 
 def run_in_child(
-    cfg: DictConfig, run_dir: Path, status: JobStatus, trial: TrialAddress | None = None
+    cfg: DictConfig,
+    run_dir: Path,
+    status: JobStatus,
+    trial: TrialAddress | None = None,
+    composed: Mapping[str, str] = NO_FILES,
 ) -> JobStatus:
     """Train in a child process that ends with this one; return its seconds, warnings and why it failed."""
     started = time.perf_counter()
@@ -88,7 +96,9 @@ def run_in_child(
         preload = [*TRAINING]
         preload += [PRELOAD] if "wandb" in cfg.logger else []
         preload += ["optuna"] if trial is not None else []
-        ((seconds, warnings, pruned),) = processes.call([partial(_train, cfg, run_dir, trial)], preload)
+        ((seconds, warnings, pruned),) = processes.call(
+            [partial(_train, cfg, run_dir, trial, composed)], preload
+        )
     except (InputError, processes.ProcessDiedError) as failure:
         return replace(status, seconds=time.perf_counter() - started, reason=str(failure))
     if pruned:
@@ -96,7 +106,9 @@ def run_in_child(
     return replace(status, seconds=seconds, warnings=warnings)
 
 
-def _train(cfg: DictConfig, run_dir: Path, trial: TrialAddress | None) -> tuple[float, list[str], str | None]:
+def _train(
+    cfg: DictConfig, run_dir: Path, trial: TrialAddress | None, composed: Mapping[str, str]
+) -> tuple[float, list[str], str | None]:
     """Return the seconds, the warnings, and how the search ended the run if it did."""
     from adversarial_oversampling.training.pruning import Pruning
     from adversarial_oversampling.training.run import train
@@ -110,7 +122,8 @@ def _train(cfg: DictConfig, run_dir: Path, trial: TrialAddress | None) -> tuple[
         os.dup2(output.fileno(), 2)
     pruned = None
     try:
-        train(cfg, run_dir, wait=True, callbacks=[] if trial is None else [Pruning(trial)])
+        callbacks = [] if trial is None else [Pruning(trial)]
+        train(cfg, run_dir, wait=True, callbacks=callbacks, composition=composed)
     except TrialPruned as ended:
         pruned = str(ended)
     except InputError as error:

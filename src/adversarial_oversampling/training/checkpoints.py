@@ -2,10 +2,15 @@
 
 import hashlib
 import io
+import logging
 import os
+import signal
+import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -17,7 +22,10 @@ from pytorch_lightning.callbacks import Checkpoint
 from adversarial_oversampling import __version__
 from adversarial_oversampling.config.identity import config_hash
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.results.files import CHECKPOINTS, writing
 from adversarial_oversampling.shard import WHOLE, Shard
+
+log = logging.getLogger(__name__)
 
 _MAGIC = b"adversarial-oversampling checkpoint 1\n"
 
@@ -42,12 +50,14 @@ class VerifiedCheckpointIO(CheckpointIO):
         buffer = io.BytesIO()
         torch.save({"run": self._run, "checkpoint": checkpoint}, buffer)
         content = buffer.getbuffer()
-        new = Path(f"{path}.new")
-        new.parent.mkdir(parents=True, exist_ok=True)
-        with new.open("wb") as file:
-            file.write(_MAGIC + hashlib.sha256(content).digest())
-            file.write(content)
-        os.replace(new, path)
+        # A process that outlives the one that started it may still save while the next run does.
+        new = Path(f"{path}.{os.getpid()}.new")
+        with writing(new.parent):
+            new.parent.mkdir(parents=True, exist_ok=True)
+            with new.open("wb") as file:
+                file.write(_MAGIC + hashlib.sha256(content).digest())
+                file.write(content)
+            os.replace(new, path)
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
@@ -59,7 +69,7 @@ class VerifiedCheckpointIO(CheckpointIO):
         InputError
             If the file is damaged, or belongs to another run or to other versions. The message names it.
         """
-        way_out = "delete it, and the run starts from the beginning."
+        way_out = "delete it or give rerun=true, and the run starts from the beginning."
         content = Path(path).read_bytes()
         start = len(_MAGIC) + hashlib.sha256().digest_size
         magic, digest, content = content[: len(_MAGIC)], content[len(_MAGIC) : start], content[start:]
@@ -90,7 +100,10 @@ def written_by(cfg: DictConfig) -> dict[str, str]:
 
 
 class EpochCheckpoint(Checkpoint):
-    """Save a checkpoint at the end of an epoch, if the last one is some seconds old.
+    """Save a checkpoint after the last epoch, after one in which a signal arrives, and every some seconds.
+
+    SIGTERM and SIGINT stop the training at the end of the epoch that they meet; the same signal again stops
+    it at once.
 
     Parameters
     ----------
@@ -103,25 +116,61 @@ class EpochCheckpoint(Checkpoint):
     def __init__(self, path: Path, seconds: float) -> None:
         self._path, self._seconds = path, seconds
         self._saved = time.monotonic()
+        self._signal = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the signals from Lightning, which stops in the middle of an epoch and takes them back."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self._remember)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        if number == self._signal:
+            raise SystemExit(128 + number)
+        self._signal = number
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save if it is time to, in all processes of the run."""
-        due = time.monotonic() - self._saved >= self._seconds
-        if trainer.strategy.reduce_boolean_decision(due, all=False):
+        """Save if it is time to, in all processes of the run.
+
+        Raises
+        ------
+        SystemExit
+            With 128 plus the number of the signal that one of the processes has received.
+        """
+        any_process = partial(trainer.strategy.reduce_boolean_decision, all=False)
+        stopped = any_process(self._signal != 0)
+        due = (
+            trainer.current_epoch + 1 == trainer.max_epochs or time.monotonic() - self._saved >= self._seconds
+        )
+        # A run that ends early would train another epoch from there.
+        if (stopped or any_process(due)) and not trainer.should_stop:
             trainer.save_checkpoint(self._path)
             self._saved = time.monotonic()
+        if stopped:
+            log.error("Stopped after epoch %d. The same command resumes from there.", trainer.current_epoch)
+            raise SystemExit(128 + (self._signal or signal.SIGTERM))
 
 
 def checkpoint_path(cfg: DictConfig, run_dir: Path, replicas: Shard = WHOLE) -> Path:
     """Return the checkpoint of a run, or of a process that trains some of its replicas."""
     shard = f"-{replicas.rank + 1}-of-{replicas.world_size}" if replicas.world_size > 1 else ""
-    return run_dir / "checkpoints" / f"{config_hash(cfg)}{shard}.ckpt"
+    return run_dir / CHECKPOINTS / f"{config_hash(cfg)}{shard}.ckpt"
 
 
 def delete_checkpoints(cfg: DictConfig, run_dir: Path) -> None:
     """Delete a run's checkpoints, whatever the number of processes that wrote them."""
-    folder = run_dir / "checkpoints"
+    folder = run_dir / CHECKPOINTS
     for file in folder.glob(f"{config_hash(cfg)}*.ckpt*"):
         file.unlink()
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
+
+
+def discard_unusable(cfg: DictConfig, run_dir: Path) -> None:
+    """Delete the checkpoints of a run from which it cannot resume."""
+    for file in (run_dir / CHECKPOINTS).glob(f"{config_hash(cfg)}*.ckpt"):
+        try:
+            VerifiedCheckpointIO(written_by(cfg)).load_checkpoint(file)
+        except InputError as error:
+            log.info("%s Deleted.", error)
+            file.unlink()

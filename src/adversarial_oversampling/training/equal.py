@@ -2,8 +2,8 @@
 
 import copy
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -15,6 +15,7 @@ from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.data.laws import LAWS
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results import read, write
+from adversarial_oversampling.results.files import NO_FILES
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.training.locks import locked
 
@@ -34,7 +35,9 @@ def changes_nothing(counts: Tensor, fs: float | None) -> bool:
     return all(torch.equal(law(counts, fs), law(counts, None)) for law in LAWS.values())
 
 
-def take_over(cfg: DictConfig, run_dir: Path, data: TableDataModule) -> Result | None:
+def take_over(
+    cfg: DictConfig, run_dir: Path, data: TableDataModule, composition: Mapping[str, str] = NO_FILES
+) -> Result | None:
     """Take over the result of the same run with natural `fs`, if it must have the same numbers.
 
     It must if `fs` changes no class law of any replica. Its folder is beside `run_dir`; if another process
@@ -47,6 +50,8 @@ def take_over(cfg: DictConfig, run_dir: Path, data: TableDataModule) -> Result |
         Where the result is written, with its own configuration and a note that names the other run.
     data : TableDataModule
         Set up, with all replicas.
+    composition : mapping of str to str
+        As in `write_run`.
 
     Returns
     -------
@@ -67,17 +72,11 @@ def take_over(cfg: DictConfig, run_dir: Path, data: TableDataModule) -> Result |
             found = read.finished(source, natural)
         except InputError:  # damaged, or of another version
             return None
-        if found is None or found.versions != write.versions() or _place(found.config) != _place(cfg):
+        if found is None or found.versions != write.versions() or read.made_elsewhere(found, cfg):
             return None
-        result = _renamed(found, cfg, source)
-        write.copy_run(run_dir, source, result)
+        result = write.copy_run(run_dir, source, _renamed(found, cfg, source), composition)
     log.info("fs=%s changes nothing here: the result is that of %s.", cfg.fs.name, source)
     return result
-
-
-def _place(config: Any) -> tuple[Any, ...]:
-    """Return the settings that may change the last digits of a result without being part of its hash."""
-    return config["threads"], config["trainer"]["accelerator"], config["trainer"]["devices"]
 
 
 def _renamed(found: Result, cfg: DictConfig, source: Path) -> Result:

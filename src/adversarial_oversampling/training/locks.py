@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.results.files import writing
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,8 @@ def locked(run_dir: Path, wait: bool = False) -> Iterator[None]:
     InputError
         If another process trains in the folder, unless `wait`.
     """
+    with writing(run_dir):
+        (run_dir / ".lock").touch()
     lock = FileLock(run_dir / ".lock")
     try:
         lock.acquire(timeout=0)

@@ -18,6 +18,9 @@ from typing import Any
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.text import one_line
 
+GRACE = 10.0
+"""Seconds that a child process has to stop in after the process that started it was stopped."""
+
 
 class ProcessDiedError(Exception):
     """A child process ended without a return value; the message holds its signal or exit code."""
@@ -26,7 +29,8 @@ class ProcessDiedError(Exception):
 def call(functions: Sequence[Callable[[], Any]], preload: Sequence[str] = ()) -> list[Any]:
     """Call each function in a child process, all at once, and return their values.
 
-    The children end with this process. When one fails, the others are killed.
+    The children end with this process. When one fails, the others are killed. When this process is stopped,
+    they have `GRACE` seconds to stop too.
 
     Parameters
     ----------
@@ -58,15 +62,28 @@ def call(functions: Sequence[Callable[[], Any]], preload: Sequence[str] = ()) ->
             for ready in wait(children.keys() - values.keys()):
                 values[ready] = _receive(ready, children[ready])
             ready = None
-    except BaseException:
-        for receiver, child in children.items():
-            if receiver is not ready:
+    except BaseException as error:
+        running = [child for receiver, child in children.items() if receiver is not ready]
+        try:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                _stop(running)
+        finally:
+            for child in running:
                 child.kill()
         raise
     finally:
         for child in children.values():
             child.join()
     return [values[receiver] for receiver in children]
+
+
+def _stop(children: Sequence[BaseProcess]) -> None:
+    """Let children stop by themselves, such as after a checkpoint."""
+    for child in children:
+        child.terminate()
+    give_up = time.monotonic() + GRACE
+    for child in children:
+        child.join(max(0.0, give_up - time.monotonic()))
 
 
 def _start_server() -> None:
@@ -130,6 +147,8 @@ def _die_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE)
         os._exit(1)
 
 

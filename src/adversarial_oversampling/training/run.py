@@ -2,9 +2,11 @@
 
 import logging
 import os
+import signal
 import time
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from adversarial_oversampling.errors import InputError, TrialPruned
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.method_output import MethodOutput, join, not_applicable
 from adversarial_oversampling.results import read, write
-from adversarial_oversampling.results.files import RESULT
+from adversarial_oversampling.results.files import LOG, NO_FILES, RESULT, writing
 from adversarial_oversampling.results.samples import sample
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.results.summary import summarize, summary_lines
@@ -36,6 +38,7 @@ from adversarial_oversampling.training.build import build, build_data, build_gam
 from adversarial_oversampling.training.checkpoints import (
     checkpoint_path,
     delete_checkpoints,
+    discard_unusable,
 )
 from adversarial_oversampling.training.curves import log_history
 from adversarial_oversampling.training.denormals import flushed_denormals
@@ -43,20 +46,29 @@ from adversarial_oversampling.training.equal import take_over
 from adversarial_oversampling.training.locks import locked
 from adversarial_oversampling.training.memory import keep_freed_memory, release_freed_memory
 from adversarial_oversampling.training.peers import fit_and_predict
+from adversarial_oversampling.training.trial import try_to_build
 
 log = logging.getLogger(__name__)
 
+WEIGHTS_WRITTEN = 9
+"""How often weights are written: to the model, and with their best values and two moments to a checkpoint, of
+which there are two while one replaces the other."""
 PRELOAD = (__name__,)
 """What a process that trains imports first; imported once for all children of `processes.call`."""
 
 
 def train(
-    cfg: DictConfig, run_dir: str | Path, wait: bool = False, callbacks: Sequence[Callback] = ()
+    cfg: DictConfig,
+    run_dir: str | Path,
+    wait: bool = False,
+    callbacks: Sequence[Callback] = (),
+    composition: Mapping[str, str] = NO_FILES,
 ) -> Result:
     """Train, test and write the result into `run_dir`.
 
     A finished result of the same configuration is returned as it is. An interrupted run resumes from its last
-    checkpoint and ends with the numbers that it would have had.
+    checkpoint and ends with the numbers that it would have had. With `rerun=true` a result is replaced, and a
+    checkpoint that cannot be resumed from is deleted.
 
     Parameters
     ----------
@@ -68,6 +80,8 @@ def train(
         Wait while another process trains in the folder, instead of raising.
     callbacks : sequence of Callback
         More callbacks for Lightning's trainer. Only a run that trains in this process has them.
+    composition : mapping of str to str
+        Files that say how the configuration was composed, by name, to be written with the result.
 
     Returns
     -------
@@ -83,75 +97,124 @@ def train(
     run_dir = Path(run_dir)
     check(cfg)
     pin_file(cfg)
-    run_dir.mkdir(parents=True, exist_ok=True)
+    write.check_storable(OmegaConf.to_container(cfg, resolve=True))
+    with writing(run_dir):
+        run_dir.mkdir(parents=True, exist_ok=True)
     with locked(run_dir, wait):
         result = read.finished(run_dir, cfg)
         if result is not None:
-            read.log_stored(run_dir)
+            read.log_stored(run_dir, result, cfg)
             log_finished(cfg, run_dir, result)
             delete_checkpoints(cfg, run_dir)
             return result
+        if cfg.rerun:
+            discard_unusable(cfg, run_dir)
         if "rules" in cfg.mode and replica_count(cfg) < cfg.trainer.devices:
             port = find_free_network_port()
-            parts = [partial(run_row_shard, cfg, run_dir, rows, port) for rows in shards(cfg.trainer.devices)]
+            parts = [
+                partial(run_row_shard, cfg, run_dir, rows, port, composition)
+                for rows in shards(cfg.trainer.devices)
+            ]
             result = processes.call(parts, PRELOAD)[0]
         else:
             try:
-                result = run_method(cfg, run_dir, callbacks=callbacks)
+                result = run_method(cfg, run_dir, callbacks=callbacks, composition=composition)
             except TrialPruned:
                 delete_checkpoints(cfg, run_dir)
                 raise
         assert result is not None  # only processes with rows.rank > 0 return None
         delete_checkpoints(cfg, run_dir)
-    log.info("Finished: %s", run_dir / RESULT)
     return result
 
 
 def run_method(
-    cfg: DictConfig, run_dir: Path, rows: Shard = WHOLE, callbacks: Sequence[Callback] = ()
+    cfg: DictConfig,
+    run_dir: Path,
+    rows: Shard = WHOLE,
+    callbacks: Sequence[Callback] = (),
+    composition: Mapping[str, str] = NO_FILES,
 ) -> Result | None:
     """Train and test the configured method and write the result; resume from a checkpoint if there is one.
+
+    Nothing of the run's folder changes before the settings, the table and the folder have proved usable.
 
     If `rows` is a shard, this process is one of several that train one game on parts of every batch. Only the
     first process logs, writes and returns the result; the others return None.
     """
     prepare_process(cfg)
+    try_to_build(cfg)
     started = time.perf_counter()
     data = prepare_data(cfg, rows=rows)
     seconds = {"setup": time.perf_counter() - started}
-    if rows == WHOLE and (taken := take_over(cfg, run_dir, data)) is not None:
-        log_stored(cfg, run_dir, taken)
-        return taken
+    if rows.rank > 0:
+        train_and_test(cfg, run_dir, data, [])
+        return None
     summary = summarize(data.table)
-    log.info("%s", "\n".join(summary_lines(cfg.dataset.name, summary)))
-    loggers = begin_logging(cfg, run_dir) if rows.rank == 0 else []
-    with tracking.finishing(loggers):
-        started = time.perf_counter()
-        samples = None
-        if all(reason is not None for reason in data.not_applicable):
-            output = not_applicable([str(reason) for reason in data.not_applicable], data.classes)
-        elif "estimator" in cfg.mode:
-            make = build("mode.estimator", cfg.mode.estimator)
-            output = fit_and_predict(make, data, progress=cfg.trainer.enable_progress_bar)
-        elif cfg.trainer.devices > 1 and rows.world_size == 1:
-            parts = [partial(run_replica_shard, cfg, run_dir, r) for r in shards(cfg.trainer.devices)]
-            outputs, samples_of = zip(*processes.call(parts, PRELOAD), strict=True)
-            output, samples = join(outputs), samples_of[0]
-            log_history(loggers, output.history, torch.tensor(output.diverged_at))
+    write.rehearse(run_dir, cfg, data, summary)
+    with log_file(run_dir / LOG):
+        result = take_over(cfg, run_dir, data, composition) if rows == WHOLE else None
+        if result is not None:
+            log_stored(cfg, run_dir, result)
         else:
-            output, samples = run_game(cfg, run_dir, data, loggers, callbacks=callbacks)
-        if rows.rank > 0:
-            return None
-        if output.diverged_at and None not in output.na:
-            raise InputError(
-                f"In every replica {output.na[0]}: lower dataset.training.learning_rate (or "
-                "players.generator.optimizer.lr), or check dataset.preprocessing.scaler."
-            )
-        seconds["train_and_test"] = time.perf_counter() - started
-        result = write.build_result(cfg, output, data, summary, seconds)
-        write.write_run(run_dir, cfg, result, output, data, samples)
-        tracking.log_result(loggers, result, run_dir)
+            log.info("%s", "\n".join(summary_lines(cfg.dataset.name, summary)))
+            loggers = begin_logging(cfg, run_dir)
+            with tracking.finishing(loggers):
+                started = time.perf_counter()
+                output, samples = train_and_test(cfg, run_dir, data, loggers, callbacks)
+                seconds["train_and_test"] = time.perf_counter() - started
+                result = write.build_result(cfg, output, data, summary, seconds)
+                result = write.write_run(run_dir, cfg, result, output, data, samples, composition)
+                tracking.log_result(loggers, result, run_dir)
+        log.info("Finished: %s", run_dir / RESULT)
     return result
+
+
+def train_and_test(
+    cfg: DictConfig,
+    run_dir: Path,
+    data: TableDataModule,
+    loggers: list[Logger],
+    callbacks: Sequence[Callback] = (),
+) -> tuple[MethodOutput, pd.DataFrame | None]:
+    """Train and test the configured method on a data module that is set up; return also a sample of rows.
+
+    Raises
+    ------
+    InputError
+        If every replica diverges.
+    """
+    samples = None
+    if all(reason is not None for reason in data.not_applicable):
+        output = not_applicable([str(reason) for reason in data.not_applicable], data.classes)
+    elif "estimator" in cfg.mode:
+        make = build("mode.estimator", cfg.mode.estimator)
+        output = fit_and_predict(make, data, progress=cfg.trainer.enable_progress_bar)
+    elif cfg.trainer.devices > 1 and data.row_shard.world_size == 1:
+        parts = [partial(run_replica_shard, cfg, run_dir, r) for r in shards(cfg.trainer.devices)]
+        outputs, samples_of = zip(*processes.call(parts, PRELOAD), strict=True)
+        output, samples = join(outputs), samples_of[0]
+        log_history(loggers, output.history, torch.tensor(output.diverged_at))
+    else:
+        output, samples = run_game(cfg, run_dir, data, loggers, callbacks=callbacks)
+    if output.diverged_at and None not in output.na:
+        raise InputError(
+            f"In every replica {output.na[0]}: lower dataset.training.learning_rate (or "
+            "players.generator.optimizer.lr), or check dataset.preprocessing.scaler."
+        )
+    return output, samples
+
+
+@contextmanager
+def log_file(path: Path) -> Iterator[None]:
+    """Write what is logged to a file too, which is made when something is."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
 
 
 def run_game(
@@ -165,9 +228,14 @@ def run_game(
     """Train and test the game on a data module that is set up; return its output and a sample of rows."""
     game = build_game(cfg, data)
     trainer = build_trainer(cfg, run_dir, loggers, replicas, data.row_shard, callbacks)
+    state = sum(value.nbytes for value in game.state_dict().values())
+    write.check_space(run_dir, WEIGHTS_WRITTEN * state)
     fit(trainer, game, data, checkpoint_path(cfg, run_dir, replicas))
     game.load_best()
-    trainer.test(game, datamodule=data, verbose=False)
+    try:
+        trainer.test(game, datamodule=data, verbose=False)
+    except SIGTERMException as stopped:  # whose own exit code is 0
+        raise SystemExit(128 + signal.SIGTERM) from stopped
     release_freed_memory()
     return game.output(), sample(game, data)
 
@@ -180,31 +248,25 @@ def fit(trainer: Trainer, game: Game, data: TableDataModule, checkpoint: Path) -
     InputError
         If the checkpoint cannot be read.
     SystemExit
-        With 143 or 130 when a signal stops the training.
+        With 143 or 130 when a signal stops the training; it is saved after the epoch that the signal met.
     """
     keep_freed_memory()
     resume = None
     if checkpoint.is_file():
         log.info("Resuming from %s.", checkpoint)
         resume = str(checkpoint)
-    try:
-        with flushed_denormals():
-            trainer.fit(game, datamodule=data, ckpt_path=resume, weights_only=True if resume else None)
-    except SystemExit as stopped:  # Lightning's answer to SIGTERM and to Ctrl-C
-        terminated = isinstance(stopped, SIGTERMException)
-        log.error(
-            "Stopped in epoch %d. The same command resumes from the last checkpoint, if there is one.",
-            trainer.current_epoch,
-        )
-        raise SystemExit(143 if terminated else 130) from stopped
+    with flushed_denormals():
+        trainer.fit(game, datamodule=data, ckpt_path=resume, weights_only=True if resume else None)
 
 
-def run_row_shard(cfg: DictConfig, run_dir: Path, rows: Shard, port: int) -> Result | None:
+def run_row_shard(
+    cfg: DictConfig, run_dir: Path, rows: Shard, port: int, composition: Mapping[str, str]
+) -> Result | None:
     """Train in one of several processes that share every batch."""
     if rows.rank > 0:
         logging.getLogger().setLevel(logging.ERROR)  # the first process logs the same messages
     os.environ |= {"LOCAL_RANK": str(rows.rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    return run_method(cfg, run_dir, rows)
+    return run_method(cfg, run_dir, rows, composition=composition)
 
 
 def run_replica_shard(
