@@ -23,12 +23,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from adversarial_oversampling.config.compose import compose_train
+from adversarial_oversampling.config.validation import check
+from adversarial_oversampling.config.variants import variant
 from adversarial_oversampling.training.run import train
 
 SHORT = ["replicas=1", "trainer.max_epochs=2", "trainer.checkpoint_seconds=0", "dataset.training.width=8"]
 SHORT += ["logger=none", "trainer.enable_progress_bar=false"]
-CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir")
 RESULT = "result.json"
 
 
@@ -103,8 +106,14 @@ class Disturbing:
 
 def written(event: str, args: tuple[Any, ...]) -> str | None:
     """Return the path that an audited event is about to change."""
-    opened = event == "open" and isinstance(args[0], str) and args[2] & (os.O_WRONLY | os.O_RDWR)
-    return str(args[0]) if opened or event in CHANGES else None
+    match event:
+        case "open" if isinstance(args[0], str) and args[2] & (os.O_WRONLY | os.O_RDWR):
+            return str(args[0])
+        case "os.mkdir" if not os.path.exists(args[0]):
+            return str(args[0])
+        case "os.rename" | "os.remove" | "os.rmdir" if os.path.exists(args[0]):
+            return str(args[0])
+    return None
 
 
 def restore(folder: Path, before: Path) -> None:
@@ -173,6 +182,9 @@ def disturb(folder: Path, overrides: Sequence[str], older: Sequence[str] = ()) -
         Overrides of a run whose result lies in the folder before; none if empty.
     """
     cfg, kept, run = compose_train(overrides), folder / "kept", folder / "run"
+    check(cfg)  # this and the next keep the defaults that they have composed, for all children
+    variant(cfg)
+    OmegaConf.resolve(cfg)
     run.mkdir(parents=True)
     kept.mkdir()
     outcomes = folder / "outcomes.jsonl"
@@ -226,7 +238,11 @@ def main() -> None:
     """Disturb a first run, and one that replaces a result."""
     folder = Path(sys.argv[1])
     first = list(disturb(folder / "first", ["mode=do", *SHORT]))
-    again = list(disturb(folder / "rerun", ["mode=q", *SHORT, "rerun=true"], ["mode=do", *SHORT]))
+    again = list(
+        disturb(
+            folder / "rerun", ["mode=q", *SHORT, "trainer.max_epochs=1", "rerun=true"], ["mode=do", *SHORT]
+        )
+    )
     print(json.dumps({"first": first, "rerun": again}))
 
 
