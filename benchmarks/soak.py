@@ -150,7 +150,7 @@ def finish(arguments: Sequence[str], log: Path) -> tuple[int | None, str, float]
 
 def refusals(output: str) -> list[str]:
     """Return the lines that refuse something, without the folders."""
-    lines = [line for line in output.splitlines() if re.match(r"Error: |\[.*\] FAILED ", line)]
+    lines = re.findall(r"^(?:\[.*?\] )?((?:Error:|FAILED) .*)$", output, flags=re.M)
     return [re.sub(r"\S*/", "", line) for line in lines]
 
 

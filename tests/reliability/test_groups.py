@@ -11,12 +11,12 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_class
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from adversarial_oversampling.config.compose import config_dir, config_files
+from adversarial_oversampling.config.compose import compose_train, config_dir, config_files
 from adversarial_oversampling.config.identity import config_hash
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.data.table import Table, make_table
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.game.module import GENERATOR_RULES
+from adversarial_oversampling.game.module import GENERATOR_RULES, Rules
 from adversarial_oversampling.training.build import build, build_data, build_game, build_trainer
 
 GROUPS: dict[str, list[str]] = {
@@ -98,3 +98,23 @@ def test_every_choice_builds_or_is_refused_in_one_line(tmp_path: Path, overrides
         with pytest.raises(InputError, match=f"^({'|'.join(expected)})") as caught:
             build_everything(cfg, tmp_path)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def checked_rules(cfg: DictConfig) -> Rules:
+    check(cfg)
+    rules: Rules = build("mode.rules", cfg.mode.rules)
+    return rules
+
+
+@pytest.mark.parametrize(
+    ("mode", "ablation", "message"),
+    [
+        ("logistic", "no_generated_rows", r"^mode\.rules: mode=logistic plays no game"),
+        ("q", "no_discriminator", r"^mode\.rules\.discriminator_weight=0\.0: the mode has no generator"),
+        ("ro", "five_critic_steps", r"^mode\.rules\.critic_steps=5: the mode has no generator"),
+    ],
+)
+def test_an_ablation_that_would_change_nothing_is_refused(mode: str, ablation: str, message: str) -> None:
+    cfg = compose_train([f"mode={mode}", f"ablation={ablation}"])
+    with pytest.raises(InputError, match=message):
+        checked_rules(cfg)
