@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
@@ -90,9 +90,11 @@ def override(draw: st.DrawFn) -> str:
     derandomize=True,
     database=None,
     deadline=None,
+    phases=(Phase.explicit, Phase.generate),  # to shrink a case takes minutes
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(words=st.lists(override().filter(lambda word: not word.startswith("-")), min_size=1, max_size=3))
+@example(words=["seed=\n"])
 def test_a_command_passes_or_is_refused_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
