@@ -75,9 +75,12 @@ CHOICES = [f"{group}={name}" for group in GROUPS for name in config_files(group)
 
 @st.composite
 def override(draw: st.DrawFn) -> str:
-    """One word of a command line: mostly almost right."""
-    if draw(st.integers(0, 3)) == 0:
+    """One word of a command line: right, almost right, or nonsense."""
+    kind = draw(st.integers(0, 5))
+    if kind <= 1:
         return draw(st.sampled_from(CHOICES))
+    if kind == 2:
+        return f"{draw(st.sampled_from(KEYS))}={draw(st.sampled_from(['1', '2', '0.5', 'true', 'null']))}"
     mark = draw(st.sampled_from(["", "", "", "+", "++", "~"]))
     key = draw(st.one_of(st.sampled_from(KEYS), st.sampled_from(GROUPS), SYNTAX))
     equals = draw(st.sampled_from(["=", "=", "=", "=", "", "==", "@x="]))
