@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import random
 import re
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ import peers
 import pytest
 import replicas
 import run_all
+import soak
 import startup
 import step
 
@@ -220,3 +222,29 @@ def test_the_driver_goes_on_after_a_failure(tmp_path: Path, monkeypatch: pytest.
 
 def test_every_part_is_documented() -> None:
     assert documented("What is measured") == set(run_all.PARTS)
+
+
+@pytest.mark.parametrize("how", soak.DAMAGES)
+def test_the_soak_notices_its_own_damage(tmp_path: Path, how: str) -> None:
+    folder = tmp_path / "runs" / "haberman" / "q"
+    folder.mkdir(parents=True)
+    for name in soak.FILES:
+        (folder / name).write_bytes(b"x" * 5000)
+    (folder / "result.json").write_text('{"replicas": [1], "mean": 1, "std": 1, "seconds": 3}')
+    before = soak.contents(tmp_path)
+    assert len(before) == len(soak.FILES)
+    soak.damage(folder / "curves.parquet", how, random.Random(0))
+    changed = {name for name in before if soak.contents(tmp_path).get(name) != before[name]}
+    assert changed == {"runs/haberman/q/curves.parquet"}
+
+
+def test_the_soak_fails_for_what_is_lost_and_reads_refusals() -> None:
+    sound = {"outcome": "refused, then equal", "tracebacks": 0, "hung": 0}
+    assert not soak.failed(sound)
+    for fault in ({"outcome": "UNEQUAL"}, {"outcome": "LOST"}, {"tracebacks": 1}, {"hung": 1}):
+        assert soak.failed(sound | fault)
+    lines = "12:00 INFO\nError: a/b/x.ckpt is damaged: delete it.\n[1/2] FAILED mode=q: c/x is damaged\n"
+    assert soak.refusals(lines) == [
+        "Error: x.ckpt is damaged: delete it.",
+        "FAILED mode=q: x is damaged",
+    ]

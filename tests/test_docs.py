@@ -255,7 +255,7 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
         for word in span.split():
             path = word.split("=")[-1].strip("\"',;:")
             if path.split("/")[0] in FOLDERS and "/" in path and not PLACEHOLDER.search(path):
-                path = path.split("@")[0]
+                path = path.split("@")[0].split("::")[0]
                 if not list(ROOT.glob(path.rstrip("/"))):
                     missing.append(path)
     assert not missing

@@ -407,9 +407,9 @@ BASE = lines("5,red,a", "7,blue,a", "6,red,b", "9,,b", "2,red,b", header="v,c,la
 
 
 @st.composite
-def mutated(draw: st.DrawFn) -> bytes:
+def mutated(draw: st.DrawFn, separator: str) -> bytes:
     """The bytes of a table in which some bytes are deleted, replaced or added."""
-    content = bytearray(BASE)
+    content = bytearray(BASE.replace(b",", separator.encode()))
     for _ in range(draw(st.integers(1, 4))):
         position = draw(st.integers(0, len(content)))
         removed = draw(st.integers(0, 3))
@@ -418,22 +418,29 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(content)
 
 
+FILES = st.sampled_from([",", ";", "\t"]).flatmap(lambda sign: st.tuples(st.just(sign), mutated(sign)))
+
+
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(content=mutated())
-@example(content=BASE)
-def test_a_damaged_file_is_refused_or_read_as_it_stands(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "t.csv"
-    path.write_bytes(content)
+@given(written=FILES, compressed=st.booleans())
+@example(written=(",", BASE), compressed=False)
+def test_a_damaged_file_is_refused_or_read_as_it_stands(
+    tmp_path: Path, written: tuple[str, bytes], compressed: bool
+) -> None:
+    separator, content = written
+    path = tmp_path / ("t.csv.gz" if compressed else "t.csv")
+    path.write_bytes(gzip.compress(content, 1) if compressed else content)
     message = None
     try:
-        table = load_table(str(path), "label", "t")
+        table = load_table(str(path), "label", "t", separator=separator)
     except InputError as error:
         message = str(error)
     if message is not None:
         assert len(message.splitlines()) == 1
         return
     text = content.removeprefix(b"\xef\xbb\xbf").decode()
-    header, *rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+    lines_of_cells = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    header, *rows = [row for row in lines_of_cells if row]
     names = [name.strip() for name in header]
     assert sorted([*table.feature_names, "label"]) == sorted(names)
     assert [table.class_names[k] for k in table.y] == [row[names.index("label")] for row in rows]

@@ -67,6 +67,10 @@ def check(cfg: DictConfig) -> None:
         )
     if "estimator" in cfg.mode and cfg.members > 1:
         raise InputError(f"members={cfg.members}: mode={cfg.mode.name} has no players to average; give 1.")
+    if "estimator" in cfg.mode and "rules" in cfg.mode:
+        raise InputError(
+            f"mode.rules: mode={cfg.mode.name} plays no game; leave the setting or ablation out."
+        )
     if (cfg.protocol.name == "cv") != (cfg.protocol.folds is not None):
         raise InputError(
             f"protocol.folds={cfg.protocol.folds}: give a number for protocol=cv, null for other protocols."

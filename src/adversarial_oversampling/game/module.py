@@ -8,7 +8,7 @@ on them}. GAMO has the terms of AO's cell as least squares. A mode without a gen
 import copy
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -39,6 +39,12 @@ from adversarial_oversampling.game.weights import Weights
 from adversarial_oversampling.method_output import MethodOutput
 from adversarial_oversampling.metrics import acsa, acsa_of_present, confusion, g_mean, warn_of_absent
 from adversarial_oversampling.random_streams import Streams
+
+GENERATOR_RULES = (
+    *("classifier_term", "generated_law", "generator_law", "discriminator_law", "generator_weight"),
+    *("generated_weight", "discriminator_weight", "diversity_weight", "critic_steps"),
+)
+"""Fields of `Rules` that nothing reads in a game without a generator."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Rules:
     Raises
     ------
     InputError
-        If a term or law is unknown, or a number is out of range.
+        If a term or law is unknown, a number is out of range, or a field is set that nothing would read.
     """
 
     real_term: str = "favour"
@@ -110,6 +116,13 @@ class Rules:
             terms, class_laws = limits.Choice(losses.CLASSIFIER_TERMS), limits.Choice(laws.LAWS)
             options |= dict.fromkeys(("generator_term", "classifier_term"), terms)
             options |= dict.fromkeys(("generated_law", "generator_law", "discriminator_law"), class_laws)
+        else:
+            for field in fields(self):
+                if field.name in GENERATOR_RULES and getattr(self, field.name) != field.default:
+                    raise InputError(
+                        f"mode.rules.{field.name}={getattr(self, field.name)}: the mode has no generator, so "
+                        "nothing reads it; leave the setting or ablation out."
+                    )
         for key, choice in options.items():
             choice.check(f"mode.rules.{key}", getattr(self, key))
         for key in (
