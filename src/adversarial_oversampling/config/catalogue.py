@@ -14,8 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adversarial_oversampling.config.compose import config_files
-from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.text import one_line
+from adversarial_oversampling.errors import InputError, parsing
 
 ORIGINS = {
     "paper": "compared in the paper",
@@ -163,11 +162,9 @@ def _description(node: Any, kind: type[D], where: Path | str, group: str) -> D:
 
 def read_group_file(file: Path, group: str, folders: Sequence[str]) -> dict[str, Any]:
     """Return the content of a config file merged over the files in its defaults list, without Hydra."""
-    try:
-        text = file.read_text()
+    with parsing(file, "correct it.", "cannot be read"):
+        text = file.read_text("utf-8")
         content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{file}: cannot be read: {one_line(error)}.") from error
     if not isinstance(content, Mapping):
         raise InputError(f"{file}: give keys and values, as in the other files of {group}.")
     files = config_files(group, folders)

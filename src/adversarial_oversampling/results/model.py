@@ -3,7 +3,6 @@
 `model.json` holds its settings and `model.safetensors` its numbers; loading them runs no code from them.
 """
 
-import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,22 +16,19 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
-from pydantic import ValidationError
-from safetensors import SafetensorError
 from torch import Tensor
 
 from adversarial_oversampling.config.identity import config_hash
 from adversarial_oversampling.data.datamodule import EVALUATION_ROWS, TableDataModule
 from adversarial_oversampling.data.preprocessing import FittedPreprocessing, Imputation, Preprocessing, Scaler
 from adversarial_oversampling.data.table import Column
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.game.networks import Classifier, Generator, build_players, predict_logits
 from adversarial_oversampling.game.thresholds import shifted
 from adversarial_oversampling.limits import PLAYERS
 from adversarial_oversampling.random_streams import Purpose, Streams
 from adversarial_oversampling.results.files import MODEL, WEIGHTS
 from adversarial_oversampling.results.schema import Record, _field
-from adversarial_oversampling.text import one_line
 
 _BLOCK = 65_536  # rows that are preprocessed at once
 _PLAYER_KEYS = (
@@ -403,15 +399,12 @@ class TrainedModel(Predictor):
                     f"{folder}: there is no {name}. A mode of another library keeps no weights; a run of an "
                     "earlier version has to be trained again with rerun=true."
                 )
-        try:
-            record = ModelRecord.model_validate_json((folder / MODEL).read_text())
+        with parsing(f"{folder}: its model", "train it again with rerun=true."):
+            record = ModelRecord.model_validate_json((folder / MODEL).read_text("utf-8"))
             arrays = safetensors.torch.load_file(folder / WEIGHTS)
-            return cls._restored(record, arrays)
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, json.JSONDecodeError) as error:
-            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else one_line(error)
-            raise InputError(
-                f"{folder}: its model is damaged ({reason}); train it again with rerun=true."
-            ) from error
+            model = cls._restored(record, arrays)
+            model._players(model.trained[:1])  # whether the weights fit the record
+            return model
 
     @classmethod
     def _restored(cls, record: ModelRecord, arrays: dict[str, Tensor]) -> "TrainedModel":

@@ -10,10 +10,9 @@ from omegaconf import DictConfig
 from pydantic import ValidationError
 
 from adversarial_oversampling.config.identity import config_hash
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.results.files import RESULT
 from adversarial_oversampling.results.schema import SCHEMA_VERSION, Result
-from adversarial_oversampling.text import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,11 +28,9 @@ def read_result(path: Path) -> Result:
     InputError
         If the file is damaged, is of another version, or does not have the fields of a result.
     """
-    try:
-        text = path.read_text()
+    with parsing(path, "train it again with rerun=true, or leave it out."):
+        text = path.read_text("utf-8")
         content: Any = json.loads(text)
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path} is damaged: train it again with rerun=true, or leave it out.") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
         raise InputError(
@@ -59,16 +56,11 @@ def read_table(path: Path) -> "pd.DataFrame":
         If it is missing or damaged.
     """
     import pandas as pd  # slow to import, and not needed otherwise
-    import pyarrow
 
     if not path.is_file():
         raise InputError(f"{path} is missing: train the run again with rerun=true, or leave it out.")
-    try:
+    with parsing(path, "train the run again with rerun=true, or leave it out."):
         return pd.read_parquet(path)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise InputError(
-            f"{path} is damaged ({one_line(error)}): train the run again with rerun=true, or leave it out."
-        ) from error
 
 
 def finished(run_dir: Path, cfg: DictConfig) -> Result | None:
