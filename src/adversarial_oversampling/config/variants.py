@@ -1,6 +1,7 @@
 """How a run differs from the default settings of its mode, dataset and protocol."""
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,6 +77,18 @@ def _is_interpolation(cfg: DictConfig, key: str) -> bool:
     parent, _, name = key.rpartition(".")
     node = OmegaConf.select(cfg, parent)
     return isinstance(node, DictConfig) and name in node and OmegaConf.is_interpolation(node, name)
+
+
+def given_key(cfg: DictConfig, key: str) -> str:
+    """Return the setting that a key takes its value from, as `${...}` says; the key if it has its own."""
+    while True:
+        parent, _, name = key.rpartition(".")
+        node = OmegaConf.select(cfg, parent) if parent else cfg
+        raw = OmegaConf.to_container(node, resolve=False)
+        source = re.fullmatch(r"\$\{([\w.]+)\}", str(raw.get(name))) if isinstance(raw, dict) else None
+        if source is None:
+            return key
+        key = source[1]
 
 
 def _value_text(value: Any) -> str:

@@ -29,6 +29,7 @@ from adversarial_oversampling.results.samples import sample
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.results.summary import summarize, summary_lines
 from adversarial_oversampling.shard import WHOLE, Shard, shards
+from adversarial_oversampling.text import count
 from adversarial_oversampling.tracking import loggers as tracking
 from adversarial_oversampling.tracking.pending import is_pending, started_by_sweep_agent
 from adversarial_oversampling.training import processes
@@ -236,6 +237,10 @@ def prepare_process(cfg: DictConfig) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
     # Deterministic kernels need not fill new memory, which is written before it is read.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if cfg.threads > (cores := os.cpu_count() or 1):
+        raise InputError(
+            f"threads={cfg.threads}: this machine has {count(cores, 'core')}; give at most {cores}."
+        )
     torch.set_num_threads(cfg.threads)
 
 
