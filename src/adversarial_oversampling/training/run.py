@@ -16,12 +16,14 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from adversarial_oversampling.config.identity import pin_file
+from adversarial_oversampling.config.identity import has_generator, pin_file
 from adversarial_oversampling.config.resources import replica_count
 from adversarial_oversampling.config.validation import check
+from adversarial_oversampling.config.variants import given_key, variant
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError, TrialPruned
 from adversarial_oversampling.game.module import Game
+from adversarial_oversampling.limits import PLAYERS
 from adversarial_oversampling.method_output import MethodOutput, join, not_applicable
 from adversarial_oversampling.results import read, write
 from adversarial_oversampling.results.files import RESULT
@@ -144,15 +146,26 @@ def run_method(
         if rows.rank > 0:
             return None
         if output.diverged_at and None not in output.na:
-            raise InputError(
-                f"In every replica {output.na[0]}: lower dataset.training.learning_rate (or "
-                "players.generator.optimizer.lr), or check dataset.preprocessing.scaler."
-            )
+            raise InputError(f"In every replica {output.na[0]}{way_out_of_divergence(cfg)}")
         seconds["train_and_test"] = time.perf_counter() - started
         result = write.build_result(cfg, output, data, summary, seconds)
         write.write_run(run_dir, cfg, result, output, data, samples)
         tracking.log_result(loggers, result, run_dir)
     return result
+
+
+def way_out_of_divergence(cfg: DictConfig) -> str:
+    """Return what to change where every replica has diverged: what was set, or else the usual causes."""
+    players = PLAYERS if has_generator(cfg) else PLAYERS[-1:]
+    keys = [given_key(cfg, f"players.{player}.optimizer.lr") for player in players]
+    rates = [f"{key}={rate}" for key in keys if (rate := OmegaConf.select(cfg, key)) is not None]
+    lower = f"lower a learning rate ({', '.join(rates)})"
+    if changed := variant(cfg):
+        return f". The settings that are not the defaults are {', '.join(changed)}; change them back, or {lower}."
+    scaler = (
+        "quantile_normal" if cfg.dataset.preprocessing.scaler != "quantile_normal" else "clipped_standard"
+    )
+    return f": {lower}, or give dataset.preprocessing.scaler={scaler}."
 
 
 def run_game(
