@@ -6,6 +6,7 @@ treated like those of the suite.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -98,6 +99,18 @@ def datasets(folders: Sequence[str] = ()) -> dict[str, DatasetDescription]:
         for name, file in config_files("dataset", folders).items()
     }
     return dict(sorted(described.items(), key=lambda item: (item[1].order, item[0])))
+
+
+@cache
+def _loaders() -> dict[str, str]:
+    """Return what loads each dataset of the suite."""
+    files = config_files("dataset").items()
+    return {name: read_group_file(file, "dataset", ())["source"]["_target_"] for name, file in files}
+
+
+def is_of_suite(dataset: str, source: Mapping[str, Any] | None) -> bool:
+    """Return whether a table is the suite's own of this name, by the section `dataset.source`."""
+    return bool(source) and "path" not in source and _loaders().get(dataset) == source.get("_target_")
 
 
 def suite_datasets() -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from adversarial_oversampling.config.catalogue import is_of_suite
 from adversarial_oversampling.config.compose import config_files, default_config
 from adversarial_oversampling.config.identity import has_generator, result_config
 
@@ -105,8 +106,11 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def tags(cfg: DictConfig) -> list[str]:
     """Return the tags that a dashboard filters runs by."""
     game = [cfg.gan_type.name] if has_generator(cfg) else []
+    dataset = str(cfg.dataset.name)
+    if dataset in config_files("dataset") and not is_of_suite(dataset, cfg.dataset.source):
+        dataset += " (own table)"  # no view of the suite's table shows it
     names = [
-        cfg.dataset.name,
+        dataset,
         cfg.mode.name,
         cfg.protocol.name,
         f"fs_{cfg.fs.name}",

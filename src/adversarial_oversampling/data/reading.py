@@ -195,7 +195,6 @@ def load_table(
     known = columns_of(features, settings.roles, origin)
     _refuse_empty_columns(file, features)
     values = cells(features, known, origin)
-    _refuse_infinite_values(values, known, origin)
     _refuse_row_numbers(file, values, known, settings)
     return make_table(name, values, labels, known)
 
@@ -502,16 +501,6 @@ def _refuse_empty_columns(file: File, features: pd.DataFrame) -> None:
         )
 
 
-def _refuse_infinite_values(values: NDArray[np.float64], columns: Sequence[Column], origin: Origin) -> None:
-    for j, column in enumerate(columns):
-        infinite = np.isinf(values[:, j])
-        if infinite.any():
-            raise InputError(
-                f"{origin.place(int(np.argmax(infinite)))}: column {shown(column.name)} has an infinite "
-                "value; replace it, or leave the cell empty."
-            )
-
-
 def _refuse_row_numbers(
     file: File, values: NDArray[np.float64], columns: Sequence[Column], settings: ColumnSettings
 ) -> None:
@@ -604,6 +593,4 @@ def read_rows(path: Path, columns: Sequence[Column], settings: Mapping[str, Any]
         {column.name: _without_missing(file.frame[column.name], texts) for column in columns}, copy=False
     )
     origin = Origin(file.place, "dataset.columns.", decimal)
-    values = cells(frame, columns, origin)
-    _refuse_infinite_values(values, columns, origin)
-    return values
+    return cells(frame, columns, origin)

@@ -171,6 +171,13 @@ class Result(Record):
     sweep_id: str | None = _field("the sweep that ran it; null for a single run")
     config: dict[str, Any] = _field("the whole configuration, resolved")
 
+    def setting(self, key: str) -> Any:
+        """Return a setting of the configuration, such as `dataset.name`; None where there is none."""
+        node: Any = self.config
+        for name in key.split("."):
+            node = node.get(name) if isinstance(node, dict) else None
+        return node
+
     @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds of the replicas, each once, in order."""

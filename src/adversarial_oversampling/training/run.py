@@ -161,7 +161,8 @@ def way_out_of_divergence(cfg: DictConfig) -> str:
     rates = [f"{key}={rate}" for key in keys if (rate := OmegaConf.select(cfg, key)) is not None]
     lower = f"lower a learning rate ({', '.join(rates)})"
     if changed := variant(cfg):
-        return f". The settings that are not the defaults are {', '.join(changed)}; change them back, or {lower}."
+        settings = ", ".join(changed)
+        return f". The settings that are not the defaults are {settings}; change them back, or {lower}."
     scaler = (
         "quantile_normal" if cfg.dataset.preprocessing.scaler != "quantile_normal" else "clipped_standard"
     )
