@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.limits import LIMITS, Choice, Number, Switch, check
+from adversarial_oversampling.limits import LARGEST, LIMITS, Choice, Number, Switch, check
 from tests.conftest import Compose
 
 
@@ -24,11 +24,17 @@ from tests.conftest import Compose
         (Number(float, above=0, below=1), 1, "key=1: give a number above 0 and below 1."),
         (Number(float, above=0, maximum=1), 0, "key=0: give a number above 0 and of at most 1."),
         (Number(float, minimum=0, below=1), "a", "key=a: give a number of at least 0 and below 1."),
-        (Number(float, minimum=0), math.inf, "key=inf: give a number of at least 0."),
+        (Number(float, minimum=0), math.inf, "key=inf: give a number of at least 0 and of at most 3e+38."),
+        (Number(float, minimum=0), 1e39, "key=1e+39: give a number of at least 0 and of at most 3e+38."),
+        (
+            Number(int, minimum=1),
+            2**31,
+            f"key={2**31}: give a whole number of at least 1 and of at most {2**31 - 1}.",
+        ),
         (
             Number(int, minimum=0, maximum=9),
             10**400,
-            f"key={10**400}: give a whole number of at least 0 and of at most 9.",
+            "key=a whole number of 1329 bits: give a whole number of at least 0 and of at most 9.",
         ),
         (Number(float, minimum=0), math.nan, "key=nan: give a number of at least 0."),
         (Choice(("a", "b")), "c", "key=c: choose one of a, b."),
@@ -80,3 +86,17 @@ def test_every_limit_is_of_a_setting_that_exists(compose_config: Compose) -> Non
     absent = object()
     for key in LIMITS:
         assert any(OmegaConf.select(cfg, key, default=absent) is not absent for cfg in configurations), key
+
+
+def test_libraries_take_every_number_that_passes() -> None:
+    for key, limit in LIMITS.items():
+        if isinstance(limit, Number) and key != "seed":
+            assert limit._largest <= LARGEST[limit.kind], key
+
+
+@pytest.mark.parametrize("key", [key for key, limit in LIMITS.items() if isinstance(limit, Number)])
+@pytest.mark.parametrize("value", [-1, 10**400, math.nan, math.inf, -math.inf, 1e300, "1", [1], True, -0.5])
+def test_no_library_sees_an_absurd_number(key: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"^{re.escape(key)}=") as refused:
+        check(key, value)
+    assert len(str(refused.value)) < 200

@@ -405,7 +405,7 @@ def test_a_replica_without_a_result_has_no_predictions(
     assert "in epoch 1" in result.replicas[0].notes[0]
     assert set(pd.read_parquet(tmp_path / "run" / "predictions.parquet").seed) == {1}
     assert [record.na for record in result.replicas] == [
-        "the loss became NaN or infinite in epoch 1",
+        "the loss of the classifier became NaN or infinite in epoch 1",
         None,
     ]
     assert (tmp_path / "run" / "model.safetensors").is_file()

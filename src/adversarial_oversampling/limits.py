@@ -8,7 +8,7 @@ configuration call `check` in their constructor.
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.text import is_file_name
@@ -22,6 +22,10 @@ class Limit(Protocol):
 
     def check(self, key: str, value: object) -> None:
         """Raise an InputError that names the key if the value is not allowed."""
+
+
+LARGEST = {int: 2**31 - 1, float: 3e38}
+"""Of a setting without an upper end: what libraries hold in 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +62,41 @@ class Number:
                 "of at most": self.maximum,
                 "below": self.below,
             }
-            interval = " and ".join(f"{words} {end:g}" for words, end in bounds.items() if end is not None)
+            if (
+                (self.maximum, self.below) == (None, None)
+                and self._is_number(value)
+                and value > self._largest
+            ):
+                bounds["of at most"] = self._largest
+            interval = " and ".join(f"{words} {end}" for words, end in bounds.items() if end is not None)
             noun = "whole number" if self.kind is int else "number"
             null = ", or null" if self.optional else ""
-            raise InputError(f"{key}={value}: give a {noun} {interval}{null}.")
+            raise InputError(f"{key}={_text(value)}: give a {noun} {interval}{null}.")
+
+    @property
+    def _largest(self) -> float:
+        ends = (self.maximum, self.below)
+        return min((end for end in ends if end is not None), default=LARGEST[self.kind])
+
+    def _is_number(self, value: object) -> TypeGuard[int | float]:
+        return isinstance(value, int | self.kind) and not isinstance(value, bool)
 
     def _contains(self, value: object) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | self.kind):
-            return False
         return (
-            (isinstance(value, int) or math.isfinite(value))
+            self._is_number(value)
+            and (isinstance(value, int) or math.isfinite(value))
             and (self.minimum is None or value >= self.minimum)
-            and (self.maximum is None or value <= self.maximum)
+            and value <= self._largest
             and (self.above is None or value > self.above)
             and (self.below is None or value < self.below)
         )
+
+
+def _text(value: object) -> str:
+    """Return a value as a text; of a whole number that fills lines, its length."""
+    if isinstance(value, int) and value.bit_length() > 100:
+        return f"a whole number of {value.bit_length()} bits"
+    return str(value)
 
 
 @dataclass(frozen=True)
@@ -137,7 +161,7 @@ LIMITS: dict[str, Limit] = {
     "seed": Number(int, minimum=0, maximum=2**62),
     "replicas": Number(int, minimum=1),
     "members": Number(int, minimum=1),
-    "threads": Number(int, minimum=1),
+    "threads": Number(int, minimum=1, maximum=4096),
     "rerun": Switch(),
     "generated_rows": Number(int, minimum=1, optional=True),
     "fs.ratio": Number(float, above=0, maximum=1, optional=True),
@@ -159,7 +183,7 @@ LIMITS: dict[str, Limit] = {
     "protocol.weight_average": Number(float, minimum=0, below=1),
     "trainer.max_epochs": Number(int, minimum=1),
     "trainer.checkpoint_seconds": Number(float, minimum=0),
-    "trainer.devices": Number(int, minimum=1),
+    "trainer.devices": Number(int, minimum=1, maximum=4096),
     "trainer.random_numbers": Choice(("cpu", "device")),
     "gan_type.loss.gradient_penalty": Number(float, minimum=0),
     "gan_type.loss.label_noise": Number(float, minimum=0, maximum=1),

@@ -6,7 +6,7 @@ import pytest
 
 from adversarial_oversampling.config.catalogue import modes
 from adversarial_oversampling.config.compose import compose_train
-from adversarial_oversampling.config.variants import variant
+from adversarial_oversampling.config.variants import tags, variant
 from tests.conftest import Compose
 
 
@@ -94,3 +94,12 @@ def test_a_mode_of_ones_own_has_defaults_of_its_own(tmp_path: Path) -> None:
     assert variant(compose_train(folders, [str(tmp_path)])) == []
     changed = compose_train([*folders, "mode.rules.generated_weight=0.1", "fs=half"], [str(tmp_path)])
     assert variant(changed) == ["fs=half", "mode.rules.generated_weight=0.1"]
+
+
+def test_an_own_table_is_in_no_view_of_a_published_one(compose_config: Compose) -> None:
+    own = ["dataset=table", "dataset.path=my.csv", "dataset.target=label"]
+    assert "haberman" in tags(compose_config())
+    assert "secom_20_columns" in tags(compose_config("dataset=secom_20_columns"))
+    assert "my" in tags(compose_config(*own))
+    assert "haberman (own table)" in tags(compose_config(*own, "dataset.name=haberman"))
+    assert "pima (own table)" in tags(compose_config("dataset.name=pima"))

@@ -81,10 +81,14 @@ def closed_port_url() -> str:
 
 def zipped(members: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return buffer.getvalue()
+
+
+def kept(cache: Path) -> list[Path]:
+    return list(cache.iterdir()) if cache.exists() else []
 
 
 def failure(call: Callable[[], object]) -> str:
@@ -295,24 +299,111 @@ class TestDownloads:
         table = load_credit(data_dir=None, cache_dir=str(tmp_path / "cache"), url=url)
         assert table.digest == load_credit(data_dir=str(data_dir), cache_dir="unused").digest
 
-    def test_altered_download(self, data_dir: Path, serve: Serve, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        "content", [b"", b"<html>not found</html>", zipped({"other.txt": b"1"}), b"1\n2\n"]
+    )
+    @pytest.mark.parametrize("name", DOWNLOADED)
+    def test_what_is_not_the_published_table_does_not_enter_the_cache(
+        self, name: str, content: bytes, serve: Serve, tmp_path: Path
+    ) -> None:
+        loader, files, *_ = PUBLISHED[name]
+        url = serve("file", content)
+        cache = tmp_path / "cache"
+        message = failure(lambda: loader(data_dir=None, cache_dir=str(cache), url=url))
+        for part in (url, "paths.data_dir", *files):
+            assert part in message
+        assert kept(cache) == []
+
+    def test_one_altered_value_does_not_enter_the_cache(
+        self, data_dir: Path, serve: Serve, tmp_path: Path
+    ) -> None:
         members = {name: (data_dir / name).read_bytes() for name in ("secom.data", "secom_labels.data")}
         members["secom.data"] = members["secom.data"].replace(b"3030.93", b"3030.94", 1)
         url = serve("secom.zip", zipped(members))
-        message = failure(lambda: load_secom(data_dir=None, cache_dir=str(tmp_path / "cache"), url=url))
-        assert str(tmp_path / "cache") in message
-        assert "delete" in message
-
-    @pytest.mark.parametrize("content", [b"<html>not found</html>", zipped({"other.txt": b"1"})])
-    @pytest.mark.parametrize("name", DOWNLOADED)
-    def test_download_of_something_else(
-        self, name: str, content: bytes, serve: Serve, tmp_path: Path
-    ) -> None:
-        url = serve("file", content)
         cache = tmp_path / "cache"
-        message = failure(lambda: PUBLISHED[name][0](data_dir=None, cache_dir=str(cache), url=url))
-        assert str(cache) in message
-        assert "delete" in message
+        message = failure(lambda: load_secom(data_dir=None, cache_dir=str(cache), url=url))
+        assert "published secom table" in message
+        assert kept(cache) == []
+
+    @pytest.mark.parametrize("damage", ["cut", "empty", "zeros", "of something else"])
+    def test_a_damaged_file_in_the_cache_is_downloaded_again(
+        self, damage: str, data_dir: Path, serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        names = ("secom.data", "secom_labels.data")
+        content = zipped({name: (data_dir / name).read_bytes() for name in names})
+        url, cache = serve("secom.zip", content), tmp_path / "cache"
+        load = partial(load_secom, data_dir=None, cache_dir=str(cache), url=url)
+        first = load()
+        (file,) = kept(cache)
+        file.write_bytes(
+            {
+                "cut": content[:-99],
+                "empty": b"",
+                "zeros": bytes(len(content)),
+                "of something else": b"<html>",
+            }[damage]
+        )
+        assert load().digest == first.digest
+        assert file.read_bytes() == content
+        assert f"downloaded again: {file}" in caplog.text
+        # Where there is no server any more, the line says so.
+        file.write_bytes(b"")
+        (tmp_path / "served" / "secom.zip").unlink()
+        assert "404" in failure(load)
+
+    @pytest.mark.parametrize("sent", ["headers", "half", "a byte now and then", "too much"])
+    def test_a_transfer_that_does_not_end_well(
+        self, sent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sources, "MOST_SECONDS", 0.2 if sent == "a byte now and then" else 600)
+        monkeypatch.setattr(sources, "MOST_BYTES", 10_000)
+        gone = threading.Event()
+
+        class Bad(_Quiet):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                if sent != "too much":
+                    self.send_header("Content-Length", "1000")
+                self.end_headers()
+                match sent:
+                    case "half":
+                        self.wfile.write(bytes(500))
+                    case "too much":
+                        self.wfile.write(bytes(20_000))
+                    case "a byte now and then":
+                        for _ in range(1000):
+                            try:
+                                self.wfile.write(b"0")
+                            except OSError:
+                                break
+                            if gone.wait(0.01):
+                                break
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Bad)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        url, cache = f"http://127.0.0.1:{server.server_port}/Wafer.zip", tmp_path / "cache"
+        message = failure(lambda: load_wafer(data_dir=None, cache_dir=str(cache), url=url))
+        gone.set()
+        server.shutdown()
+        server.server_close()
+        assert f"{url} could not be downloaded" in message
+        reason = {"a byte now and then": "longer than 0.2 seconds", "too much": "larger than 10000 bytes"}
+        assert reason.get(sent, "IncompleteRead") in message
+        assert kept(cache) == []
+
+    def test_an_archive_with_an_absurdly_large_file(
+        self, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sources, "MOST_BYTES", 10_000)
+        url = serve("secom.zip", zipped({"secom.data": bytes(20_000), "secom_labels.data": b""}))
+        message = failure(lambda: load_secom(data_dir=None, cache_dir=str(tmp_path / "cache"), url=url))
+        assert "secom.data is larger than 10000 bytes" in message
+
+    def test_a_cache_that_cannot_be_written(self, data_dir: Path, serve: Serve, tmp_path: Path) -> None:
+        url = serve("cs-training.csv", (data_dir / "cs-training.csv").read_bytes())
+        (tmp_path / "cache").write_text("a file, no folder")
+        message = failure(lambda: load_credit(data_dir=None, cache_dir=str(tmp_path / "cache"), url=url))
+        assert message.startswith("paths.cache_dir: cannot write")
 
     @pytest.mark.parametrize("name", DOWNLOADED)
     def test_failed_download(self, name: str, tmp_path: Path) -> None:
@@ -328,20 +419,10 @@ class TestDownloads:
         message = failure(lambda: load_wafer(data_dir=None, cache_dir=str(tmp_path / "cache"), url=url))
         assert "404" in message
 
-    def test_unknown_protocol(self, tmp_path: Path) -> None:
-        message = failure(
-            lambda: load_wafer(data_dir=None, cache_dir=str(tmp_path), url="gopher://there/Wafer")
-        )
-        assert "could not download gopher://there/Wafer" in message
-
-    def test_wrong_hash_at_the_published_address(
-        self, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        url = serve("secom.zip", zipped({"secom.data": b"", "secom_labels.data": b""}))
-        monkeypatch.setattr(sources, "SECOM_URL", url)
-        message = failure(lambda: load_secom(data_dir=None, cache_dir=str(tmp_path / "cache"), url=url))
-        assert "could not download" in message
-        assert "hash" in message
+    @pytest.mark.parametrize("url", ["gopher://there/Wafer", "no address", "http://[", "file:///etc/passwd"])
+    def test_addresses_that_cannot_be_downloaded(self, url: str, tmp_path: Path) -> None:
+        message = failure(lambda: load_wafer(data_dir=None, cache_dir=str(tmp_path), url=url))
+        assert f"{url} could not be downloaded" in message
 
 
 class TestMakeTable:

@@ -185,7 +185,9 @@ def test_roles_can_be_given(mixed: Any) -> None:
     roles = {column.name: column for column in fitted.columns_}
     assert roles["whole"].role == "categorical"
     assert roles["city"].categories == ("Oslo", "Lima", "Bonn")
-    with pytest.raises(InputError, match="columns: category is no role"):
+    with pytest.raises(
+        InputError, match=r"^columns\.category: choose among categorical, ordinal, numeric, date"
+    ):
         AdversarialOversamplingClassifier(columns={"category": ["city"]}, **QUICK).fit(frame, labels)
 
 
@@ -230,7 +232,7 @@ def test_tables_that_cannot_be_learned(numbers: Any) -> None:
         fit(x, np.ones(120, int))
     with pytest.raises(ValueError, match="class '7' has a single row"):
         fit(x, np.where(np.arange(120) == 3, 7, y))
-    with pytest.raises(ValueError, match="infinity in column 'x2'"):
+    with pytest.raises(ValueError, match="column 'x2' has an infinite value"):
         fit(np.where(np.arange(4) == 2, np.inf, x), y)
     with pytest.raises(ValueError, match="NaN"):
         fit(x, np.where(np.arange(120) == 3, np.nan, y))

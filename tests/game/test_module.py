@@ -480,11 +480,38 @@ def fitted(compose_config: Compose, tmp_path: Path, poison: int | None) -> tuple
     return game, {name: p.detach() for name, p in game.named_parameters()}
 
 
+@pytest.mark.parametrize("player", ["discriminator", "generator", "classifier"])
+@pytest.mark.parametrize("members", [1, 2])
+def test_the_player_whose_loss_was_the_first_is_named(
+    compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, player: str, members: int
+) -> None:
+    step, rounds = Game.step, 0
+
+    def broken(self: Game, turn: str, loss: Tensor) -> None:
+        nonlocal rounds
+        rounds += turn == player
+        if turn == player and rounds == 8:  # in the second epoch of six rounds
+            loss = loss * torch.tensor([1.0] * members + [torch.nan] * members)
+        step(self, turn, loss)
+
+    monkeypatch.setattr(Game, "step", broken)
+    cfg = compose_config("mode=do", "replicas=2", f"members={members}", "trainer.max_epochs=3", "logger=none")
+    data = build_data(cfg)
+    data.setup()
+    game = build_game(cfg, data)
+    build_trainer(cfg, tmp_path, []).fit(game, datamodule=data)
+    assert game.best.reason(0) is None
+    assert game.best.reason(1) == f"the loss of the {player} became NaN or infinite in epoch 1"
+
+
 def test_a_nan_loss_masks_one_replica_only(compose_config: Compose, tmp_path: Path) -> None:
     healthy, weights = fitted(compose_config, tmp_path / "a", None)
     ill, poisoned = fitted(compose_config, tmp_path / "b", 1)
     assert healthy.best.diverged_at.tolist() == [-1, -1, -1]
     assert ill.best.diverged_at.tolist() == [-1, 0, -1]
+    # Q's weights are NaN from the start, and G learns from it before its own turn.
+    assert ill.best.reason(1) == "the loss of the generator became NaN or infinite in epoch 0"
+    assert ill.best.reason(0) is None
     assert ill.best.epoch[1] == -1
     for r in (0, 2):
         assert ill.best.epoch[r] == healthy.best.epoch[r]
@@ -492,7 +519,9 @@ def test_a_nan_loss_masks_one_replica_only(compose_config: Compose, tmp_path: Pa
 
 
 def test_nan_in_every_replica_stops_the_run(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"lower dataset\.training\.learning_rate"):
+    with pytest.raises(
+        InputError, match=r"loss of the classifier .* are players\.classifier\.optimizer\.lr=1e\+30; change"
+    ):
         run("mode=q", "players.classifier.optimizer.lr=1e30")
     assert not (tmp_path / "run" / "result.json").exists()
 

@@ -154,7 +154,14 @@ def write_run(tmp_path: Path) -> WriteRun:
             "versions": {"adversarial-oversampling": "0.2.0", "python": "3.11.7"},
             "config_hash": config_hash or f"{crc32(f'{name}/{folds}'.encode()):010x}",
             "sweep_id": None,
-            "config": {"dataset": {"preprocessing": {"n_selected": selected[0] if selected else None}}},
+            "config": {
+                "dataset": {
+                    "preprocessing": {"n_selected": selected[0] if selected else None},
+                    "source": {"path": file}
+                    if file
+                    else {"_target_": f"adversarial_oversampling.data.sources.load_{dataset}"},
+                }
+            },
             "files": {file.name: record_of(file) for file in sorted(run.glob("*.parquet"))},
         }
         result = Result(**(fields | changes))

@@ -9,7 +9,9 @@ import pytest
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.report.common import default_runs, has_default_settings, mode_titles, rows_of
 from adversarial_oversampling.report.runs import UNDEFINED_METRIC, load, replica_frame, run_frame
+from adversarial_oversampling.results.display import dataset_label
 from adversarial_oversampling.results.read import read_result
+from adversarial_oversampling.results.schema import TableRecord
 from tests.report.conftest import MODES, MY_DO, WriteRun, selected_columns
 
 # ---------------------------------------------------------------------------- which files are read
@@ -325,6 +327,56 @@ def test_modes_or_datasets_with_one_title_have_their_names_in_the_titles(
 
     assert mode_titles(frame) == {"q": "Q", "do": "DO (do)", "my_do": "DO (my_do)"}
     assert set(frame["dataset_title"]) == {"Pima", "a (t.csv)", "b (t.csv)"}
+
+
+def test_a_title_is_never_the_name_of_another_table(write_run: WriteRun, tmp_path: Path) -> None:
+    write_run("a", "q", dataset_title="T", folder="a", file="t.csv")
+    write_run("b", "q", dataset_title="T", folder="b", file="t.csv")
+    write_run("c", "q", dataset_title="a", folder="c", file="t.csv")
+    write_run("haberman", "q", dataset_title="Pima", folder="d", file="t.csv")
+    write_run("pima", "q")
+
+    frame = run_frame(load([tmp_path]))
+
+    titles = dict(zip(frame["dataset"], frame["dataset_title"], strict=True))
+    assert titles == {
+        "a (t.csv)": "a (t.csv)",
+        "b (t.csv)": "b (t.csv)",
+        "c (t.csv)": "c (t.csv)",
+        "haberman (t.csv)": "Pima (t.csv)",
+        "pima": "Pima",
+    }
+
+
+SECOM = "adversarial_oversampling.data.sources.load_secom"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "selected", "source", "published", "label"),
+    [
+        ("secom", None, {"_target_": SECOM}, "secom", "secom"),
+        ("secom", 20, {"_target_": SECOM}, None, "secom"),
+        ("secom_20_columns", 20, {"_target_": SECOM}, None, "secom_20_columns"),
+        ("pima", 20, {"_target_": SECOM}, None, "pima (own table)"),
+        ("pima", None, {"_target_": SECOM}, "secom", "pima (own table)"),
+        ("secom", 20, {"_target_": "mine.load_secom"}, None, "secom (own table)"),
+        ("secom", 20, {"_target_": SECOM, "path": "x.csv"}, None, "secom (own table)"),
+        ("secom", 20, None, None, "secom (own table)"),
+        ("mine", 20, {"_target_": SECOM}, None, "mine (own table)"),
+    ],
+)
+def test_an_own_table_never_has_the_name_of_a_published_one(
+    write_run: WriteRun,
+    dataset: str,
+    selected: int | None,
+    source: dict[str, str] | None,
+    published: str | None,
+    label: str,
+) -> None:
+    table = TableRecord(digest="0" * 64, published=published, file=None)
+    config = {"dataset": {"preprocessing": {"n_selected": selected}, "source": source}}
+    (run,) = load([write_run(dataset, "q", table=table, config=config)])
+    assert dataset_label(run.result) == label
 
 
 def test_every_mode_of_the_suite_has_its_title_and_order(write_run: WriteRun, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ treated like those of the suite.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -14,8 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adversarial_oversampling.config.compose import config_files
-from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.text import one_line
+from adversarial_oversampling.errors import InputError, parsing
 
 ORIGINS = {
     "paper": "compared in the paper",
@@ -101,6 +101,18 @@ def datasets(folders: Sequence[str] = ()) -> dict[str, DatasetDescription]:
     return dict(sorted(described.items(), key=lambda item: (item[1].order, item[0])))
 
 
+@cache
+def _loaders() -> dict[str, str]:
+    """Return what loads each dataset of the suite."""
+    files = config_files("dataset").items()
+    return {name: read_group_file(file, "dataset", ())["source"]["_target_"] for name, file in files}
+
+
+def is_of_suite(dataset: str, source: Mapping[str, Any] | None) -> bool:
+    """Return whether a table is the suite's own of this name, by the section `dataset.source`."""
+    return bool(source) and "path" not in source and _loaders().get(dataset) == source.get("_target_")
+
+
 def suite_datasets() -> list[str]:
     """Return the names of the suite's datasets, in the order of the tables, without `table`."""
     return [name for name in datasets() if name != "table"]
@@ -163,11 +175,9 @@ def _description(node: Any, kind: type[D], where: Path | str, group: str) -> D:
 
 def read_group_file(file: Path, group: str, folders: Sequence[str]) -> dict[str, Any]:
     """Return the content of a config file merged over the files in its defaults list, without Hydra."""
-    try:
-        text = file.read_text()
+    with parsing(file, "correct it.", "cannot be read"):
+        text = file.read_text("utf-8")
         content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{file}: cannot be read: {one_line(error)}.") from error
     if not isinstance(content, Mapping):
         raise InputError(f"{file}: give keys and values, as in the other files of {group}.")
     files = config_files(group, folders)

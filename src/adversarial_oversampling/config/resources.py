@@ -1,4 +1,7 @@
-"""What a job needs of a machine."""
+"""What a job needs of a machine, and what a machine has."""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -29,3 +32,43 @@ def replica_count(cfg: DictConfig) -> int:
     """Return the number of replicas: one per seed, and per fold where all folds are trained."""
     folds = cfg.protocol.folds if cfg.protocol.folds is not None and cfg.protocol.fold is None else 1
     return int(cfg.replicas * folds)
+
+
+def available_memory() -> int:
+    """Return how many bytes this process can still allocate: what the machine and its container have left."""
+    import psutil  # not needed otherwise
+
+    return min(int(psutil.virtual_memory().available), *_left_in_groups(), 2**63)
+
+
+def _left_in_groups(
+    root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
+) -> Iterator[int]:
+    """Yield the bytes left to each control group of this process with a limit, as containers and Slurm set.
+
+    Parameters
+    ----------
+    root : Path
+        Where the groups are.
+    own : Path
+        The groups of this process, a line for each hierarchy: of version 2, or of version 1.
+    """
+    for line in own.read_text().splitlines() if own.is_file() else []:
+        _, controllers, group = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        names = ("memory.max", "memory.current", "inactive_file")
+        base = root
+        if controllers:
+            names, base = (
+                ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+                root / "memory",
+            )
+        parts = Path(group).parts[1:]
+        for depth in range(len(parts) + 1):
+            folder = base.joinpath(*parts[:depth])
+            limit, used, statistics = (folder / name for name in (*names[:2], "memory.stat"))
+            if limit.is_file() and used.is_file() and (text := limit.read_text().strip()) != "max":
+                # Cached files count as used, and are given up first.
+                cached = dict(entry.split() for entry in statistics.read_text().splitlines())
+                yield int(text) - int(used.read_text()) + int(cached.get(names[2], 0))

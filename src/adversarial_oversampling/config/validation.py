@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from adversarial_oversampling.config.catalogue import check_descriptions, read_group_file
 from adversarial_oversampling.config.compose import config_dir, config_files, default_config
+from adversarial_oversampling.config.variants import given_key
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.limits import LIMITS, PLAYERS
 
@@ -41,7 +42,8 @@ def check_overrides(arguments: Sequence[str]) -> None:
             raise InputError(f"{argument}: a sweep has a single launcher; choose one of them.")
         numbers = [part for part in choice.split(",") if re.fullmatch(r"[-+.\d][-+.\deE]*", part)]
         if group in groups and numbers:
-            number = f", or give any number as fs.ratio={numbers[0]}" if group == "fs" else ""
+            is_ratio = group == "fs" and 0 < float(numbers[0]) <= 1
+            number = f", or give any number as fs.ratio={numbers[0]}" if is_ratio else ""
             raise InputError(f"{argument}: choose one of {', '.join(config_files(group))}{number}.")
 
 
@@ -59,7 +61,7 @@ def check(cfg: DictConfig) -> None:
     for key, limit in LIMITS.items():
         value = OmegaConf.select(cfg, key, default=_ABSENT)
         if value is not _ABSENT:  # a mode without a generator has no weights, vanilla has no penalty
-            limit.check(key, value)
+            limit.check(given_key(cfg, key), value)
     check_descriptions(cfg)
     if "estimator" in cfg.mode and cfg.fs.ratio is not None:
         raise InputError(

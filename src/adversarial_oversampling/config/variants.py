@@ -1,11 +1,13 @@
 """How a run differs from the default settings of its mode, dataset and protocol."""
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from adversarial_oversampling.config.catalogue import is_of_suite
 from adversarial_oversampling.config.compose import config_files, default_config
 from adversarial_oversampling.config.identity import has_generator, result_config
 
@@ -78,6 +80,18 @@ def _is_interpolation(cfg: DictConfig, key: str) -> bool:
     return isinstance(node, DictConfig) and name in node and OmegaConf.is_interpolation(node, name)
 
 
+def given_key(cfg: DictConfig, key: str) -> str:
+    """Return the setting that a key takes its value from, as `${...}` says; the key if it has its own."""
+    while True:
+        parent, _, name = key.rpartition(".")
+        node = OmegaConf.select(cfg, parent) if parent else cfg
+        raw = OmegaConf.to_container(node, resolve=False)
+        source = re.fullmatch(r"\$\{([\w.]+)\}", str(raw.get(name))) if isinstance(raw, dict) else None
+        if source is None:
+            return key
+        key = source[1]
+
+
 def _value_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
@@ -92,8 +106,11 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def tags(cfg: DictConfig) -> list[str]:
     """Return the tags that a dashboard filters runs by."""
     game = [cfg.gan_type.name] if has_generator(cfg) else []
+    dataset = str(cfg.dataset.name)
+    if dataset in config_files("dataset") and not is_of_suite(dataset, cfg.dataset.source):
+        dataset += " (own table)"  # no view of the suite's table shows it
     names = [
-        cfg.dataset.name,
+        dataset,
         cfg.mode.name,
         cfg.protocol.name,
         f"fs_{cfg.fs.name}",

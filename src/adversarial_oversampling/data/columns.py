@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from adversarial_oversampling.data.table import Column
+from adversarial_oversampling.data.table import Column, refuse_infinite
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.text import shown
 
@@ -54,14 +54,17 @@ class Origin:
     place : callable
         The text for a row's number, such as "t.csv, line 3".
     prefix : str
-        What stands before the name of a setting, such as "dataset.columns.".
+        What stands before the name of a role, such as "dataset.columns.".
     decimal : str
         The decimal sign in texts.
+    of_file : bool
+        Whether columns can be left out, texts taken for missing and the decimal sign changed by settings.
     """
 
     place: Callable[[int], str] = "row {}".format
     prefix: str = ""
     decimal: str = "."
+    of_file: bool = True
 
 
 FRAME = Origin()
@@ -145,7 +148,7 @@ def cells(frame: pd.DataFrame, columns: Sequence[Column], origin: Origin = FRAME
     Raises
     ------
     InputError
-        If a column is absent, or a cell is no number, no date or none of the column's categories.
+        If a column is absent, or a cell is infinite, no number, no date or none of the column's categories.
     """
     positions: dict[str, int] = {str(name): i for i, name in enumerate(frame.columns)}
     if absent := [column.name for column in columns if column.name not in positions]:
@@ -153,6 +156,7 @@ def cells(frame: pd.DataFrame, columns: Sequence[Column], origin: Origin = FRAME
     values = np.empty((len(frame), len(columns)))
     for j, column in enumerate(columns):
         values[:, j] = _Reader(column.name, frame.iloc[:, positions[column.name]], origin).cells(column)
+    refuse_infinite(values, columns, origin.place)
     return values
 
 
@@ -295,11 +299,12 @@ class _Reader:
     def _refuse_identifier(self, texts: Texts) -> None:
         rows, distinct = int((texts.codes >= 0).sum()), len(texts.values)
         every = distinct == rows > _SMALL_TABLE
+        leave_out = f" with {self._setting('drop')}" if self.origin.of_file else ""
         if every or (distinct > MOST_CATEGORIES and 2 * distinct > rows):
             raise InputError(
                 f"{self.origin.place(texts.first(0))}: column {shown(self.name)} has texts such as "
                 f"{shown(texts.values[0])}, {distinct} different ones in {rows} rows, as an identifier has; "
-                f"leave it out with {self._setting('drop')}, or keep it with {self._setting('categorical')}."
+                f"leave it out{leave_out}, or keep it with {self._setting('categorical')}."
             )
 
     def _numbers(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -353,7 +358,7 @@ class _Reader:
         texts = texts_of(self.series)
         text = texts.values[texts.codes[row]]
         start = f"{self.origin.place(row)}: column {shown(self.name)} has {shown(text)}, which is no number"
-        if not self._has_other_decimal(text):
+        if not self._has_other_decimal(text) or not self.origin.of_file:
             return InputError(f"{start}; {self._ways_out(text)}")
         sign, setting = ("comma", "decimal=','") if self.origin.decimal == "." else ("point", "decimal=.")
         return InputError(
@@ -363,9 +368,12 @@ class _Reader:
         )
 
     def _ways_out(self, text: str) -> str:
+        missing = (
+            f"give {self.origin.prefix}missing=[{json.dumps(text)}]" if self.origin.of_file else "replace it"
+        )
         return (
-            f"if it means a missing cell, give {self.origin.prefix}missing=[{json.dumps(text)}]; if the "
-            f"column holds categories, give {self._setting('categorical')}."
+            f"if it means a missing cell, {missing}; if the column holds categories, give "
+            f"{self._setting('categorical')}."
         )
 
     def _has_other_decimal(self, text: str) -> bool:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import psutil
 import torch
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
@@ -330,12 +329,6 @@ class TableDataModule(LightningDataModule):
         trained_folds: Sequence[int | None] = [None]
         if n_folds is not None:
             trained_folds = range(n_folds) if fold is None else [fold]
-        free, needed = psutil.virtual_memory().available, replicas * len(trained_folds) * table.x.size * 4
-        if needed > free:
-            raise InputError(
-                f"replicas={replicas}: their rows need {needed / 2**30:.1f} GiB and "
-                f"{free / 2**30:.1f} are free; lower replicas and give later seeds in runs of their own."
-            )
         pairs = replica_shard.take_items([(seed + r, f) for r in range(replicas) for f in trained_folds])
         self.row_shard = row_shard
         self.seeds = [s for s, _ in pairs]

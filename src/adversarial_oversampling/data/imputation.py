@@ -2,10 +2,7 @@
 
 import hashlib
 import logging
-import os
-import tempfile
-import zipfile
-import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from sklearn.impute import KNNImputer
 
+from adversarial_oversampling.data.cache import keep
 from adversarial_oversampling.data.splits import RowIndices
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.errors import InputError, parsing
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -75,7 +73,7 @@ def impute(
         for rows in (train_rows, np.setdiff1d(np.arange(len(x)), train_rows)):
             full[rows] = impute_rows(x[rows], x[chosen], n_neighbors)
         if path is not None:
-            _save_cached(path, full[missing])
+            keep(path, partial(np.savez, values=full[missing]))
     else:
         full[missing] = values
     return full
@@ -199,30 +197,12 @@ def _load_cached(path: Path, n_values: int) -> Values | None:
     if not path.is_file():
         return None
     try:
-        with path.open("rb") as file, np.load(file) as stored:
-            values = np.asarray(stored["values"])
-        if values.dtype != np.float64 or values.shape != (n_values,) or not np.isfinite(values).all():
-            raise ValueError(f"not {n_values} finite numbers")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        _log.warning("%s is no cache of imputed values (%s); computing them again", path, error)
+        with parsing(path, "its values are computed again."):
+            with path.open("rb") as file, np.load(file) as stored:
+                values = np.asarray(stored["values"])
+            if values.dtype != np.float64 or values.shape != (n_values,) or not np.isfinite(values).all():
+                raise ValueError(f"not {n_values} finite numbers")
+    except InputError as damaged:
+        _log.warning("%s", damaged)
         return None
     return values
-
-
-def _save_cached(path: Path, values: Values) -> None:
-    # Written aside and moved into place, so that a second process finds no file or a complete one.
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            aside = Path(file.name)
-            try:
-                np.savez(file, values=values)
-                file.close()
-                os.replace(aside, path)
-            except BaseException:
-                aside.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise InputError(
-            f"paths.cache_dir: cannot write {path.parent} ({error}); name a folder to write in."
-        ) from error

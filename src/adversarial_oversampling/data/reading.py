@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import io
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -36,7 +35,7 @@ from adversarial_oversampling.data.columns import (
     texts_of,
 )
 from adversarial_oversampling.data.table import Column, Table, make_table
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.text import count, one_line, shown
 
 MISSING = ("NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None")
@@ -196,7 +195,6 @@ def load_table(
     known = columns_of(features, settings.roles, origin)
     _refuse_empty_columns(file, features)
     values = cells(features, known, origin)
-    _refuse_infinite_values(values, known, origin)
     _refuse_row_numbers(file, values, known, settings)
     return make_table(name, values, labels, known)
 
@@ -231,16 +229,13 @@ def _content(path: Path, sha256: str | None) -> bytes:
         raise InputError(
             f"dataset.path: there is no file {path}; give the path of a CSV, Parquet or Feather file."
         )
-    try:
+    with parsing(path, "check its permissions.", "cannot be read"):
         content = path.read_bytes()
-        if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-            raise InputError(f"{path}: it has changed since the run began; start the run again.")
-        if content.startswith(b"\x1f\x8b"):
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        raise InputError(f"{path}: it has changed since the run began; start the run again.")
+    if content.startswith(b"\x1f\x8b"):
+        with parsing(f"{path}: the gzip file", "copy it again."):
             content = gzip.decompress(content)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: the gzip file is damaged: {one_line(error)}; copy it again.") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {one_line(error)}; check its permissions.") from error
     if not content.removeprefix(_BYTE_ORDER_MARK).strip():
         raise InputError(f"{path}: the file is empty; give a table with a header and rows.")
     return content
@@ -248,11 +243,8 @@ def _content(path: Path, sha256: str | None) -> bytes:
 
 def _typed(path: Path, content: bytes, kind: str) -> File:
     read = pa.parquet.read_table if kind == "Parquet" else pa.feather.read_table
-    try:
+    with parsing(path, "write it again.", f"is no {kind} file that can be read"):
         frame = read(io.BytesIO(content)).to_pandas(ignore_metadata=True)
-    # ArrowInvalid is a ValueError; a codec or a type that pyarrow lacks is a NotImplementedError.
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise InputError(f"{path}: is no {kind} file that can be read: {one_line(error)}.") from error
     columns = [str(name) for name in frame.columns]
     if repeated := [name for name in columns if columns.count(name) > 1]:
         raise InputError(f"{path}: there are two columns called {shown(repeated[0])}; rename one of them.")
@@ -268,15 +260,13 @@ def _csv(path: Path, content: bytes, separator: str) -> File:
     header = _check_structure(path, content, separator)
     names, nameless = _named([cell.strip() for cell in header])
     texts = {name: pa.string() for name in names}
-    try:
+    with parsing(path, "check the line that this names.", "cannot be read as CSV"):
         table = pa.csv.read_csv(
             io.BytesIO(content),
             pa.csv.ReadOptions(column_names=names, block_size=min(len(content) + 1, 2**30)),
             pa.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
             pa.csv.ConvertOptions(column_types=texts, strings_can_be_null=False),
         )
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path}: cannot be read as CSV: {one_line(error)}.") from error
     # The header is the first row, since a name in quotes may span lines.
     frame = table.slice(1).to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow")}.get)
     return File(path, frame, nameless, content, separator)
@@ -511,16 +501,6 @@ def _refuse_empty_columns(file: File, features: pd.DataFrame) -> None:
         )
 
 
-def _refuse_infinite_values(values: NDArray[np.float64], columns: Sequence[Column], origin: Origin) -> None:
-    for j, column in enumerate(columns):
-        infinite = np.isinf(values[:, j])
-        if infinite.any():
-            raise InputError(
-                f"{origin.place(int(np.argmax(infinite)))}: column {shown(column.name)} has an infinite "
-                "value; replace it, or leave the cell empty."
-            )
-
-
 def _refuse_row_numbers(
     file: File, values: NDArray[np.float64], columns: Sequence[Column], settings: ColumnSettings
 ) -> None:
@@ -613,6 +593,4 @@ def read_rows(path: Path, columns: Sequence[Column], settings: Mapping[str, Any]
         {column.name: _without_missing(file.frame[column.name], texts) for column in columns}, copy=False
     )
     origin = Origin(file.place, "dataset.columns.", decimal)
-    values = cells(frame, columns, origin)
-    _refuse_infinite_values(values, columns, origin)
-    return values
+    return cells(frame, columns, origin)

@@ -3,29 +3,38 @@
 Each loader is the ``_target_`` of a file in ``conf/dataset``. It reads the dataset's original files from
 ``paths.data_dir`` if they are there; otherwise Haberman, Pima and Yeast come from the copies inside the
 package, and SECOM, Wafer and Credit are downloaded once into ``paths.cache_dir``. Wherever a table comes
-from, its parsed values must match a digest pinned here.
+from, its parsed values must match a digest pinned here; a download is kept only if they do.
 """
 
 import io
+import logging
+import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pooch
+import requests
 from numpy.typing import ArrayLike, NDArray
+from pooch.utils import unique_file_name
+from tqdm.auto import tqdm
 
+from adversarial_oversampling.data.cache import keep
 from adversarial_oversampling.data.table import Column, Table, order_classes
-from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.text import one_line
+from adversarial_oversampling.errors import InputError, parsing
 
 SECOM_URL = "https://archive.ics.uci.edu/static/public/179/secom.zip"
 WAFER_URL = "https://www.timeseriesclassification.com/aeon-toolkit/Wafer.zip"
 CREDIT_URL = "https://data.openml.org/datasets/0004/46929/dataset_46929.pq"
 
-_SECOM_ZIP_SHA256 = "eea568baf3c2229096d7d294cf0b096b5502bd96d92c0b80a65b84714059be8e"
+MOST_SECONDS = 600.0
+"""For the whole of a download."""
+MOST_BYTES = 2**28
+"""Of a download, and of a file in an archive."""
+_SILENCE = 30.0  # seconds for which a server may send nothing
 
 PUBLISHED = {
     "secom": "46d0ef30f719bb53d69c809dc40b4ae30522dae1deb11b54362d8d99e25ba9bd",
@@ -42,6 +51,8 @@ It is taken over parsed values, so that line ends, separators and 1.5e+00 for 1.
 
 _HINT = "delete it and fetch the published file again, or read a table of your own with dataset=table."
 _SHIPPED = Path(__file__).parent / "files"
+
+_log = logging.getLogger(__name__)
 
 _PIMA_FEATURES = (
     "pregnancies",
@@ -98,10 +109,12 @@ def load_secom(data_dir: str | None, cache_dir: str, url: str | None = None) -> 
     """
     names = ("secom.data", "secom_labels.data")
     files = _local(data_dir, names)
-    if files is None:
-        url = url or SECOM_URL
-        known_hash = f"sha256:{_SECOM_ZIP_SHA256}" if url == SECOM_URL else None
-        files = _members(_download("secom", url, cache_dir, names, known_hash), names)
+    if files is not None:
+        return _secom(files)
+    return _downloaded("secom", url or SECOM_URL, cache_dir, names, _secom, names)
+
+
+def _secom(files: Sequence["_File"]) -> Table:
     x = _frame(files[0], r"\s+", 590)
     labels = _frame(files[1], r"\s+", 2, text_columns=(1,))[0]
     return _published(files, "secom", x, _as_text(labels), [f"sensor_{i}" for i in range(590)])
@@ -188,9 +201,13 @@ def load_wafer(data_dir: str | None, cache_dir: str, url: str | None = None) -> 
     """
     names = ("Wafer_TRAIN.tsv", "Wafer_TEST.tsv")
     files = _local(data_dir, names)
-    if files is None:
-        archive = _download("wafer", url or WAFER_URL, cache_dir, names)
-        files = _members(archive, ("Wafer_TRAIN.txt", "Wafer_TEST.txt"))
+    if files is not None:
+        return _wafer(files)
+    in_zip = ("Wafer_TRAIN.txt", "Wafer_TEST.txt")
+    return _downloaded("wafer", url or WAFER_URL, cache_dir, names, _wafer, in_zip)
+
+
+def _wafer(files: Sequence["_File"]) -> Table:
     parts = [_frame(file, r"\s+", 153) for file in files]
     frame = pd.concat(parts, ignore_index=True)
     test_rows = np.arange(len(parts[0]), len(frame), dtype=np.int64)
@@ -218,35 +235,39 @@ def load_credit(data_dir: str | None, cache_dir: str, url: str | None = None) ->
     """
     names = ("cs-training.csv",)
     files = _local(data_dir, names)
-    if files is None:
-        note = " (Kaggle's cs-training.csv needs an account)"
-        path = _download("credit", url or CREDIT_URL, cache_dir, names, note=note)
-        files = [_read(path)]
-    frame = _credit_frame(files[0])
-    targets = [column for column in _CREDIT_TARGETS if column in frame.columns]
-    missing = [column for column in _CREDIT_FEATURES if column not in frame.columns]
-    if missing or not targets:
-        absent = missing or [_CREDIT_TARGETS[0]]
-        raise InputError(f"{files[0].where}: no column {', '.join(absent)}; {_HINT}")
-    labels = frame[targets[0]].astype(str).map(_CREDIT_LABELS).fillna("?")
-    try:
+    if files is not None:
+        return _credit(files)
+    note = " (Kaggle's cs-training.csv needs an account)"
+    return _downloaded("credit", url or CREDIT_URL, cache_dir, names, _credit, note=note)
+
+
+def _credit(files: Sequence["_File"]) -> Table:
+    (file,) = files
+    buffer = io.BytesIO(file.content)
+    with parsing(file.where, file.way_out, "cannot be parsed"):
+        frame = pd.read_parquet(buffer) if file.content.startswith(b"PAR1") else pd.read_csv(buffer)
+        targets = [column for column in _CREDIT_TARGETS if column in frame.columns]
+        missing = [column for column in _CREDIT_FEATURES if column not in frame.columns]
+        if missing or not targets:
+            absent = missing or [_CREDIT_TARGETS[0]]
+            raise InputError(f"{file.where}: no column {', '.join(absent)}; {file.way_out}")
+        labels = frame[targets[0]].astype(str).map(_CREDIT_LABELS).fillna("?")
         x = frame[list(_CREDIT_FEATURES)].to_numpy(np.float64, na_value=np.nan)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{files[0].where}: {one_line(error)}; {_HINT}") from error
     return _published(files, "credit", x, list(labels), _CREDIT_FEATURES)
 
 
 @dataclass(frozen=True)
 class _File:
+    """A file with its name in messages, and what to do if it is not the published one."""
+
     where: str
     content: bytes
+    way_out: str = _HINT
 
 
 def _read(path: Path) -> _File:
-    try:
+    with parsing(path, "check its permissions.", "cannot be read"):
         return _File(str(path), path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {one_line(error)}; check its permissions.") from error
 
 
 def _local(data_dir: str | None, names: Sequence[str]) -> list[_File] | None:
@@ -275,51 +296,85 @@ def _local_or_shipped(data_dir: str | None, name: str) -> _File:
     return _read(_SHIPPED / name) if files is None else files[0]
 
 
-def _download(
-    name: str, url: str, cache_dir: str, wanted: Sequence[str], known_hash: str | None = None, note: str = ""
-) -> Path:
-    try:
-        return Path(pooch.retrieve(url, known_hash=known_hash, path=Path(cache_dir).expanduser()))
-    # requests' errors are OSErrors; pooch raises ValueError for a wrong hash or an unknown protocol.
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"dataset {name}: could not download {url} ({one_line(error)}); put {' and '.join(wanted)} "
-            f"into a folder{note} and name it in paths.data_dir or ADVERSARIAL_OVERSAMPLING_DATA_DIR."
-        ) from error
+def _downloaded(
+    name: str,
+    url: str,
+    cache_dir: str,
+    wanted: Sequence[str],
+    parse: Callable[[Sequence[_File]], Table],
+    members: Sequence[str] = (),
+    note: str = "",
+) -> Table:
+    """Return the table of a file in the cache, or else of a download, which is then kept there.
+
+    What does not have the published values does not enter the cache. With `members`, the file is a zip of
+    them.
+    """
+
+    def table_of(file: _File) -> Table:
+        return parse(_members(file, members) if members else [file])
+
+    way_out = (
+        f"put {' and '.join(wanted)} into a folder{note} and name it in paths.data_dir or "
+        "ADVERSARIAL_OVERSAMPLING_DATA_DIR."
+    )
+    no_download = partial(parsing, f"dataset {name}: {url}", way_out, "could not be downloaded")
+    with no_download():
+        path = Path(cache_dir).expanduser() / unique_file_name(url)
+    if path.is_file():
+        try:
+            return table_of(_read(path))
+        except InputError as error:
+            _log.warning("The cache is not used and the file is downloaded again: %s", error)
+    with no_download():
+        content = _fetched(url)
+    table = table_of(_File(f"dataset {name}: what {url} sends", content, way_out))
+    keep(path, lambda file: file.write(content))
+    return table
 
 
-def _members(archive: Path, names: Sequence[str]) -> list[_File]:
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            paths = {Path(member).name: member for member in opened.namelist()}
-            return [_File(f"{archive}/{name}", opened.read(paths[name])) for name in names]
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{archive}: no zip with {' and '.join(names)} ({one_line(error)}); {_HINT}"
-        ) from error
+def _fetched(url: str) -> bytes:
+    """Download a file within limits of size and, for the whole of it, of time."""
+    _log.info("Downloading %s.", url)
+    content, end = bytearray(), time.monotonic() + MOST_SECONDS
+    # What a server compresses would have no known length.
+    answer = requests.get(url, stream=True, timeout=_SILENCE, headers={"Accept-Encoding": "identity"})
+    with answer, tqdm(unit="B", unit_scale=True, disable=None, leave=False) as bar:
+        answer.raise_for_status()
+        bar.total = answer.raw.length_remaining
+        # A part is what has arrived: a slow server cannot delay the look at the clock.
+        while part := answer.raw.read1(2**16, decode_content=False):
+            content += part
+            bar.update(len(part))
+            if time.monotonic() > end:
+                raise TimeoutError(f"it takes longer than {MOST_SECONDS:g} seconds")
+            if len(content) > MOST_BYTES:
+                raise OverflowError(f"it is larger than {MOST_BYTES} bytes")
+    return bytes(content)
+
+
+def _members(archive: _File, names: Sequence[str]) -> list[_File]:
+    with (
+        parsing(archive.where, archive.way_out, f"is no zip with {' and '.join(names)}"),
+        zipfile.ZipFile(io.BytesIO(archive.content)) as opened,
+    ):
+        found = {Path(member.filename).name: member for member in opened.infolist()}
+        files = []
+        for name in names:
+            if found[name].file_size > MOST_BYTES:
+                raise OverflowError(f"{name} is larger than {MOST_BYTES} bytes")
+            files.append(_File(f"{archive.where}/{name}", opened.read(found[name]), archive.way_out))
+        return files
 
 
 def _frame(file: _File, separator: str, n_columns: int, text_columns: Sequence[int] = ()) -> pd.DataFrame:
     """Parse a file without a header; every column is float64 but the text columns."""
     dtypes = {i: str if i in text_columns else np.float64 for i in range(n_columns)}
-    try:
+    with parsing(file.where, file.way_out, "cannot be parsed"):
         frame = pd.read_csv(io.BytesIO(file.content), sep=separator, header=None, dtype=dtypes)
-    except ValueError as error:
-        raise InputError(f"{file.where}: cannot be parsed: {one_line(error)}; {_HINT}") from error
     if frame.shape[1] != n_columns:
-        raise InputError(f"{file.where}: {frame.shape[1]} columns, not {n_columns}; {_HINT}")
+        raise InputError(f"{file.where}: {frame.shape[1]} columns, not {n_columns}; {file.way_out}")
     return frame
-
-
-def _credit_frame(file: _File) -> pd.DataFrame:
-    buffer = io.BytesIO(file.content)
-    try:
-        if file.content.startswith(b"PAR1"):
-            return pd.read_parquet(buffer)
-        return pd.read_csv(buffer)
-    # pyarrow's errors are ValueErrors and OSErrors.
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file.where}: cannot be parsed: {one_line(error)}; {_HINT}") from error
 
 
 def _published(
@@ -340,7 +395,7 @@ def _published(
         if table.digest == PUBLISHED[name]:
             return table
     where = " and ".join(file.where for file in files)
-    raise InputError(f"{where}: the values are not those of the published {name} table; {_HINT}")
+    raise InputError(f"{where}: the values are not those of the published {name} table; {files[0].way_out}")
 
 
 def _as_text(column: "pd.Series[float]") -> list[str]:

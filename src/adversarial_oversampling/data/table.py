@@ -1,7 +1,7 @@
 """A table for classification, its columns and its classes."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -169,14 +169,34 @@ def check_classes(table: Table) -> None:
         )
 
 
-def _check_features(table: Table) -> None:
-    infinite = np.isinf(table.x).any(axis=0)
+def refuse_infinite(
+    x: NDArray[np.float64], columns: Sequence[Column], place: Callable[[int], str] = "row {}".format
+) -> None:
+    """Refuse infinite numbers.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape [N, d]
+    columns : sequence of Column
+    place : callable
+        How the message names a row.
+
+    Raises
+    ------
+    InputError
+        The message names the first such column and row.
+    """
+    infinite = np.isinf(x)
     if infinite.any():
-        column = table.feature_names[int(np.argmax(infinite))]
+        j = int(infinite.any(axis=0).argmax())
         raise InputError(
-            f"dataset {table.name}: column {shown(column)} has infinite values; "
-            "replace them, or leave the cells empty."
+            f"{place(int(infinite[:, j].argmax()))}: column {shown(columns[j].name)} has an infinite value; "
+            "replace it, or leave the cell empty."
         )
+
+
+def _check_features(table: Table) -> None:
+    refuse_infinite(table.x, table.columns, lambda row: f"dataset {table.name}, row {row}")
     # fmin and fmax skip NaN; a column of nothing but NaN compares False, as it should.
     varies = np.fmin.reduce(table.x, axis=0) < np.fmax.reduce(table.x, axis=0)
     if not varies.any():

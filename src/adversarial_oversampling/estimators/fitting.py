@@ -14,6 +14,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from adversarial_oversampling.data.table import Table
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.model import TrainedModel
+from adversarial_oversampling.text import capitalized
 from adversarial_oversampling.training.build import build, build_data, build_game
 from adversarial_oversampling.training.denormals import flushed_denormals
 from adversarial_oversampling.training.progress import EpochBar
@@ -63,8 +64,7 @@ def fit_model(cfg: DictConfig, table: Table) -> tuple[TrainedModel, pd.DataFrame
         data.teardown()
     if game.best.all_diverged:
         raise InputError(
-            f"The loss became NaN or infinite in epoch {int(game.best.diverged_at[0])}: lower learning_rate, "
-            "or choose another scaler."
+            f"{capitalized(str(game.best.reason(0)))}: lower learning_rate, or choose another scaler."
         )
     model = TrainedModel.of(cfg, data, game.best.weights, game.best.epoch.tolist(), game.best.score.tolist())
     history = pd.DataFrame({name: [float(v[0]) for v in curve] for name, curve in game.history.items()})

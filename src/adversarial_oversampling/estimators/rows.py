@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
-from adversarial_oversampling.data.columns import RoleOverrides, cells, columns_of
+from adversarial_oversampling.data.columns import Origin, RoleOverrides, cells, columns_of
 from adversarial_oversampling.data.table import Column, Table, make_table, to_frame
-from adversarial_oversampling.errors import InputError
+
+_ROWS = Origin(prefix="columns.", of_file=False)
 
 
 def as_frame(x: Any, at_least: int = 1) -> pd.DataFrame:
@@ -51,19 +52,10 @@ def columns_and_cells(
     Raises
     ------
     InputError
-        As `columns_of` and `cells`, and for infinite numbers.
+        As `columns_of` and `cells`.
     """
-    if unknown := sorted(set(roles or {}) - set(RoleOverrides.__annotations__)):
-        raise InputError(
-            f"columns: {unknown[0]} is no role that can be given; choose among "
-            f"{', '.join(RoleOverrides.__annotations__)}."
-        )
-    columns = tuple(fitted) if fitted else columns_of(frame, cast(RoleOverrides, dict(roles or {})))
-    values = cells(frame, columns)
-    if np.isinf(values).any():
-        name = columns[int(np.isinf(values).any(axis=0).argmax())].name
-        raise InputError(f"X contains infinity in column {name!r}; replace it, or leave the cell empty.")
-    return columns, values
+    columns = tuple(fitted) if fitted else columns_of(frame, cast(RoleOverrides, dict(roles or {})), _ROWS)
+    return columns, cells(frame, columns, _ROWS)
 
 
 def training_table(

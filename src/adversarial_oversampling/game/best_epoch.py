@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from adversarial_oversampling.limits import PLAYERS
+
 
 class BestEpoch:
     """For each replica the weights of its best epoch so far, and when it diverged.
@@ -33,6 +35,8 @@ class BestEpoch:
         Weights of that epoch.
     diverged_at : Tensor of shape [R]
         Epoch in which a loss or a weight became NaN or infinite; -1 for never.
+    diverged_first : Tensor of shape [R]
+        The player whose loss or weight was the first, as a place in `limits.PLAYERS`; -1 for none.
     """
 
     def __init__(self, replicas: int, weights: Mapping[str, Tensor]) -> None:
@@ -40,6 +44,7 @@ class BestEpoch:
         self.score = torch.full((replicas,), -torch.inf, dtype=torch.float64)
         self.loss = torch.full((replicas,), torch.inf)
         self.diverged_at = torch.full((replicas,), -1)
+        self.diverged_first = torch.full((replicas,), -1)
         self.weights = {name: value.clone() for name, value in weights.items()}
 
     @property
@@ -47,10 +52,22 @@ class BestEpoch:
         """Whether no replica is left to train."""
         return bool((self.diverged_at >= 0).all())
 
-    def find_diverged(self, epoch: int, values: Tensor) -> None:
-        """Mark the replicas that have a NaN or an infinity among the values `[n, R]` of an epoch."""
+    def reason(self, replica: int) -> str | None:
+        """Return why a replica has no result; None if it has not diverged."""
+        epoch, first = int(self.diverged_at[replica]), int(self.diverged_first[replica])
+        return (
+            None if epoch < 0 else f"the loss of the {PLAYERS[first]} became NaN or infinite in epoch {epoch}"
+        )
+
+    def find_diverged(self, epoch: int, values: Tensor, first: Callable[[], Tensor]) -> None:
+        """Mark the replicas that have a NaN or an infinity among the values `[n, R]` of an epoch.
+
+        `first` returns the players that were the first, `[R]`; it is called only if it is needed.
+        """
         newly_diverged = ~values.isfinite().all(dim=0).cpu() & (self.diverged_at < 0)
         self.diverged_at[newly_diverged] = epoch
+        if bool(newly_diverged.any()):
+            self.diverged_first[newly_diverged] = first().cpu()[newly_diverged]
 
     def update(
         self,
@@ -85,9 +102,11 @@ class BestEpoch:
             "loss": self.loss,
             "weights": self.weights,
             "diverged_at": self.diverged_at,
+            "diverged_first": self.diverged_first,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from a state that `state_dict` returned."""
         self.epoch, self.score, self.loss = state["epoch"], state["score"], state["loss"]
-        self.weights, self.diverged_at = state["weights"], state["diverged_at"]
+        self.weights = state["weights"]
+        self.diverged_at, self.diverged_first = state["diverged_at"], state["diverged_first"]

@@ -137,6 +137,11 @@ class Rules:
             limits.check(f"mode.rules.{key}", getattr(self, key))
 
 
+def _player(turn: str) -> str:
+    """Return whose turn it is: the complement step is the classifier's."""
+    return "classifier" if turn == "complement" else turn
+
+
 def both(batch: Batch, generated: Tensor) -> Tensor:
     """Join the real rows and, class by class, the generated rows `[R, C, m, d]`: `[R, B + C m, d]`."""
     return torch.cat([batch.x, generated.flatten(1, 2)], dim=1)
@@ -269,6 +274,7 @@ class Game(LightningModule):
         self.trained_on = self.device  # Lightning moves the networks back to the CPU
         self._sums: dict[str, Tensor] = {}
         self._counts: Counter[str] = Counter()
+        self._finite_rounds: Tensor | int = 0
         self._last_scores: list[Tensor] = []
         self._evaluated: list[tuple[Tensor, Tensor]] = []
 
@@ -288,6 +294,7 @@ class Game(LightningModule):
         predicted = torch.empty_like(true)
         for i, batch in enumerate(rounds):
             predicted[i] = self.play(batch)
+            self._count_finite()
         predicted, true = (classes.movedim(0, 1).flatten(1) for classes in (predicted, true))
         self.train_confusion += confusion(predicted, true, self.train_confusion.shape[-1])
 
@@ -548,7 +555,9 @@ class Game(LightningModule):
         curves = self._average_losses()
         # The weights too: a loss only reveals the weights of the step before.
         weights = [self.by_seed(p.detach()).flatten(1).sum(dim=1) for p in self.parameters()]
-        self.best.find_diverged(self.current_epoch, torch.stack([*curves.values(), *weights]))
+        values = torch.stack([*curves.values(), *weights])
+        self.best.find_diverged(self.current_epoch, values, self._first_to_diverge)
+        self._finite_rounds = 0
 
         logits, classes = self._take_evaluated()
         if self.rules.tuned_threshold:
@@ -568,10 +577,34 @@ class Game(LightningModule):
         curves[f"{self.monitor}/loss"] = loss
         if "generator" in self.players:
             curves |= self._diversity()
-        values = torch.stack([value.double() for value in curves.values()]).cpu()
-        for name, value in zip(curves, values, strict=True):
+        epoch = torch.stack([value.double() for value in curves.values()]).cpu()
+        for name, value in zip(curves, epoch, strict=True):
             self.history.setdefault(name, []).append(value)
         self.trainer.should_stop |= self.best.all_diverged
+
+    def _count_finite(self) -> None:
+        """Count the rounds of the epoch up to which each optimizer's losses are finite, `[turns, R]`."""
+        sums = torch.stack([self._sums[f"{turn}/loss"] for turn in self._turns()])
+        self._finite_rounds += sums - sums == 0
+
+    def _turns(self) -> list[str]:
+        """Return the names of the optimizers that step in a round, in the order of play."""
+        idle = () if self.rules.discriminator_weight else ("discriminator",)
+        return [turn for turn in self._weights if turn not in idle]
+
+    def _first_to_diverge(self) -> Tensor:
+        """Return the player whose losses were the first that are not finite, `[S]`; else its weights.
+
+        In the round in which a player fails, those that play before it are finite still.
+        """
+        turns = self._turns()
+        finite = torch.zeros(len(turns), len(self.train_confusion), device=self.device) + self._finite_rounds
+        for i, turn in enumerate(turns):
+            for tensor in getattr(self, _player(turn)).parameters():
+                finite[i] += tensor.detach().flatten(1).sum(dim=1).isfinite()
+        first = finite.reshape(len(finite), -1, self.members).amin(dim=2).argmin(dim=0)
+        places = [limits.PLAYERS.index(_player(turn)) for turn in turns]
+        return torch.tensor(places, device=first.device)[first]
 
     def _average_losses(self) -> dict[str, Tensor]:
         """Return each loss averaged over the epoch's steps and all processes, and forget them."""
@@ -613,7 +646,7 @@ class Game(LightningModule):
         """Return the predictions, best epochs, curves and weights; call it after `Trainer.test`."""
         rows, predicted, probabilities = self._tested
         epochs = self.best.diverged_at.tolist()
-        reasons = [f"the loss became NaN or infinite in epoch {e}" if e >= 0 else None for e in epochs]
+        reasons = [self.best.reason(s) for s in range(len(epochs))]
         for r in (~probabilities.isfinite()).flatten(1).any(dim=1).nonzero().flatten().tolist():
             reasons[r] = reasons[r] or "a test row has a probability that is NaN: its values are too large"
         return MethodOutput(

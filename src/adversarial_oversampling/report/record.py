@@ -6,12 +6,14 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.report.runs import Run
 from adversarial_oversampling.results.display import comparison_setting
 from adversarial_oversampling.results.files import OVERRIDES
@@ -61,10 +63,9 @@ def runs_from(paths: Sequence[Path], folder: Path) -> list[str]:
 
 def read(folder: Path) -> dict[str, Any] | None:
     """Return the record of the report in a folder; None if it holds no report."""
-    try:
-        content = json.loads((folder / FILE).read_text())
-    except (OSError, ValueError):
-        return None
+    content = None
+    with suppress(InputError), parsing(folder / FILE, "another report is written."):
+        content = json.loads((folder / FILE).read_text("utf-8"))
     return content if isinstance(content, dict) and content.get("made_by") == MADE_BY else None
 
 

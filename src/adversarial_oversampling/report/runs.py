@@ -157,9 +157,16 @@ def _described(results: Sequence[ResultFile]) -> list[Run]:
 
 
 def _distinct(titles: Mapping[str, tuple[str, str]]) -> dict[str, str]:
-    """Return the first title of each name; the second one where two names have the same first title."""
-    uses = Counter(first for first, _ in titles.values())
-    return {name: first if uses[first] == 1 else second for name, (first, second) in titles.items()}
+    """Return the first title of each name; the second one, which is unique, where another has the same."""
+    chosen = {name: first for name, (first, _) in titles.items()}
+    while True:
+        uses = Counter(chosen.values())
+        repeated = {
+            name for name, (_, second) in titles.items() if uses[chosen[name]] > 1 and chosen[name] != second
+        }
+        if not repeated:
+            return chosen
+        chosen |= {name: titles[name][1] for name in repeated}
 
 
 @cache
@@ -302,7 +309,7 @@ def fixed_split(result: Result) -> bool:
 
 def _has_all_columns(result: Result) -> bool:
     """Return whether no columns are selected, as in the paper."""
-    return result.config.get("dataset", {}).get("preprocessing", {}).get("n_selected") is None
+    return result.setting("dataset.preprocessing.n_selected") is None
 
 
 def _number(value: float | None) -> float:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from adversarial_oversampling.config.catalogue import is_of_suite
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.text import percent
 
@@ -22,8 +23,10 @@ def scores_text(result: Result) -> list[str]:
 
 def dataset_label(result: Result) -> str:
     """Return the dataset's name; with its file where the table is not the published one of that name."""
-    selected = result.config["dataset"]["preprocessing"]["n_selected"]
-    if result.table.published == result.dataset or (selected is not None and result.table.file is None):
+    # What has selected columns is not recorded as published.
+    selected = result.setting("dataset.preprocessing.n_selected") is not None
+    of_suite = selected and is_of_suite(result.dataset, result.setting("dataset.source"))
+    if of_suite or result.table.published == result.dataset:
         return result.dataset
     return f"{result.dataset} ({result.table.file or 'own table'})"
 

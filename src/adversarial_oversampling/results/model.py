@@ -16,15 +16,13 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
-from pydantic import ValidationError
-from safetensors import SafetensorError
 from torch import Tensor
 
 from adversarial_oversampling.config.identity import config_hash
 from adversarial_oversampling.data.datamodule import EVALUATION_ROWS, TableDataModule
 from adversarial_oversampling.data.preprocessing import FittedPreprocessing, Imputation, Preprocessing, Scaler
 from adversarial_oversampling.data.table import Column
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.game.networks import Classifier, Generator, build_players, predict_logits
 from adversarial_oversampling.game.thresholds import shifted
 from adversarial_oversampling.limits import PLAYERS
@@ -32,7 +30,6 @@ from adversarial_oversampling.random_streams import Purpose, Streams
 from adversarial_oversampling.results.files import MODEL, RESULT, WEIGHTS
 from adversarial_oversampling.results.read import read_file, read_result
 from adversarial_oversampling.results.schema import Record, _field
-from adversarial_oversampling.text import one_line
 
 _BLOCK = 65_536  # rows that are preprocessed at once
 _PLAYER_KEYS = (
@@ -403,16 +400,13 @@ class TrainedModel(Predictor):
                 f"{folder}: there is no {MODEL}: mode={result.mode} keeps none if its classifier is another "
                 "library's or no replica has a result."
             )
-        model, weights = (read_file(folder, result, name) for name in (MODEL, WEIGHTS))
-        try:
-            record = ModelRecord.model_validate_json(model)
-            arrays = safetensors.torch.load(weights)
-            return cls._restored(record, arrays)
-        except (ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else one_line(error)
-            raise InputError(
-                f"{folder}: its model is damaged ({reason}); train it again with rerun=true."
-            ) from error
+        record_bytes, weights = (read_file(folder, result, name) for name in (MODEL, WEIGHTS))
+        with parsing(f"{folder}: its model", "train it again with rerun=true."):
+            model = cls._restored(
+                ModelRecord.model_validate_json(record_bytes), safetensors.torch.load(weights)
+            )
+            model._players(model.trained[:1])  # whether the weights fit the record
+        return model
 
     @classmethod
     def _restored(cls, record: ModelRecord, arrays: dict[str, Tensor]) -> "TrainedModel":

@@ -11,15 +11,17 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
 from adversarial_oversampling.config.identity import PLACE_KEYS, config_hash
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.results.files import RESULT
 from adversarial_oversampling.results.schema import SCHEMA_VERSION, FileRecord, Result
-from adversarial_oversampling.text import capitalized, one_line
+from adversarial_oversampling.text import capitalized
 
 if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
+
+_WAY_OUT = "train the run again with rerun=true, or leave its folder out of a report."
 
 
 def read_result(path: Path) -> Result:
@@ -30,13 +32,11 @@ def read_result(path: Path) -> Result:
     InputError
         If the file is damaged, is of another version, or does not have the fields of a result.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
+    if not path.is_file():
+        raise InputError(f"{path} is missing: give the folder of a finished run.")
+    with parsing(path, "train it again with rerun=true, or leave it out."):
+        text = path.read_text("utf-8")
         content: Any = json.loads(text)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is missing: give the folder of a finished run.") from error
-    except (ValueError, OSError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: train it again with rerun=true, or leave it out.") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
     if version != SCHEMA_VERSION:
         raise InputError(
@@ -104,9 +104,7 @@ def read_file(run_dir: Path, result: Result, name: str) -> bytes:
 
 
 def _unusable(file: Path, state: str) -> InputError:
-    return InputError(
-        f"{file} is {state}: train the run again with rerun=true, or leave its folder out of a report."
-    )
+    return InputError(f"{file} is {state}: {_WAY_OUT}")
 
 
 def read_table(path: Path) -> "pd.DataFrame":
@@ -118,14 +116,11 @@ def read_table(path: Path) -> "pd.DataFrame":
         If it is missing or damaged.
     """
     import pandas as pd  # slow to import, and not needed otherwise
-    import pyarrow
 
     if not path.is_file():
         raise _unusable(path, "missing")
-    try:
+    with parsing(path, _WAY_OUT):
         return pd.read_parquet(path)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise _unusable(path, f"damaged ({one_line(error)})") from error
 
 
 def finished(run_dir: Path, cfg: DictConfig) -> Result | None:

@@ -181,6 +181,13 @@ class Result(Record):
         "the run's other files by name; a result is shown only if all of them are there and unchanged"
     )
 
+    def setting(self, key: str) -> Any:
+        """Return a setting of the configuration, such as `dataset.name`; None where there is none."""
+        node: Any = self.config
+        for name in key.split("."):
+            node = node.get(name) if isinstance(node, dict) else None
+        return node
+
     @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds of the replicas, each once, in order."""

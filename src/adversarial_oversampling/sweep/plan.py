@@ -4,6 +4,7 @@ import heapq
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -16,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from adversarial_oversampling.config.catalogue import dataset_description
 from adversarial_oversampling.config.identity import has_generator
 from adversarial_oversampling.config.resources import replica_count
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.results.files import RESULT
 from adversarial_oversampling.sweep.overrides import jobs_of
 
@@ -134,12 +135,11 @@ def stored_seconds(output: Path) -> dict[Kind, float]:
     """Return the mean seconds of the finished runs in an output folder by kind."""
     found: dict[Kind, list[float]] = {}
     for file in output.glob(f"*/*/{RESULT}"):
-        try:
-            content = json.loads(file.read_text())
+        with suppress(InputError), parsing(file, "it is left out."):  # damaged, or of another version
+            content = json.loads(file.read_text("utf-8"))
             names = (content["dataset"], content["mode"], content["protocol"], content["epochs"])
-            found.setdefault((*names, len(content["replicas"])), []).append(sum(content["seconds"].values()))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # damaged, or of another version
-            continue
+            seconds = float(sum(content["seconds"].values()))
+            found.setdefault((*names, len(content["replicas"])), []).append(seconds)
     return {kind: mean(seconds) for kind, seconds in found.items()}
 
 

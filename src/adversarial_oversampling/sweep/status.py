@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from adversarial_oversampling.errors import parsing
 from adversarial_oversampling.results.display import comparison
 from adversarial_oversampling.results.files import RESULT, write_atomically
 from adversarial_oversampling.results.read import read_result
@@ -59,8 +60,13 @@ class JobStatus:
 
 def read_statuses(folder: Path, ended: Container[int] = ()) -> list[JobStatus]:
     """Return the statuses in a sweep's folder in the order of their jobs, without those of `ended`."""
-    files = {int(file.stem): file for file in folder.glob("[0-9]*.json")}
-    return [JobStatus(**json.loads(files[job].read_text())) for job in sorted(files) if job not in ended]
+    files = {int(file.stem): file for file in folder.glob("*.json") if file.stem.isdecimal()}
+    statuses = []
+    for job in sorted(files):
+        if job not in ended:
+            with parsing(files[job], "delete it and start the sweep again."):
+                statuses.append(JobStatus(**json.loads(files[job].read_text("utf-8"))))
+    return statuses
 
 
 def job_label(status: JobStatus, varied: Collection[str]) -> str:

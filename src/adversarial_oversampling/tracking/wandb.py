@@ -16,6 +16,7 @@ import wandb
 from pytorch_lightning.loggers import WandbLogger
 
 from adversarial_oversampling.curve_names import monitor
+from adversarial_oversampling.results.display import dataset_label
 from adversarial_oversampling.results.files import (
     CURVES,
     MODEL,
@@ -45,7 +46,7 @@ TableData = tuple[list[str | int], list[Iterable[Any]]]
 def facts(result: Result) -> dict[str, str | bool]:
     """Return the facts of a finished run that are not numbers, for W&B's summary."""
     return {
-        "dataset": result.dataset,
+        "dataset": dataset_label(result),
         "mode": result.mode,
         "title": result.mode_description.title,
         "protocol": result.protocol,

@@ -32,6 +32,7 @@ from adversarial_oversampling.training.checkpoints import (
     written_by,
 )
 from adversarial_oversampling.training.curves import CurveLogger
+from adversarial_oversampling.training.memory import check_memory
 from adversarial_oversampling.training.progress import EpochBar
 
 
@@ -57,9 +58,18 @@ def build(key: str, node: Any, **kwargs: Any) -> Any:
 def build_data(
     cfg: DictConfig, replicas: Shard = WHOLE, rows: Shard = WHOLE, table: Table | None = None
 ) -> TableDataModule:
-    """Return the data module of this process's shard, not yet set up; without `table`, read the dataset's."""
+    """Return the data module of this process's shard, not yet set up; without `table`, read the dataset's.
+
+    Raises
+    ------
+    InputError
+        For a setting or a file that has to change, and if there is too little memory for the run.
+    """
+    if table is None:
+        table = build("dataset.source", cfg.dataset.source)
+    check_memory(cfg, table, replicas)
     return TableDataModule(
-        build("dataset.source", cfg.dataset.source) if table is None else table,
+        table,
         build("dataset.preprocessing", cfg.dataset.preprocessing),
         seed=cfg.seed,
         replicas=cfg.replicas,

@@ -21,7 +21,7 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from adversarial_oversampling import __version__
 from adversarial_oversampling.config.identity import config_hash
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.results.files import CHECKPOINTS, writing
 from adversarial_oversampling.shard import WHOLE, Shard
 
@@ -70,19 +70,19 @@ class VerifiedCheckpointIO(CheckpointIO):
             If the file is damaged, or belongs to another run or to other versions. The message names it.
         """
         way_out = "delete it or give rerun=true, and the run starts from the beginning."
-        content = Path(path).read_bytes()
+        with parsing(path, way_out, "cannot be read"):
+            content = Path(path).read_bytes()
         start = len(_MAGIC) + hashlib.sha256().digest_size
         magic, digest, content = content[: len(_MAGIC)], content[len(_MAGIC) : start], content[start:]
         if magic != _MAGIC or hashlib.sha256(content).digest() != digest:
             raise InputError(f"{path} is damaged: {way_out}")
-        # Tensors and numbers only: nothing of the file is run.
-        stored: dict[str, Any] = torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
+        with parsing(path, way_out):
+            # Tensors and numbers only: nothing of the file is run.
+            stored: Any = torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
+            run, checkpoint = dict(stored["run"]), dict(stored["checkpoint"])
         for name, value in self._run.items():
-            if stored["run"].get(name) != value:
-                raise InputError(
-                    f"{path} was written with {name} {stored['run'].get(name)}, not {value}: {way_out}"
-                )
-        checkpoint: dict[str, Any] = stored["checkpoint"]
+            if run.get(name) != value:
+                raise InputError(f"{path} was written with {name} {run.get(name)}, not {value}: {way_out}")
         return checkpoint
 
     def remove_checkpoint(self, path: Any) -> None:

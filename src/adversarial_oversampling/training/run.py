@@ -18,12 +18,14 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from adversarial_oversampling.config.identity import pin_file
+from adversarial_oversampling.config.identity import has_generator, pin_file
 from adversarial_oversampling.config.resources import replica_count
 from adversarial_oversampling.config.validation import check
+from adversarial_oversampling.config.variants import given_key, variant
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError, TrialPruned
 from adversarial_oversampling.game.module import Game
+from adversarial_oversampling.limits import PLAYERS
 from adversarial_oversampling.method_output import MethodOutput, join, not_applicable
 from adversarial_oversampling.results import read, write
 from adversarial_oversampling.results.files import LOG, NO_FILES, RESULT, writing
@@ -31,6 +33,7 @@ from adversarial_oversampling.results.samples import sample
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.results.summary import summarize, summary_lines
 from adversarial_oversampling.shard import WHOLE, Shard, shards
+from adversarial_oversampling.text import count
 from adversarial_oversampling.tracking import loggers as tracking
 from adversarial_oversampling.tracking.pending import is_pending, started_by_sweep_agent
 from adversarial_oversampling.training import processes
@@ -197,11 +200,23 @@ def train_and_test(
     else:
         output, samples = run_game(cfg, run_dir, data, loggers, callbacks=callbacks)
     if output.diverged_at and None not in output.na:
-        raise InputError(
-            f"In every replica {output.na[0]}: lower dataset.training.learning_rate (or "
-            "players.generator.optimizer.lr), or check dataset.preprocessing.scaler."
-        )
+        raise InputError(f"In every replica {output.na[0]}{way_out_of_divergence(cfg)}")
     return output, samples
+
+
+def way_out_of_divergence(cfg: DictConfig) -> str:
+    """Return what to change where every replica has diverged: what was set, or else the usual causes."""
+    players = PLAYERS if has_generator(cfg) else PLAYERS[-1:]
+    keys = [given_key(cfg, f"players.{player}.optimizer.lr") for player in players]
+    rates = [f"{key}={rate}" for key in keys if (rate := OmegaConf.select(cfg, key)) is not None]
+    lower = f"lower a learning rate ({', '.join(rates)})"
+    if changed := variant(cfg):
+        settings = ", ".join(changed)
+        return f". The settings that are not the defaults are {settings}; change them back, or {lower}."
+    scaler = (
+        "quantile_normal" if cfg.dataset.preprocessing.scaler != "quantile_normal" else "clipped_standard"
+    )
+    return f": {lower}, or give dataset.preprocessing.scaler={scaler}."
 
 
 @contextmanager
@@ -298,6 +313,10 @@ def prepare_process(cfg: DictConfig) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
     # Deterministic kernels need not fill new memory, which is written before it is read.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if cfg.threads > (cores := os.cpu_count() or 1):
+        raise InputError(
+            f"threads={cfg.threads}: this machine has {count(cores, 'core')}; give at most {cores}."
+        )
     torch.set_num_threads(cfg.threads)
 
 

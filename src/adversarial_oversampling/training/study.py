@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.text import one_line
+from adversarial_oversampling.errors import parsing
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -46,10 +45,5 @@ def open_storage(url: str) -> "RDBStorage":
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     settings = {"connect_args": {"timeout": BUSY}} if url.startswith("sqlite") else None
-    try:
+    with parsing(f"hydra.sweeper.storage={url}", "give the URL of another database.", "cannot be used"):
         return optuna.storages.RDBStorage(url, engine_kwargs=settings)
-    except Exception as error:  # SQLAlchemy has many, and so have the drivers of databases
-        raise InputError(
-            f"hydra.sweeper.storage={url}: this database cannot be used; give the URL of another one. "
-            f"Its error: {one_line(error)}"
-        ) from error
