@@ -15,3 +15,11 @@ class NotApplicable(Exception):  # noqa: N818 (a result, "NA", rather than an er
 
 class TrialPruned(Exception):  # noqa: N818 (an outcome rather than an error)
     """A search has ended one of its trials early, as the message says; the run has no result."""
+
+
+class ProcessDiedError(Exception):
+    """A child process ended without a return value; the message holds its signal, exit code or error."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The signal SIGTERM, which stops a sweep as Ctrl-C does."""

@@ -3,6 +3,7 @@
 In Hydra's grammar 2024_01 and 1e3 are numbers, and `?` or `;` is an error.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 
@@ -29,6 +30,9 @@ def _quoted(argument: str) -> str:
     plain = key.lstrip("+")
     if not equals or not value:
         return argument
+    if value.startswith("~"):  # the user's home, which most shells leave in the middle of an argument
+        value = os.path.expanduser(value)
+        argument = f"{key}={value}"
     if plain in _SIGN:
         return argument if value == "null" or _QUOTED.fullmatch(value) else f"{key}='{value}'"
     if plain in _TEXT:

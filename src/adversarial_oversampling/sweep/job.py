@@ -8,13 +8,16 @@ from dataclasses import replace
 from functools import partial
 from multiprocessing import parent_process
 from pathlib import Path
+from traceback import format_exc
 
 from hydra.conf import HydraConf
 from omegaconf import DictConfig, OmegaConf
 
+from adversarial_oversampling.config.compose import task_overrides
 from adversarial_oversampling.config.identity import PLACEMENT
 from adversarial_oversampling.config.validation import check
-from adversarial_oversampling.errors import InputError, TrialPruned
+from adversarial_oversampling.errors import InputError, ProcessDiedError, TrialPruned
+from adversarial_oversampling.guard import prepare_process, reason
 from adversarial_oversampling.results import read
 from adversarial_oversampling.sweep.overrides import is_search
 from adversarial_oversampling.sweep.status import OUTPUT, JobStatus
@@ -35,9 +38,10 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | str | None:
     """
     if "joblib" in hydra.launcher._target_ and (parent := parent_process()) and parent.pid:
         processes.exit_with_parent(parent.pid)  # joblib's workers outlive a sweep that is killed
+    prepare_process()  # which may be a launcher's worker
     os.chdir(hydra.runtime.cwd)  # a cluster's workers have a folder of their own
     run_dir = Path(hydra.runtime.output_dir)
-    overrides = [str(item) for item in hydra.overrides.task if not PLACEMENT.match(str(item))]
+    overrides = [item for item in task_overrides(hydra) if not PLACEMENT.match(item)]
     status = JobStatus(hydra.job.num, overrides, str(run_dir), "skipped")
     folder = status_folder(hydra, cfg)
     result = None
@@ -50,8 +54,8 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | str | None:
             replace(status, status="running").write(folder)
             status = run_in_child(cfg, run_dir, status, trial_address(cfg, hydra))
             result = None if status.reason else read.finished(run_dir, cfg)
-    except InputError as error:
-        status = replace(status, reason=str(error))
+    except Exception as error:  # one job's error does not end the sweep
+        status = replace(status, reason=reason(error))
     if status.status == "pruned":
         status.write(folder)
         return status.status
@@ -89,7 +93,7 @@ def run_in_child(
         preload += [PRELOAD] if "wandb" in cfg.logger else []
         preload += ["optuna"] if trial is not None else []
         ((seconds, warnings, pruned),) = processes.call([partial(_train, cfg, run_dir, trial)], preload)
-    except (InputError, processes.ProcessDiedError) as failure:
+    except (InputError, ProcessDiedError) as failure:  # the job's output has the traceback
         return replace(status, seconds=time.perf_counter() - started, reason=str(failure))
     if pruned:
         status = replace(status, status="pruned", reason=pruned)
@@ -113,8 +117,8 @@ def _train(cfg: DictConfig, run_dir: Path, trial: TrialAddress | None) -> tuple[
         train(cfg, run_dir, wait=True, callbacks=[] if trial is None else [Pruning(trial)])
     except TrialPruned as ended:
         pruned = str(ended)
-    except InputError as error:
-        print(f"Error: {error}", file=sys.stderr)
+    except Exception as error:
+        print(f"Error: {error}" if isinstance(error, InputError) else format_exc(), file=sys.stderr)
         raise
     return time.perf_counter() - started, warnings.messages, pruned
 
