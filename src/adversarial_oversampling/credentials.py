@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from omegaconf import DictConfig, OmegaConf
+
 T = TypeVar("T")
 
 MASK = "***"
@@ -32,3 +34,8 @@ def masked(value: T) -> T:
     elif isinstance(value, list | tuple):
         masked_value = type(value)(masked(item) for item in value)
     return masked_value  # type: ignore[no-any-return]
+
+
+def masked_config(config: DictConfig) -> DictConfig:
+    """Return a copy of a configuration, with its interpolations, that may be written to a file."""
+    return OmegaConf.create(masked(OmegaConf.to_container(config, enum_to_str=True)))  # type: ignore[return-value]

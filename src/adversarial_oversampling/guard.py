@@ -151,6 +151,8 @@ def _hydra(error: Any) -> str:
     text, cause = _first(str(error)), error.__cause__
     if isinstance(error, OverrideParseException):
         text = error.message.partition("\n")[0]
+        if text.startswith("LexerNoViableAltException"):
+            text = "a character is not in Hydra's grammar"
         return f"{error.override}: {text}; put a value with such characters in quotes: 'KEY=\"VALUE\"'"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
         group, _, choice = error.missing_cfg_file.rpartition("/")

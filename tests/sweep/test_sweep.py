@@ -315,12 +315,22 @@ def test_a_cluster_that_was_started_elsewhere_leaves_results_here(tmp_path: Path
     assert not list(there.iterdir())
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
-def test_a_sweep_stopped_by_hand_says_so(tmp_path: Path, launcher: str) -> None:
+@pytest.mark.parametrize(
+    ("launcher", "sent", "code"),
+    [
+        ("basic", signal.SIGINT, 130),
+        ("joblib", signal.SIGINT, 130),
+        ("basic", signal.SIGTERM, 143),
+        ("joblib", signal.SIGTERM, 143),
+    ],
+)
+def test_a_sweep_stopped_by_hand_says_so(
+    tmp_path: Path, launcher: str, sent: signal.Signals, code: int
+) -> None:
     jobs = ["dataset=haberman", "mode=q", "seed=1,2", "replicas=1", "trainer.max_epochs=100000"]
     process = subprocess.Popen(
         command(tmp_path, *jobs, "logger=none", f"launcher={launcher}"),
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
@@ -329,9 +339,13 @@ def test_a_sweep_stopped_by_hand_says_so(tmp_path: Path, launcher: str) -> None:
     give_up = time.monotonic() + 120
     while not list(tmp_path.glob("*/*/checkpoints/*.ckpt")) and time.monotonic() < give_up:
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    if sent == signal.SIGINT:
+        os.killpg(process.pid, sent)  # as a terminal does
+    else:
+        process.send_signal(sent)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "2 of 2 jobs did not end: the same command resumes them." in stdout
     assert "The same command resumes." in stderr
     assert "Traceback" not in stderr
 

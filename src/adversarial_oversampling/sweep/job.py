@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from adversarial_oversampling.config.compose import task_overrides
 from adversarial_oversampling.config.identity import PLACEMENT
 from adversarial_oversampling.config.validation import check
+from adversarial_oversampling.credentials import masked
 from adversarial_oversampling.errors import InputError, ProcessDiedError, TrialPruned
 from adversarial_oversampling.guard import prepare_process, reason
 from adversarial_oversampling.results import read
@@ -118,7 +119,8 @@ def _train(cfg: DictConfig, run_dir: Path, trial: TrialAddress | None) -> tuple[
     except TrialPruned as ended:
         pruned = str(ended)
     except Exception as error:
-        print(f"Error: {error}" if isinstance(error, InputError) else format_exc(), file=sys.stderr)
+        text = f"Error: {error}" if isinstance(error, InputError) else format_exc()
+        print(masked(text), file=sys.stderr)
         raise
     return time.perf_counter() - started, warnings.messages, pruned
 

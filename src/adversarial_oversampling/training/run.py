@@ -19,6 +19,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from adversarial_oversampling.config.identity import pin_file
 from adversarial_oversampling.config.resources import replica_count
 from adversarial_oversampling.config.validation import check
+from adversarial_oversampling.credentials import masked
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError, TrialPruned
 from adversarial_oversampling.game.module import Game
@@ -247,7 +248,7 @@ def begin_logging(cfg: DictConfig, run_dir: Path, only: Collection[str] | None =
         if only is None or name in only
     ]
     for logger in loggers:
-        logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
+        logger.log_hyperparams(masked(OmegaConf.to_container(cfg, resolve=True)))
     return loggers
 
 
