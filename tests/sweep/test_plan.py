@@ -164,7 +164,7 @@ def test_seeds_that_do_not_overlap_are_not_told(tmp_path: Path, capsys: pytest.C
     [
         ("seed=1,${seed}", "No job was started.*Recursive interpolation"),
         ("recipe=plain,nosuch", "No job was started.*recipe=nosuch: choose one of .*plain"),
-        ("mode=q,nosuch", r"No job was started. mode=nosuch: mode=nosuch: choose one of adasyn.*xgboost$"),
+        ("mode=q,nosuch", r"No job was started. mode=nosuch: choose one of adasyn.*xgboost$"),
         ("mode=q,null", "No job was started"),
     ],
 )

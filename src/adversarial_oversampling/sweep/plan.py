@@ -136,7 +136,8 @@ def composed(config: DictConfig, overrides: Sequence[str], seen: set[str]) -> Di
     except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
         new_choices = " ".join(item for item in choices if item not in seen) or " ".join(overrides)
         problem = explanation(error) or one_line(error)
-        raise InputError(f"No job was started. {new_choices}: {problem}") from error
+        where = "" if problem.startswith(new_choices) else f"{new_choices}: "
+        raise InputError(f"No job was started. {where}{problem}") from error
     seen |= set(choices)
     return cfg
 
