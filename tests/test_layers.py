@@ -24,7 +24,8 @@ LAYERS = (
     ("data",),
     ("config",),
     ("method_output", "metrics", "random_streams", "curve_names"),
-    ("shard", "limits", "text", "errors"),
+    ("guard",),
+    ("shard", "limits", "output", "credentials", "text", "errors"),
 )
 
 

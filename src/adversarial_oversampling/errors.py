@@ -49,3 +49,11 @@ def parsing(file: object, way_out: str, fault: str = "is damaged") -> Iterator[N
     except Exception as error:
         reason = textwrap.shorten(one_line(error), 200, placeholder=" ...")
         raise InputError(f"{file} {fault} ({reason}): {way_out}") from error
+
+
+class ProcessDiedError(Exception):
+    """A child process ended without a return value; the message holds its signal, exit code or error."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The signal SIGTERM, which stops a sweep as Ctrl-C does."""

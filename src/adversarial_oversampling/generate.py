@@ -1,17 +1,18 @@
 """Generate rows of a class with a finished run: the command `python -m adversarial_oversampling.generate`."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import pandas as pd
 
 from adversarial_oversampling.data.table import to_frame
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.guard import guard
 from adversarial_oversampling.limits import Number
 from adversarial_oversampling.results.files import RESULT, write_frame
 from adversarial_oversampling.results.model import TrainedModel, provenance
 from adversarial_oversampling.results.read import read_result
+from adversarial_oversampling.text import user_path
 
 
 def generate(
@@ -60,18 +61,19 @@ def generate(
     return frame, provenance(made.weights, made.anchors)
 
 
+@guard()
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m adversarial_oversampling.generate", description=str(__doc__).partition(":")[0] + "."
     )
-    parser.add_argument("run", type=Path, help="folder of a finished run of a mode with a generator")
+    parser.add_argument("run", type=user_path, help="folder of a finished run of a mode with a generator")
     parser.add_argument("--class", dest="label", required=True, help="the class")
     parser.add_argument("--rows", type=int, required=True, help="how many rows")
-    parser.add_argument("--output", type=Path, required=True, help="a .parquet, .feather or .csv file")
+    parser.add_argument("--output", type=user_path, required=True, help="a .parquet, .feather or .csv file")
     parser.add_argument(
         "--provenance",
-        type=Path,
+        type=user_path,
         help="file of the real rows that each row combines, with their weights; by default the output's name "
         "with .provenance.parquet",
     )
@@ -79,12 +81,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
     options = parser.parse_args()
     origin_file = options.provenance or options.output.with_suffix(".provenance.parquet")
-    try:
-        rows, origin = generate(options.run, options.label, options.rows, options.replica, options.seed)
-        write_frame(origin, origin_file)
-        write_frame(rows, options.output)
-    except InputError as error:
-        sys.exit(f"Error: {error}")
+    rows, origin = generate(options.run, options.label, options.rows, options.replica, options.seed)
+    write_frame(origin, origin_file)
+    write_frame(rows, options.output)
     print(f"{len(rows)} rows of class {options.label} in {options.output}, their origin in {origin_file}.")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeGuard
 
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.text import is_file_name
+from adversarial_oversampling.text import is_file_name, user_path
 
 PLAYERS = ("discriminator", "generator", "classifier")
 """Networks of the section `players`, in the order of play."""
@@ -155,6 +155,36 @@ class FileName:
             )
 
 
+@dataclass(frozen=True)
+class FolderPath:
+    """The path of a folder, which need not exist.
+
+    Attributes
+    ----------
+    optional : bool
+        Whether null and an empty text are allowed.
+    """
+
+    optional: bool = False
+
+    def check(self, key: str, value: object) -> None:
+        """Raise an InputError that names the key if the value is not allowed."""
+        text = "" if value is None else str(user_path(str(value)))
+        if value in (None, "") and self.optional:
+            return
+        if not str(value or "").strip():
+            raise InputError(f"{key}: empty; give a folder, or leave the setting out.")
+        if "\0" in text or len(text) > 3000 or any(len(part.encode()) > 255 for part in text.split("/")):
+            shown = text if len(text) <= 60 else f"{text[:57]}..."
+            raise InputError(
+                f"{key}={shown!r}: a path has at most 255 bytes between slashes; give a shorter one."
+            )
+        if text.startswith("~"):
+            raise InputError(
+                f"{key}={text}: there is no such user's home; write ./{text} for a folder of this name."
+            )
+
+
 _RATE = Number(float, minimum=0, maximum=1e30)
 
 LIMITS: dict[str, Limit] = {
@@ -164,11 +194,17 @@ LIMITS: dict[str, Limit] = {
     "threads": Number(int, minimum=1, maximum=4096),
     "rerun": Switch(),
     "generated_rows": Number(int, minimum=1, optional=True),
+    "fs.name": FileName(),
+    "gan_type.name": FileName(),
+    "protocol.name": FileName(),
     "fs.ratio": Number(float, above=0, maximum=1, optional=True),
     "protocol.select_on": Choice(("validation", "test", "train")),
     "protocol.folds": Number(int, minimum=2, optional=True),
     "protocol.fold": Number(int, minimum=0, optional=True),
     "protocol.validation_size": Number(float, minimum=0, below=1, optional=True),
+    "paths.data_dir": FolderPath(optional=True),
+    "paths.cache_dir": FolderPath(),
+    "paths.output_dir": FolderPath(),
     "dataset.name": FileName(),
     "dataset.path": Text("the path of a CSV, Parquet or Feather file"),
     "dataset.target": Text("the name of the column with the class labels"),

@@ -1,7 +1,6 @@
 """Predict new rows with a finished run: the command `python -m adversarial_oversampling.predict`."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +8,11 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from adversarial_oversampling.data.reading import read_rows
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.guard import guard
 from adversarial_oversampling.results.files import RESULT, write_frame
 from adversarial_oversampling.results.model import Predictor, TrainedModel
 from adversarial_oversampling.results.read import read_result
+from adversarial_oversampling.text import user_path
 
 
 def predict(run: Path, rows: Path, replica: str = "mean") -> pd.DataFrame:
@@ -58,14 +58,17 @@ def predict(run: Path, rows: Path, replica: str = "mean") -> pd.DataFrame:
     return frame
 
 
+@guard()
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m adversarial_oversampling.predict", description=str(__doc__).partition(":")[0] + "."
     )
-    parser.add_argument("run", type=Path, help="folder of a finished run")
-    parser.add_argument("rows", type=Path, help="CSV, Parquet or Feather file with the columns of the table")
-    parser.add_argument("--output", type=Path, required=True, help="a .parquet, .feather or .csv file")
+    parser.add_argument("run", type=user_path, help="folder of a finished run")
+    parser.add_argument(
+        "rows", type=user_path, help="CSV, Parquet or Feather file with the columns of the table"
+    )
+    parser.add_argument("--output", type=user_path, required=True, help="a .parquet, .feather or .csv file")
     parser.add_argument(
         "--replica",
         default="mean",
@@ -73,11 +76,8 @@ def main() -> None:
         "ACSA on the rows that chose its epoch; a number: the replica of that seed",
     )
     options = parser.parse_args()
-    try:
-        frame = predict(options.run, options.rows, options.replica)
-        write_frame(frame, options.output)
-    except InputError as error:
-        sys.exit(f"Error: {error}")
+    frame = predict(options.run, options.rows, options.replica)
+    write_frame(frame, options.output)
     counts = ", ".join(f"{n} {name}" for name, n in frame["predicted"].value_counts().items())
     print(f"{len(frame)} rows: {counts}. Written to {options.output}.")
 

@@ -1,13 +1,25 @@
 """Short texts that appear in messages, tables and file names."""
 
+import difflib
 import math
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 
 def one_line(error: BaseException) -> str:
     """Return an error's message as a single line; its type where it has no message."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def no_such_setting(key: str, known: Iterable[object]) -> str:
+    """Return the message for an unknown setting, with the nearest of those that its section has."""
+    section, dot, name = key.rpartition(".")
+    nearest = difflib.get_close_matches(name, map(str, known), n=1)
+    return (
+        f"{key}: there is no such setting{f'; did you mean {section}{dot}{nearest[0]}?' if nearest else '.'}"
+    )
 
 
 def shown(text: str) -> str:
@@ -25,6 +37,11 @@ def is_file_name(text: str) -> bool:
     return (
         re.fullmatch(r"[\w(][^/\\]{0,99}", text) is not None and text.isprintable() and text == text.strip()
     )
+
+
+def user_path(text: str) -> Path:
+    """Return a path as a user gives it; `~` is the user's home, also where the shell has left it."""
+    return Path(os.path.expanduser(text))
 
 
 def table_name(path: str | None) -> str:

@@ -1,5 +1,6 @@
 """Train one mode on one dataset: the command `python -m adversarial_oversampling.train`."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from omegaconf import DictConfig
 from adversarial_oversampling.config.compose import added_folders, config_dir
 from adversarial_oversampling.config.quoting import quoted
 from adversarial_oversampling.config.validation import check, check_overrides
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.guard import guard
 from adversarial_oversampling.results.display import show
 from adversarial_oversampling.results.files import CHECKPOINTS, composition
 from adversarial_oversampling.results.read import finished, log_stored
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.sweep.job import run_job
 from adversarial_oversampling.sweep.overrides import name_sweep
+
+GOODBYE = "Stopped. The same command resumes."
 
 
 @hydra.main(version_base="1.3", config_path=config_dir(), config_name="train")
@@ -32,16 +35,14 @@ def run(cfg: DictConfig) -> float | str | None:
     if hydra_config.mode == RunMode.MULTIRUN:
         return run_job(cfg, hydra_config)
     run_dir = Path(hydra_config.runtime.output_dir)
-    try:
+    with guard(GOODBYE):  # within Hydra, which would print a line of its own
         result = stored_result(cfg, run_dir)
         if result is None:
             # Slow to import, and not needed for a sweep, --help, a refused setting or a stored result.
             from adversarial_oversampling.training.run import train
 
             result = train(cfg, run_dir, composition=composition(cfg, hydra_config))
-    except InputError as error:
-        sys.exit(f"Error: {error}")
-    show(result)
+        show(result)
     return result.mean_selection_acsa
 
 
@@ -57,17 +58,12 @@ def stored_result(cfg: DictConfig, run_dir: Path) -> Result | None:
 
 def main() -> None:
     """Run the command."""
-    sys.argv[1:] = quoted(sys.argv[1:])
-    try:
+    with guard(GOODBYE):
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
+        sys.argv[1:] = quoted(sys.argv[1:])
         check_overrides(sys.argv[1:])
-    except InputError as error:
-        sys.exit(f"Error: {error}")
-    name_sweep(sys.argv)
-    try:
+        name_sweep(sys.argv)
         run()
-    except KeyboardInterrupt:
-        print("Stopped. The same command resumes.", file=sys.stderr)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

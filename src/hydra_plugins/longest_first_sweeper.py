@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Override
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
 
 
 class LongestFirstSweeper(BasicSweeper):
@@ -26,6 +28,13 @@ class LongestFirstSweeper(BasicSweeper):
     ) -> None:
         super().__init__(max_batch_size, params)
         self.order = order
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Make the launcher; the sweeper itself writes its configuration to a file."""
+        from adversarial_oversampling.credentials import masked_config
+
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        self.config = masked_config(config)
 
     def split_arguments(  # type: ignore[override]
         self, overrides: list[Override], max_batch_size: int | None

@@ -29,6 +29,18 @@ def test_a_mode_brings_its_own_fs_and_the_command_line_wins(
     assert compose_config(f"mode={mode}", "fs=quarter").fs.name == "quarter"
 
 
+def test_no_folder_is_named_after_the_sign_of_the_users_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        overrides = ["hydra.runtime.cwd=/here", "paths.output_dir='~/x'", "hparams_search=optuna"]
+        hydra = compose("train", overrides=overrides, return_hydra_config=True).hydra
+    assert hydra.run.dir.startswith("/home/me/x/haberman/")
+    assert hydra.sweep.dir == "/home/me/x"
+    assert hydra.sweeper.storage == "sqlite:////home/me/x/optuna.db"
+
+
 def test_composing_anew_leaves_an_outer_application_alone() -> None:
     with initialize_config_dir(config_dir(), version_base="1.3"):
         outer = GlobalHydra.instance().hydra

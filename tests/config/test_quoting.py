@@ -11,6 +11,23 @@ from adversarial_oversampling.config.resolvers import table_name
 
 
 @pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("paths.output_dir=~/x", "paths.output_dir=/home/me/x"),
+        ("hydra.run.dir='~/x'", "hydra.run.dir='/home/me/x'"),
+        ("hydra.sweep.dir=~", "hydra.sweep.dir=/home/me"),
+        ("dataset.separator=~", "dataset.separator='~'"),
+        ("dataset.target=~", "dataset.target='~'"),
+    ],
+)
+def test_a_path_may_begin_with_the_users_home(
+    monkeypatch: pytest.MonkeyPatch, argument: str, expected: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert quoted([argument]) == [expected]
+
+
+@pytest.mark.parametrize(
     ("argument", "key", "value"),
     [
         ("dataset.target=2024_01", "target", "2024_01"),

@@ -134,6 +134,53 @@ def test_the_jobs_of_a_search_are_estimated_by_mode() -> None:
     assert seconds_to_go([(job, 5.0) for job in plan_search(2, 1)[:1]], [], plan_search(2, 1)[1:], 1) == 5.0
 
 
+@pytest.mark.parametrize(
+    ("given", "spaced"),
+    [
+        (["seed=range(0,3)", "replicas=5"], "seed=range(0,15,5)"),
+        (["seed=7,3", "replicas=5"], "seed=range(3,13,5)"),
+        (["seed=0,2", "replicas=1,3"], "seed=range(0,6,3)"),
+    ],
+)
+def test_seeds_that_overlap_are_told_before_a_sweep_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str], spaced: str
+) -> None:
+    planned(tmp_path, "mode=q,do", *given)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("Warning: seed=")
+    assert line.endswith(spaced)
+    planned(tmp_path, "mode=q,do", spaced, given[1])
+    shown = capsys.readouterr().out
+    assert not shown
+
+
+def test_seeds_that_do_not_overlap_are_not_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    planned(tmp_path, "mode=q,do", "seed=0,5", "replicas=5,3", "dataset=haberman,pima")
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("seed=1,${seed}", "No job was started.*Recursive interpolation"),
+        ("recipe=plain,nosuch", "No job was started.*recipe=nosuch: choose one of .*plain"),
+        ("mode=q,nosuch", r"No job was started. mode=nosuch: choose one of adasyn.*xgboost$"),
+        ("mode=q,null", "No job was started"),
+    ],
+)
+def test_a_job_that_cannot_be_composed_is_refused_in_one_line(
+    tmp_path: Path, override: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as refused:
+        planned(tmp_path, override)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_override_may_refer_to_another_setting(tmp_path: Path) -> None:
+    jobs, _ = planned(tmp_path, "mode=q,do", "players.generator.width=${dataset.training.width}")
+    assert len({job.folder for job in jobs}) == 2
+
+
 def test_a_setting_that_a_choice_does_not_have_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"No job was started. mode=q: .*mode.rules.nothing"):
         planned(tmp_path, "mode=q,do", "mode.rules.nothing=1")

@@ -254,8 +254,8 @@ def test_a_finished_sweep_is_shown_without_training(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "error"),
     [
-        (["mode=do,q", "mode.rules.critic_steps=2"], "mode=q: Could not override 'mode.rules.critic_steps'"),
-        (["mode=q,nobody"], "mode=nobody: In 'train': Could not find 'mode/nobody'"),
+        (["mode=do,q", "mode.rules.critic_steps=2"], "mode=q: mode.rules.critic_steps: there is no such"),
+        (["mode=q,nobody"], "No job was started. mode=nobody: choose one of adasyn"),
         (["launcher=slurm", "mode=q"], "launcher=slurm: there is no srun here"),
         (["launcher=ray_cluster", "mode=q"], "launcher=ray_cluster: no Ray cluster at 127.0.0.1:9"),
         (
@@ -327,12 +327,22 @@ def test_a_cluster_that_was_started_elsewhere_leaves_results_here(tmp_path: Path
     assert not list(there.iterdir())
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
-def test_a_sweep_stopped_by_hand_says_so(tmp_path: Path, launcher: str) -> None:
+@pytest.mark.parametrize(
+    ("launcher", "sent", "code"),
+    [
+        ("basic", signal.SIGINT, 130),
+        ("joblib", signal.SIGINT, 130),
+        ("basic", signal.SIGTERM, 143),
+        ("joblib", signal.SIGTERM, 143),
+    ],
+)
+def test_a_sweep_stopped_by_hand_says_so(
+    tmp_path: Path, launcher: str, sent: signal.Signals, code: int
+) -> None:
     jobs = ["dataset=haberman", "mode=q", "seed=1,2", "replicas=1", "trainer.max_epochs=100000"]
     process = subprocess.Popen(
         command(tmp_path, *jobs, "logger=none", f"launcher={launcher}"),
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
@@ -341,16 +351,25 @@ def test_a_sweep_stopped_by_hand_says_so(tmp_path: Path, launcher: str) -> None:
     give_up = time.monotonic() + 120
     while not list(tmp_path.glob("*/*/checkpoints/*.ckpt")) and time.monotonic() < give_up:
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    if sent == signal.SIGINT:
+        os.killpg(process.pid, sent)  # as a terminal does
+    else:
+        process.send_signal(sent)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "2 of 2 jobs did not end: the same command resumes them." in stdout
     assert "The same command resumes." in stderr
     assert "Traceback" not in stderr
 
 
 def test_bad_input_in_a_job_is_one_line(tmp_path: Path) -> None:
-    done = swept(tmp_path, "mode=q", "replicas=1,0", "trainer.max_epochs=1")
+    secret = "paths.cache_dir='/tmp/x?token=hunter2'"
+    done = swept(tmp_path, "mode=q", "replicas=1,0", "trainer.max_epochs=1", secret)
     assert done.returncode == 1
+    files = [tmp_path / "multirun.yaml", *tmp_path.glob(".sweeps/*/*.json")]
+    assert len(files) == 3
+    assert not [file for file in files if "hunter2" in file.read_text()]
+    assert "/tmp/x?token=***" in files[0].read_text()
     assert "replicas=0: give a whole number of at least 1" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 

@@ -301,6 +301,27 @@ def test_a_method_without_epochs_and_one_without_a_result(run: Run, tmp_path: Pa
         assert kinds == ({"run_table"} if name == "peer" else {"run_table", "result"})
 
 
+def test_an_id_in_the_environment_is_not_shared_by_runs_without_an_agent(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_RUN_ID", "shared")
+    for name in ("one", "two"):
+        run("mode=logistic", "replicas=1", "logger=wandb", name=name)
+    folders = {folder.name.rpartition("-")[2] for folder in tmp_path.glob("*/wandb/offline-run-*")}
+    assert len(folders) == 2
+    assert "shared" not in folders
+
+
+def test_the_command_line_that_wandb_records_has_no_credentials(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["train", "+logger.csv.token=hunter2"])
+    run("mode=logistic", "replicas=1", "logger=wandb", "paths.cache_dir='/tmp/x?token=hunter2'")
+    content = [file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()]
+    assert not [one for one in content if b"hunter2" in one]
+    assert [one for one in content if b"/tmp/x?token=***" in one]
+
+
 def test_disabled_leaves_no_files(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert run(*DO, *ONLINE).mean.acsa is not None

@@ -3,8 +3,10 @@
 import argparse
 
 from adversarial_oversampling.config.catalogue import ORIGINS, modes, suite_datasets
+from adversarial_oversampling.guard import guard
 
 
+@guard()
 def main() -> None:
     """Print names separated by commas, as a sweep's override takes them."""
     parser = argparse.ArgumentParser(

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.conf import HydraConf
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from adversarial_oversampling.config.quoting import quoted
+from adversarial_oversampling.errors import InputError
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -20,10 +22,24 @@ def config_dir() -> str:
     return str(installed if installed.is_dir() else PACKAGE.parents[1] / "conf")
 
 
-def added_folders(hydra: HydraConf) -> list[str]:
+def added_folders(hydra: DictConfig | HydraConf) -> list[str]:
     """Return the folders that `--config-dir` and `hydra.searchpath` add to the suite's, in order."""
     sources = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
+    for path in sources:
+        if not Path(path).is_dir():
+            raise InputError(f"hydra.searchpath: {path} is no folder; give one with the folders of groups.")
     return [path for path in sources if Path(path) != Path(config_dir())]
+
+
+def task_overrides(hydra: DictConfig | HydraConf) -> list[str]:
+    """Return the overrides of a command or a job as they were given, with `${...}` as it is."""
+    overrides: Any = OmegaConf.to_container(hydra.overrides.task)
+    return list(map(str, overrides))
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """Return the settings of a run from a configuration that holds Hydra's own settings too."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
 
 
 def config_files(group: str, folders: Sequence[str] = ()) -> dict[str, Path]:

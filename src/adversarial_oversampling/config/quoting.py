@@ -3,10 +3,12 @@
 In Hydra's grammar 2024_01 and 1e3 are numbers, and `?` or `;` is an error.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 
 _TEXT = ("dataset.name", "dataset.path", "dataset.target")
+_PATH = re.compile(r"paths\.|hydra\.(run|sweep)\.dir$")
 _SIGN = ("dataset.separator", "dataset.decimal")
 _LIST = tuple(f"dataset.columns.{name}" for name in ("categorical", "numeric", "date", "drop", "missing"))
 _ORDINAL = "dataset.columns.ordinal"
@@ -29,6 +31,8 @@ def _quoted(argument: str) -> str:
     plain = key.lstrip("+")
     if not equals or not value:
         return argument
+    if _PATH.match(plain) and (home := re.match("(['\"]?)(~.*)", value, re.S)):
+        return f"{key}={home[1]}{os.path.expanduser(home[2])}"  # most shells leave `~` within an argument
     if plain in _SIGN:
         return argument if value == "null" or _QUOTED.fullmatch(value) else f"{key}='{value}'"
     if plain in _TEXT:

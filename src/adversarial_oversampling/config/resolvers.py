@@ -13,7 +13,7 @@ from adversarial_oversampling.config.catalogue import ORIGINS, modes
 from adversarial_oversampling.config.identity import fs_name, run_name, study_name
 from adversarial_oversampling.config.resources import cpus_per_job, gpus_per_job, jobs_at_once
 from adversarial_oversampling.config.variants import tags
-from adversarial_oversampling.text import table_name
+from adversarial_oversampling.text import table_name, user_path
 
 
 def mode_help() -> str:
@@ -35,7 +35,8 @@ def register() -> None:
     """Register the resolvers with OmegaConf."""
     plain: dict[str, Callable[..., Any]] = {
         "fs_name": fs_name,
-        "absolute": lambda path, base: str(Path(base, path)),
+        "absolute": lambda path, base: str(Path(base, user_path(str(path)))),
+        "expanded": lambda path: str(user_path(str(path))),
         "mode_help": mode_help,
         "table_name": table_name,
         "user_cache": lambda: str(pooch.os_cache("adversarial-oversampling")),

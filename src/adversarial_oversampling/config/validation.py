@@ -1,21 +1,33 @@
 """Checks of a configuration before any work begins."""
 
-import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from hydra._internal.utils import get_args_parser
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from adversarial_oversampling.config.catalogue import check_descriptions, read_group_file
-from adversarial_oversampling.config.compose import config_dir, config_files, default_config
+from adversarial_oversampling.config.compose import (
+    added_folders,
+    config_dir,
+    config_files,
+    default_config,
+    task_overrides,
+)
 from adversarial_oversampling.config.variants import given_key
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.guard import explanation
 from adversarial_oversampling.limits import LIMITS, PLAYERS
+from adversarial_oversampling.text import no_such_setting
 
 # Sections that have the same keys whatever is chosen; "" is the top.
 FIXED_SECTIONS = ("", "paths", "sweep", "players", *(f"players.{player}" for player in PLAYERS))
+GROUPS = ("dataset", "protocol", "fs", "gan_type", "mode", "trainer")
+"""Groups whose sections have the keys that all of their files have, and those that some have."""
+OPTIONAL_GROUPS = ("recipe", "hparams_search", "ablation", "experiment", "debug")
 _ABSENT = object()
 
 
@@ -30,12 +42,26 @@ def check_overrides(arguments: Sequence[str]) -> None:
     Raises
     ------
     InputError
-        For a number as a group's choice, and for a single run with a setting that only sweeps have.
+        For an argument that sets nothing, a group without a choice or with a number for one, a folder that
+        is none or has a broken file, and a single run with a setting that only sweeps have.
     """
+    options = get_args_parser().parse_known_args(list(arguments))[0]
+    if options.experimental_rerun is not None:
+        raise InputError("--experimental-rerun: not supported; the command of a run resumes it.")
+    if options.config_dir is not None:
+        check_config_folder("--config-dir", options.config_dir)
     sweeps = {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments)
     groups = {folder.name for folder in Path(config_dir()).iterdir() if folder.is_dir()}
     for argument in arguments:
-        group, _, choice = argument.partition("=")
+        key, _, choice = argument.partition("=")
+        group = key.lstrip("~+")
+        if argument.startswith("="):
+            raise InputError(f"{argument}: give the name of a setting before the equals sign.")
+        if group in groups - {*OPTIONAL_GROUPS} and (key != group or choice == "null"):
+            if key.startswith("+"):
+                raise InputError(f"{argument}: a choice replaces another one; give {group}={choice}.")
+            names = ", ".join(config_files(group))
+            raise InputError(f"{argument}: a run needs a {group}; choose one of {names}.")
         if group in ("launcher", "hparams_search") and choice not in ("basic", "null") and not sweeps:
             raise InputError(f"{argument}: only a sweep has a {group}; add -m.")
         if group == "launcher" and "," in choice:
@@ -47,6 +73,91 @@ def check_overrides(arguments: Sequence[str]) -> None:
             raise InputError(f"{argument}: choose one of {', '.join(config_files(group))}{number}.")
 
 
+def check_config_folder(key: str, folder: str) -> None:
+    """Refuse a folder of YAML files that is none, or of which a file cannot be read.
+
+    Raises
+    ------
+    InputError
+        The message names the folder or the file.
+    """
+    if not Path(folder).is_dir():
+        raise InputError(
+            f"{key} {folder}: no such folder; give one with the folders of groups, such as mode/."
+        )
+    for file in sorted(Path(folder).glob("*/**/*.yaml")):
+        group = file.parent.relative_to(folder).as_posix()
+        read_group_file(file, group, [folder])
+
+
+def check_choices(hydra: DictConfig) -> None:
+    """Refuse a recipe that does not exist; Hydra leaves it out, since not every dataset and mode have one.
+
+    Parameters
+    ----------
+    hydra : DictConfig
+        Hydra's own settings, after composing.
+
+    Raises
+    ------
+    InputError
+        If the command names a recipe for which there is no file.
+    """
+    choice = hydra.runtime.choices.get("recipe")
+    if choice is None or not any(item.startswith("recipe=") for item in task_overrides(hydra)):
+        return
+    folders = (config_dir(), *added_folders(hydra))
+    if not any(Path(folder, "recipe", f"{choice}.yaml").is_file() for folder in folders):
+        known = {
+            str(file.relative_to(Path(folder, "recipe")).with_suffix(""))
+            for folder in folders
+            for file in Path(folder, "recipe").glob("**/*.yaml")
+        }
+        raise InputError(f"recipe={choice}: choose one of {', '.join(sorted(known))}.")
+
+
+def check_sections(cfg: DictConfig) -> None:
+    """Refuse a configuration that lacks a section, or a setting that every choice of a group has.
+
+    Raises
+    ------
+    InputError
+        The message names the key.
+    """
+    default = default_config()
+    for section in FIXED_SECTIONS:
+        _check_present(cfg, section, OmegaConf.select(default, section) if section else default)
+    for group in GROUPS:
+        files = [read_group_file(file, group, ()) for file in config_files(group).values()]
+        _check_present(cfg, group, set.intersection(*map(set, files)) - {"defaults", "description"})
+    _check_present(cfg, "logger", ())
+    _check_present(cfg, "schedule", ("_target_",))
+
+
+def _check_present(cfg: DictConfig, section: str, names: Iterable[object]) -> None:
+    node = OmegaConf.select(cfg, section, throw_on_resolution_failure=False) if section else cfg
+    if not isinstance(node, DictConfig):
+        raise InputError(
+            f"{section}={node}: this is a section with settings; set those, as in {section}.KEY=VALUE."
+        )
+    for name in map(str, names):
+        if name not in node:
+            raise InputError(f"{section}{'.' * bool(section)}{name}: missing; a run needs this setting.")
+
+
+def _check_values(node: DictConfig | ListConfig) -> None:
+    for key in list(node) if isinstance(node, DictConfig) else range(len(node)):
+        if OmegaConf.is_missing(node, key):
+            continue
+        try:
+            value = node[key]
+        except (OmegaConfBaseException, RecursionError) as error:
+            name, problem = str(node._get_full_key(key)), explanation(error) or ""
+            raise InputError(problem if problem.startswith(name) else f"{name}: {problem}") from error
+        if isinstance(value, DictConfig | ListConfig) and not OmegaConf.is_interpolation(node, key):
+            _check_values(value)
+
+
 def check(cfg: DictConfig) -> None:
     """Check a composed configuration as far as that is possible without its table.
 
@@ -55,9 +166,11 @@ def check(cfg: DictConfig) -> None:
     InputError
         If a setting is missing, unknown, out of range or at odds with another. The message names its key.
     """
+    check_sections(cfg)
+    check_keys(cfg)
+    _check_values(cfg)
     if missing := sorted(OmegaConf.missing_keys(cfg)):
         raise InputError(f"{', '.join(missing)}: not set; give each a value on the command line.")
-    check_keys(cfg)
     for key, limit in LIMITS.items():
         value = OmegaConf.select(cfg, key, default=_ABSENT)
         if value is not _ABSENT:  # a mode without a generator has no weights, vanilla has no penalty
@@ -91,21 +204,18 @@ def _check_section(node: DictConfig, known: Sequence[Mapping[str, Any]], prefix:
     names = {str(name) for file in known for name in file}
     for name in map(str, node):
         if name not in names:
-            raise InputError(_unknown(prefix, name, names))
+            raise InputError(no_such_setting(f"{prefix}{name}", names))
         if name == "description":  # checked apart
             continue
         # A node that is null in the files, such as columns with their order, is free.
         below = [file[name] for file in known if isinstance(file.get(name), Mapping)]
         if OmegaConf.is_missing(node, name) or OmegaConf.is_interpolation(node, name):
             continue
-        if isinstance(value := node.get(name), DictConfig):
+        value = node.get(name)
+        if isinstance(value, DictConfig):
             _check_section(value, below, f"{prefix}{name}.")
-
-
-def _unknown(prefix: str, name: str, known: Collection[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {prefix}{nearest[0]}?" if nearest else "."
-    return f"{prefix}{name}: there is no such setting{hint}"
+        elif below and len(below) == sum(name in file for file in known):
+            raise InputError(f"{prefix}{name}={value}: this is a section with settings; set those.")
 
 
 def check_keys(cfg: DictConfig) -> None:
@@ -121,11 +231,11 @@ def check_keys(cfg: DictConfig) -> None:
         composed, known = (OmegaConf.select(node, section) if section else node for node in (cfg, default))
         prefix = f"{section}." if section else ""
         for name in sorted(map(str, composed.keys() - known.keys())):
-            raise InputError(_unknown(prefix, name, list(map(str, known))))
+            raise InputError(no_such_setting(f"{prefix}{name}", known))
     for group in ("dataset", "protocol", "fs", "gan_type", "mode"):
         folders = cfg.paths.config_dirs
         files = config_files(group, folders).values()
         _check_section(cfg[group], [read_group_file(file, group, folders) for file in files], f"{group}.")
     for name, logger in cfg.logger.items():
-        if "_target_" not in logger:
+        if not isinstance(logger, DictConfig) or "_target_" not in logger:
             raise InputError(f"logger.{name}: logger={name} is not among the settings of this run; add it.")

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import TypeVar
 import pandas as pd
 
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.guard import guard
 from adversarial_oversampling.report import (
     ablations,
     claims,
@@ -32,7 +32,7 @@ from adversarial_oversampling.report import (
 from adversarial_oversampling.report.common import SECTIONS, Table
 from adversarial_oversampling.report.figures import Picture
 from adversarial_oversampling.report.runs import load, replica_frame, run_frame
-from adversarial_oversampling.text import count
+from adversarial_oversampling.text import count, one_line, user_path
 
 PAGE, DOCUMENT = "index.html", "report.md"
 TABLES, FIGURES = "tables", "figures"
@@ -248,6 +248,7 @@ def _picture_block(picture: Picture) -> str:
     return f"### {picture.title}\n\n![{picture.title}](figures/{png})\n\n{picture.caption}\n"
 
 
+@guard()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(
@@ -255,17 +256,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Write tables, figures and statistics of finished runs, and one page with all of them.",
     )
     parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUNS", help="folders of runs, or their result.json"
+        "runs", nargs="+", type=user_path, metavar="RUNS", help="folders of runs, or their result.json"
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=user_path,
         metavar="FOLDER",
         help="folder of the report; default: the folder report in the first of RUNS",
     )
     parser.add_argument(
         "--summary",
-        type=Path,
+        type=user_path,
         metavar="FOLDER",
         help="also copy the small files of the report (numbers as CSV, pictures) to this folder",
     )
@@ -275,19 +276,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="also log the report to this Weights & Biases project, PROJECT or ENTITY/PROJECT",
     )
     options = parser.parse_args(arguments)
-    try:
-        report = write_report(options.runs, options.output or default_output(options.runs))
-        if options.summary:
-            write_summary(report, options.summary)
-    except InputError as error:
-        sys.exit(f"Error: {error}")
+    report = write_report(options.runs, options.output or default_output(options.runs))
+    if options.summary:
+        write_summary(report, options.summary)
     print(f"The report's page: {report.folder / PAGE}")
     if options.wandb:
         log_to_wandb(report, options.wandb)
 
 
 def log_to_wandb(report: Report, project: str) -> None:
-    """Log a report that has been written; exit with 1 if Weights & Biases fails."""
+    """Log a report that has been written; raise an InputError if Weights & Biases fails."""
     from adversarial_oversampling.report.tracking import log_report  # slow to import
 
     logging.basicConfig(format="%(message)s")
@@ -295,7 +293,7 @@ def log_to_wandb(report: Report, project: str) -> None:
     try:
         log_report(report.folder, report.tables, report.pictures, project)
     except Exception as error:
-        sys.exit(f"Error: the report is written, but Weights & Biases fails: {error}")
+        raise InputError(f"the report is written, but Weights & Biases fails: {one_line(error)}") from error
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
+from adversarial_oversampling.guard import guard
 from adversarial_oversampling.results.schema import SCHEMA_VERSION, Result
 from adversarial_oversampling.text import capitalized
 
@@ -77,5 +78,11 @@ def _type_text(annotation: typing.Any) -> str:
     return names.get(annotation, "any value")
 
 
-if __name__ == "__main__":
+@guard()
+def main() -> None:
+    """Run the command."""
     print(reference(), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -25,6 +25,7 @@ from adversarial_oversampling import __version__, metrics
 from adversarial_oversampling.config.catalogue import dataset_description, mode_description
 from adversarial_oversampling.config.identity import config_hash, has_generator
 from adversarial_oversampling.config.variants import variant
+from adversarial_oversampling.credentials import masked
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.data.sources import published_name
 from adversarial_oversampling.errors import InputError
@@ -107,7 +108,7 @@ def build_result(
     reasons = {replica.na for replica in replicas}
     has_epochs = any(epoch is not None for epoch in output.best_epoch)
     path = OmegaConf.select(cfg, "dataset.source.path")
-    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    config: Any = masked(OmegaConf.to_container(cfg, resolve=True))
     selected = cfg.dataset.preprocessing.n_selected
     return Result(
         dataset=cfg.dataset.name,

@@ -1,19 +1,23 @@
 """Hydra's callback in the process that started a sweep: progress, the final tables and the exit code."""
 
 import atexit
+import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, read_write
 
-from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.config.compose import added_folders, without_hydra
+from adversarial_oversampling.config.validation import check, check_choices, check_sections
+from adversarial_oversampling.errors import InputError, Terminated
+from adversarial_oversampling.guard import guard
+from adversarial_oversampling.limits import FolderPath
 from adversarial_oversampling.results.display import summary
 from adversarial_oversampling.sweep.job import status_folder
 from adversarial_oversampling.sweep.launchers import check_launcher, limit_jobs_at_once
@@ -32,7 +36,7 @@ from adversarial_oversampling.sweep.status import (
     show_warnings,
 )
 from adversarial_oversampling.sweep.study import SearchStudy
-from adversarial_oversampling.text import percent
+from adversarial_oversampling.text import percent, user_path
 from adversarial_oversampling.tracking.service import start_service
 
 OFFLINE = "*/*/wandb/offline-run-*"
@@ -42,6 +46,13 @@ LONGEST_QUIET = 600.0
 SHOWN = 4  # running jobs that such a line names
 
 
+FOLDER = FolderPath()
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
+
+
 class Running(NamedTuple):
     """A job that runs, and since when, by this process's monotonic clock."""
 
@@ -49,28 +60,36 @@ class Running(NamedTuple):
     since: float
 
 
-@contextmanager
-def exit_on_error() -> Iterator[None]:
-    """End the process on any error; Hydra would turn a callback's error into a warning and continue."""
-    try:
-        yield
-    except InputError as error:
-        sys.exit(f"Error: {error}")
-    except Exception:
-        traceback.print_exc()
-        sys.exit(1)
-
-
 class SweepCallback(Callback):
-    """Check a sweep before its first job, print how each job ended, and exit with 1 if a job failed."""
+    """Check a run or a sweep before it starts, print how each job ended, and exit with 1 if a job failed.
+
+    Hydra would turn an error into a warning and continue, so every method has a guard that ends the process.
+    """
 
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing: launchers send a copy to other processes, which follow no jobs."""
         return {}
 
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check a single run before Hydra makes its folder."""
+        with guard():
+            HydraConfig.instance().set_config(config)  # for settings that refer to Hydra's
+            check_choices(config.hydra)
+            cfg = without_hydra(config)
+            check_sections(cfg)
+            cfg.paths.config_dirs = added_folders(config.hydra)
+            check(cfg)
+            folder = config.hydra.run.dir
+            FOLDER.check("hydra.run.dir", folder)
+            with read_write(config.hydra):
+                config.hydra.run.dir = str(user_path(str(folder)))
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the sweep and start to follow its jobs."""
-        with exit_on_error():
+        with guard():
+            check_sections(without_hydra(config))
+            FOLDER.check("paths.output_dir", config.paths.output_dir)
+            FOLDER.check("hydra.sweep.dir", config.hydra.sweep.dir)
             self.space: Space | None = None  # of a search; its jobs are counted while it runs
             self.jobs: list[Job] = []
             if is_search(config.hydra):
@@ -101,7 +120,8 @@ class SweepCallback(Callback):
         self.over = threading.Event()
         self.follower = threading.Thread(target=self._follow, daemon=True)
         self.follower.start()
-        atexit.register(self.close)  # after a crash of the launcher, or Ctrl-C
+        atexit.register(self.close)  # after a crash of the launcher, or a signal
+        signal.signal(signal.SIGTERM, _terminate)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print the final tables; exit with 1 if a job failed or is missing."""
@@ -109,7 +129,7 @@ class SweepCallback(Callback):
         deadline = time.monotonic() + STATUS_DELAY
         while len(self.statuses) < self.total and time.monotonic() < deadline and self.follower.is_alive():
             time.sleep(0.1)
-        with exit_on_error():
+        with guard():
             self.close()
         if len(self.statuses) < self.total or any(s.status == "failed" for s in self.statuses.values()):
             sys.exit(1)

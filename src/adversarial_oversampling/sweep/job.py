@@ -9,13 +9,17 @@ from dataclasses import replace
 from functools import partial
 from multiprocessing import parent_process
 from pathlib import Path
+from traceback import format_exc
 
 from hydra.conf import HydraConf
 from omegaconf import DictConfig, OmegaConf
 
+from adversarial_oversampling.config.compose import task_overrides
 from adversarial_oversampling.config.identity import PLACEMENT
 from adversarial_oversampling.config.validation import check
-from adversarial_oversampling.errors import InputError, TrialPruned
+from adversarial_oversampling.credentials import masked
+from adversarial_oversampling.errors import InputError, ProcessDiedError, TrialPruned
+from adversarial_oversampling.guard import prepare_process, reason
 from adversarial_oversampling.results import read
 from adversarial_oversampling.results.files import NO_FILES, composition
 from adversarial_oversampling.sweep.overrides import is_search
@@ -37,9 +41,10 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | str | None:
     """
     if "joblib" in hydra.launcher._target_ and (parent := parent_process()) and parent.pid:
         processes.exit_with_parent(parent.pid)  # joblib's workers outlive a sweep that is killed
+    prepare_process()  # which may be a launcher's worker
     os.chdir(hydra.runtime.cwd)  # a cluster's workers have a folder of their own
     run_dir = Path(hydra.runtime.output_dir)
-    overrides = [str(item) for item in hydra.overrides.task if not PLACEMENT.match(str(item))]
+    overrides = [item for item in task_overrides(hydra) if not PLACEMENT.match(item)]
     status = JobStatus(hydra.job.num, overrides, str(run_dir), "skipped")
     folder = status_folder(hydra, cfg)
     result = None
@@ -54,8 +59,8 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | str | None:
             replace(status, status="running").write(folder)
             status = run_in_child(cfg, run_dir, status, trial_address(cfg, hydra), composition(cfg, hydra))
             result = None if status.reason else read.finished(run_dir, cfg)
-    except InputError as error:
-        status = replace(status, reason=str(error))
+    except Exception as error:  # one job's error does not end the sweep
+        status = replace(status, reason=reason(error))
     if status.status == "pruned":
         status.write(folder)
         return status.status
@@ -99,7 +104,7 @@ def run_in_child(
         ((seconds, warnings, pruned),) = processes.call(
             [partial(_train, cfg, run_dir, trial, composed)], preload
         )
-    except (InputError, processes.ProcessDiedError) as failure:
+    except (InputError, ProcessDiedError) as failure:  # the job's output has the traceback
         return replace(status, seconds=time.perf_counter() - started, reason=str(failure))
     if pruned:
         status = replace(status, status="pruned", reason=pruned)
@@ -126,8 +131,9 @@ def _train(
         train(cfg, run_dir, wait=True, callbacks=callbacks, composition=composed)
     except TrialPruned as ended:
         pruned = str(ended)
-    except InputError as error:
-        print(f"Error: {error}", file=sys.stderr)
+    except Exception as error:
+        text = f"Error: {error}" if isinstance(error, InputError) else format_exc()
+        print(masked(text), file=sys.stderr)
         raise
     return time.perf_counter() - started, warnings.messages, pruned
 

@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
+from adversarial_oversampling.config.compose import task_overrides
 from adversarial_oversampling.config.identity import PLACEMENT
 from adversarial_oversampling.text import slug
 
@@ -54,4 +55,4 @@ def parsed(config: DictConfig) -> list[Override]:
     """Return the overrides of a multirun, with those of its sweeper."""
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
     loader = GlobalHydra.instance().config_loader()
-    return OverridesParser.create(loader).parse_overrides([*params, *config.hydra.overrides.task])
+    return OverridesParser.create(loader).parse_overrides([*params, *task_overrides(config.hydra)])

@@ -1,13 +1,15 @@
 """The jobs of a sweep before they start: in which order they run, and how long they will take."""
 
 import heapq
+import itertools
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
@@ -17,14 +19,19 @@ from omegaconf.errors import OmegaConfBaseException
 from adversarial_oversampling.config.catalogue import dataset_description
 from adversarial_oversampling.config.identity import has_generator
 from adversarial_oversampling.config.resources import replica_count
+from adversarial_oversampling.config.validation import check_choices
 from adversarial_oversampling.errors import InputError, parsing
+from adversarial_oversampling.guard import explanation
+from adversarial_oversampling.limits import Number
 from adversarial_oversampling.results.files import RESULT
 from adversarial_oversampling.sweep.overrides import jobs_of
+from adversarial_oversampling.text import one_line
 
 Kind = tuple[str | int | None, ...]
 """What jobs have in common that take about as long: dataset, mode, protocol, epochs and replicas."""
 
 OUR_SWEEPER = "hydra_plugins.longest_first_sweeper."
+BATCH_SIZE = Number(int, minimum=1, optional=True)
 SPEED = 1e8  # what a core does in a second, roughly; ratios count more
 
 
@@ -61,21 +68,52 @@ def plan(config: DictConfig) -> list[Job]:
     Raises
     ------
     InputError
-        If a job cannot be composed. The message names its choices.
+        If a job cannot be composed or has no folder. The message names its choices.
     """
     stored = stored_seconds(Path(str(config.hydra.sweep.dir)))
+    BATCH_SIZE.check("hydra.sweeper.max_batch_size", config.hydra.sweeper.get("max_batch_size"))
     seen: set[str] = set()
-    jobs, natural = [], []
+    jobs, natural, seeds = [], [], []
     for overrides in jobs_of(config):
         cfg = composed(config, overrides, seen)
         jobs.append(_job(cfg, stored))
         natural.append(cfg.fs.ratio is None)
+        others = tuple(item for item in overrides if not item.startswith("seed="))
+        seeds.append((others, cfg.seed, cfg.replicas))
+    if warning := shared_seeds(seeds):
+        print(warning, flush=True)
     order = list(range(len(jobs)))
     if str(config.hydra.sweeper._target_).startswith(OUR_SWEEPER):
         # Among jobs that take as long, those with the natural ratio: others may take over their numbers.
         order.sort(key=lambda number: (-jobs[number].seconds, not natural[number]))
         config.hydra.sweeper.order = order
     return [jobs[number] for number in order]
+
+
+def shared_seeds(jobs: Iterable[tuple[Hashable, Any, Any]]) -> str | None:
+    """Return a warning if jobs that differ only in `seed` have replicas of the same seeds.
+
+    Parameters
+    ----------
+    jobs : iterable of (hashable, int, int)
+        The other settings of each job, its first seed and its number of replicas.
+    """
+    alike: dict[Hashable, dict[int, int]] = defaultdict(dict)
+    for others, seed, replicas in jobs:
+        if isinstance(seed, int) and isinstance(replicas, int):  # others are refused when the job starts
+            alike[others][seed] = replicas
+    for replicas_of in alike.values():
+        seeds = sorted(replicas_of)
+        for seed, following in itertools.pairwise(seeds):
+            replicas = replicas_of[seed]
+            if following < seed + replicas:
+                spaced = f"seed=range({seeds[0]},{seeds[0] + len(seeds) * replicas},{replicas})"
+                return (
+                    f"Warning: seed={seed} with replicas={replicas} has the seeds {seed} to "
+                    f"{seed + replicas - 1}, and seed={following} has some of them again; to have each once: "
+                    f"{spaced}"
+                )
+    return None
 
 
 def plan_search(jobs: int, modes: int) -> list[Job]:
@@ -94,10 +132,13 @@ def composed(config: DictConfig, overrides: Sequence[str], seen: set[str]) -> Di
     choices = [item for item in overrides if item.partition("=")[0] in config.hydra.runtime.choices]
     try:
         cfg = GlobalHydra.instance().config_loader().load_sweep_config(config, list(overrides))
-    except HydraException as error:
-        problem = re.split(r"\nTo append|\nConfig search path", str(error))[0]
-        new_choices = " ".join(item for item in choices if item not in seen)
-        raise InputError(f"No job was started. {new_choices}: {problem}") from error
+        cfg.hydra.sweep.subdir = str(cfg.hydra.sweep.subdir)  # which Hydra would end the sweep for
+        check_choices(cfg.hydra)
+    except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
+        new_choices = " ".join(item for item in choices if item not in seen) or " ".join(overrides)
+        problem = explanation(error) or one_line(error)
+        where = "" if problem.startswith(new_choices) else f"{new_choices}: "
+        raise InputError(f"No job was started. {where}{problem}") from error
     seen |= set(choices)
     return cfg
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 from rich.table import Table
 
-from adversarial_oversampling.config.compose import config_files
+from adversarial_oversampling.config.compose import config_files, without_hydra
 from adversarial_oversampling.config.identity import has_generator
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.errors import InputError
@@ -53,7 +53,7 @@ def check_search(config: DictConfig) -> Space:
 
 def _check_mode(cfg: DictConfig, space: Space) -> None:
     """Refuse a search with a mode's configuration."""
-    check(OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"]))
+    check(without_hydra(cfg))
     if cfg.protocol.select_on != "validation":
         raise InputError(
             f"protocol.select_on={cfg.protocol.select_on} (protocol={cfg.protocol.name}): a search compares "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from adversarial_oversampling.credentials import masked
 from adversarial_oversampling.errors import parsing
 from adversarial_oversampling.results.display import comparison
 from adversarial_oversampling.results.files import RESULT, write_atomically
@@ -51,7 +52,7 @@ class JobStatus:
 
     def write(self, folder: Path) -> None:
         """Write the status into the sweep's folder."""
-        write_atomically(folder / f"{self.job}.json", json.dumps(asdict(self)))
+        write_atomically(folder / f"{self.job}.json", json.dumps(masked(asdict(self))))
 
     def result(self) -> Result:
         """Return the result of a job that was done or skipped."""

@@ -4,7 +4,6 @@ One view for each dataset, with the modes side by side: final numbers as bars, a
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,9 @@ from adversarial_oversampling.config.catalogue import suite_datasets
 from adversarial_oversampling.config.variants import DEFAULT_SETTINGS_TAG
 from adversarial_oversampling.curve_names import CURVES, monitor
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.guard import guard
 from adversarial_oversampling.results.schema import METRICS
-from adversarial_oversampling.text import capitalized
+from adversarial_oversampling.text import capitalized, one_line
 
 if TYPE_CHECKING:
     import wandb_workspaces.workspaces as ws
@@ -76,6 +76,7 @@ def view(entity: str, project: str, dataset: str, protocol: str, tags: Sequence[
     )
 
 
+@guard()
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(
@@ -101,16 +102,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     entity, _, project = options.project.rpartition("/")
     if not entity:
-        sys.exit(f"Error: {options.project}: give ENTITY/PROJECT, the entity being your W&B user or team.")
+        raise InputError(f"{options.project}: give ENTITY/PROJECT, the entity being your W&B user or team.")
     try:
         for dataset in options.datasets:
             workspace = view(entity, project, dataset, options.protocol, options.tags)
             workspace.save()  # type: ignore[no-untyped-call]
             print(workspace.url)
-    except InputError as error:
-        sys.exit(f"Error: {error}")
+    except InputError:
+        raise
     except Exception as error:  # of the network or the server
-        sys.exit(f"Error: Weights & Biases did not save the view: {type(error).__name__}: {error}")
+        problem = f"{type(error).__name__}: {one_line(error)}"
+        raise InputError(f"Weights & Biases did not save the view: {problem}") from error
 
 
 if __name__ == "__main__":

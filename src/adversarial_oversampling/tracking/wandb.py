@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import wandb
 from pytorch_lightning.loggers import WandbLogger
 
+from adversarial_oversampling.credentials import masked
 from adversarial_oversampling.curve_names import monitor
 from adversarial_oversampling.results.display import dataset_label
 from adversarial_oversampling.results.files import (
@@ -142,6 +144,7 @@ def begin(mode: str, *, init_timeout: float = 20, finish_timeout: float = 60, **
         quiet=True,
         reinit="create_new",  # beside a run that the caller may have
     )
+    sys.argv[:] = masked(sys.argv)  # W&B records the command line
     if mode != "disabled":
         _setup()
     if mode not in ("offline", "dryrun", "disabled"):
@@ -273,9 +276,10 @@ class Tracker(WandbLogger):
                 write_atomically(self._id_file, run.id)
 
     def _run_id(self) -> str:
-        """Return the id of the W&B run: from the environment, of an interrupted attempt, or a new one."""
-        if environment_id := os.environ.get("WANDB_RUN_ID"):
-            return environment_id
+        """Return the id of the W&B run: that of an interrupted attempt, or a new one.
+
+        WANDB_RUN_ID counts only where the agent of a W&B sweep has set it: all runs would share it.
+        """
         previous_id = self._id_file.read_text() if self._id_file.is_file() else ""
         return previous_id or secrets.token_hex(4)
 

@@ -1,5 +1,6 @@
 """The curves of a game for loggers: mean and standard deviation over the replicas."""
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from adversarial_oversampling.game.module import Game
 
+log = logging.getLogger(__name__)
+
 
 class CurveLogger(Callback):
     """Log every epoch of a game; a resumed run's loggers get the earlier epochs first."""
@@ -17,6 +20,8 @@ class CurveLogger(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the epochs of earlier attempts, even if none is left to train."""
         assert isinstance(pl_module, Game)
+        if trained := max(map(len, pl_module.history.values()), default=0):
+            log.info("Resuming after %d of %d epochs.", trained, trainer.max_epochs)
         log_history(trainer.loggers, pl_module.history, pl_module.best.diverged_at)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -15,15 +15,11 @@ from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.text import one_line
+from adversarial_oversampling.errors import InputError, ProcessDiedError
+from adversarial_oversampling.guard import brief, prepare_process
 
 GRACE = 10.0
 """Seconds that a child process has to stop in after the process that started it was stopped."""
-
-
-class ProcessDiedError(Exception):
-    """A child process ended without a return value; the message holds its signal or exit code."""
 
 
 def call(functions: Sequence[Callable[[], Any]], preload: Sequence[str] = ()) -> list[Any]:
@@ -43,7 +39,7 @@ def call(functions: Sequence[Callable[[], Any]], preload: Sequence[str] = ()) ->
     InputError
         The first one that a function raises.
     ProcessDiedError
-        If a function raises anything else, whose traceback its process prints, or a process is killed.
+        If a function raises anything else, whose traceback is a note of the error, or a process is killed.
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(list(preload))
@@ -116,10 +112,8 @@ def _receive(receiver: Any, child: BaseProcess) -> Any:
         code = child.exitcode or 0
         reason = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         raise ProcessDiedError(reason) from None
-    if isinstance(error, InputError):
-        raise error
     if error is not None:
-        raise ProcessDiedError(error)
+        raise error
     return value
 
 
@@ -129,16 +123,17 @@ def _run(function: Callable[[], Any], sender: Connection) -> None:
         os._exit(1)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the server ignores it
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    prepare_process()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     value: Any = None
-    error: InputError | str | None = None
+    error: InputError | ProcessDiedError | None = None
     try:
         value = function()
     except InputError as input_error:
         error = input_error
     except Exception as unexpected:
-        traceback.print_exc()
-        error = f"{type(unexpected).__name__}: {one_line(unexpected)}"
+        error = ProcessDiedError(brief(unexpected))
+        error.add_note(traceback.format_exc())
     # As bytes: torch would pass tensors through a server in this process, which is about to end.
     sender.send_bytes(pickle.dumps((value, error)))
 

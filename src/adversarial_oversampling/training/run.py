@@ -22,6 +22,7 @@ from adversarial_oversampling.config.identity import has_generator, pin_file
 from adversarial_oversampling.config.resources import replica_count
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.config.variants import given_key, variant
+from adversarial_oversampling.credentials import masked
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError, TrialPruned
 from adversarial_oversampling.game.module import Game
@@ -328,7 +329,7 @@ def begin_logging(cfg: DictConfig, run_dir: Path, only: Collection[str] | None =
         if only is None or name in only
     ]
     for logger in loggers:
-        logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))
+        logger.log_hyperparams(masked(OmegaConf.to_container(cfg, resolve=True)))
     return loggers
 
 

@@ -1,0 +1,188 @@
+"""The guard around every command: whatever is raised becomes one line and an exit code."""
+
+import errno
+import logging
+import re
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from adversarial_oversampling import output
+from adversarial_oversampling.credentials import masked
+from adversarial_oversampling.errors import InputError, ProcessDiedError, Terminated
+from adversarial_oversampling.text import no_such_setting, one_line
+
+BUG, INTERRUPTED, TERMINATED = 70, 130, 143
+"""Exit codes of a command; that of any other error is 1."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+
+
+@contextmanager
+def guard(goodbye: str = "Stopped.") -> Iterator[None]:
+    """End the process with one line for every error, and let its output never end it.
+
+    Parameters
+    ----------
+    goodbye : str
+        What is printed when a signal stops the command.
+
+    Raises
+    ------
+    SystemExit
+        In place of any error, with the code 1 for one that names what to change, 70 for a bug, 130 after
+        Ctrl-C and 143 after SIGTERM. The line names the file with the traceback, which an InputError lacks.
+    """
+    prepare_process()
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        print(goodbye, file=sys.stderr)
+        sys.exit(TERMINATED if isinstance(stopped, Terminated) else INTERRUPTED)
+    except Exception as error:
+        line = f"Error: {reason(error)}"
+        if explanation(error) is not None:
+            sys.exit(line)
+        print(line, file=sys.stderr)
+        sys.exit(BUG)
+
+
+def prepare_process() -> None:
+    """Let output never end this process, and mask credentials in what it logs."""
+    output.keep_going()
+    logging.setLogRecordFactory(_masked_record)
+
+
+def _masked_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    record = logging.LogRecord(*args, **kwargs)
+    record.msg, record.args = masked(record.getMessage()), ()
+    return record
+
+
+def reason(error: BaseException) -> str:
+    """Return in one line why a command or a job has failed.
+
+    The traceback of an error that is not an InputError goes to a file, which the line names.
+    """
+    if isinstance(error, InputError):
+        return brief(error)
+    return f"{brief(error).rstrip('.')} (traceback: {_write_traceback(error)})"
+
+
+def brief(error: BaseException) -> str:
+    """Return in one line what an error means, or that it is a bug."""
+    bug = f"{type(error).__name__}: {one_line(error)}: this is a bug of the suite or of a library; report it"
+    return masked(explanation(error) or bug)
+
+
+def _write_traceback(error: BaseException) -> str:
+    """Write the traceback to a new file in the temporary folder; return its path, or why there is none."""
+    content = masked("".join(traceback.format_exception(error)))
+    try:
+        number, path = tempfile.mkstemp(prefix="adversarial-oversampling-", suffix=".log", text=True)
+        with open(number, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(content)
+    except OSError as problem:
+        return f"none, {one_line(problem)}"
+    return path
+
+
+def explanation(error: BaseException) -> str | None:
+    """Return in one line what is wrong and what to do, for an error that a user can end; None for a bug.
+
+    Errors of Hydra, OmegaConf, YAML and the operating system are explained, also where they are the cause of
+    another error.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    explain: Any
+    for kind, explain in (
+        (InputError, one_line),
+        (ProcessDiedError, lambda died: f"a process of this run has ended: {one_line(died)}"),
+        (YAMLError, _yaml),
+        (HydraException, _hydra),
+        (OmegaConfBaseException, _omegaconf),
+        (OSError, _system),
+        (MemoryError, lambda _: "not enough memory; lower replicas, members or dataset.training.batch_size"),
+        (RecursionError, lambda _: "a setting refers to itself, or a file is nested too deeply; correct it"),
+    ):
+        for cause in _causes(error):
+            if isinstance(cause, kind):
+                return str(explain(cause))
+    return f"{one_line(error)}: Hydra refuses the command; see --help" if _is_of_hydra(error) else None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and its causes; OmegaConf's errors hide theirs."""
+    while error is not None:
+        yield error
+        hidden = error.__context__ if type(error).__module__.startswith("omegaconf.") else None
+        error = error.__cause__ or hidden
+
+
+def _is_of_hydra(error: BaseException) -> bool:
+    """Return whether Hydra's own code has raised an error, as for arguments that do not fit together."""
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and frames[-1].startswith("hydra.")
+
+
+def _first(text: str) -> str:
+    """Return the first paragraph of a message as one line."""
+    return " ".join(text.strip().split("\n\n")[0].split())
+
+
+def _yaml(error: Any) -> str:
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return f"{getattr(error, 'name', 'a YAML file')}: {_first(str(error))}; correct this file"
+    return f"{mark.name}, line {mark.line + 1}: {error.problem}; correct this file"
+
+
+def _hydra(error: Any) -> str:
+    from hydra.errors import MissingConfigException, OverrideParseException
+    from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+    text, cause = _first(str(error)), error.__cause__
+    if isinstance(error, OverrideParseException):
+        text = error.message.partition("\n")[0]
+        if text.startswith("LexerNoViableAltException"):
+            text = "a character is not in Hydra's grammar"
+        return f"{error.override}: {text}; put a value with such characters in quotes: 'KEY=\"VALUE\"'"
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options:
+        group, _, choice = error.missing_cfg_file.rpartition("/")
+        return f"{group}={choice}: choose one of {', '.join(error.options)}"
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError):
+        parent: Any = cause.parent_node
+        return no_such_setting(str(cause.full_key), parent or ())
+    if merged := re.match("Error merging override (.*)", str(error)):
+        return f"{merged[1]}: {str(cause).partition(chr(10))[0]}"
+    if isinstance(cause, OmegaConfBaseException):
+        return _omegaconf(cause)
+    if several := re.match(r"Ambiguous value for argument '(.*?)' 1\.", text):
+        return f"{several[1]}: several values are a sweep; put -m before all settings, or give one value"
+    if key := re.search("full_key: (.*)", str(error)):
+        missing = re.match("Error locating target '(.*?)'", text)
+        detail = f"_target_={missing[1]}: there is no such class" if missing else text.removesuffix(key[0])
+        return f"{key[1]}.{detail}" if missing else f"{key[1]}: {detail}"
+    return f"{text.rstrip('.')}; see --help"
+
+
+def _omegaconf(error: Any) -> str:
+    text = _first((error.msg or str(error)).partition("\n")[0])
+    return f"{error.full_key}: {text}; give it a value" if error.full_key else text
+
+
+def _system(error: Any) -> str:
+    where = f"{error.filename}: " if error.filename is not None else ""
+    text = error.strerror or one_line(error)
+    if error.errno in _FULL:
+        return f"{where}{text}; free some space, or give another folder with paths.output_dir"
+    if error.errno in _CLOSED:
+        return f"{where}{text}; give another file or folder, or change its permissions"
+    return f"{where}{text}; check the path" if where else text

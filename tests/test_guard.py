@@ -1,0 +1,294 @@
+"""Every refusal of a command is one line, and its output never ends it."""
+
+import contextlib
+import errno
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from adversarial_oversampling.errors import InputError, ProcessDiedError, Terminated
+from adversarial_oversampling.guard import BUG, INTERRUPTED, TERMINATED, guard
+from adversarial_oversampling.results.read import read_result
+
+# In one process, which imports nothing slow.
+PROGRAM = """
+import contextlib, io, json, sys
+from adversarial_oversampling.train import main
+ended = []
+for arguments in json.load(sys.stdin):
+    sys.argv = ["train", *arguments]
+    code = 0
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code
+    ended.append([code, out.getvalue(), err.getvalue()])
+json.dump(ended, sys.stdout)
+"""
+LOG = re.compile(r" \(traceback: (/\S+)\)$")
+
+REFUSED: dict[str, tuple[list[str], str]] = {
+    "deleted group": (["~dataset"], "~dataset: a run needs a dataset; choose one of .*haberman"),
+    "group set to null": (["mode=null"], "mode=null: a run needs a mode; choose one of .*xgboost"),
+    "added group": (["+dataset=pima"], r"\+dataset=pima: .* give dataset=pima\."),
+    "unknown choice": (["mode=nosuch"], "mode=nosuch: choose one of adasyn, ao, .*xgboost"),
+    "unknown recipe": (["recipe=nosuch"], "recipe=nosuch: choose one of .*haberman/do"),
+    "unknown choice of Hydra": (["hydra/job_logging=nosuch"], "hydra/job_logging=nosuch: choose one of "),
+    "unknown key": (["sed=1"], "sed: there is no such setting; did you mean seed?"),
+    "unknown nested key": (["trainer.max_epoch=3"], "trainer.max_epoch: .* mean trainer.max_epochs?"),
+    "unknown key of Hydra": (
+        ["hydra.jobs=1"],
+        "hydra.jobs: there is no such setting; did you mean hydra.job?",
+    ),
+    "added key": (["+x=1"], "x: there is no such setting."),
+    "deleted key": (["~seed"], "seed: missing; a run needs this setting."),
+    "deleted section": (["~dataset.source"], "dataset.source: missing"),
+    "deleted player": (["~players.classifier"], "players.classifier: missing"),
+    "section set to a value": (["players=foo"], "players=foo: this is a section"),
+    "nested section set to a value": (["dataset.training=3"], "dataset.training=3: this is a section"),
+    "section set to null": (["mode.rules=null"], "mode.rules=None: this is a section"),
+    "logger set to a value": (["logger.csv=3"], "logger.csv: "),
+    "schedule set to null": (["schedule=null"], "schedule=None: this is a section"),
+    "setting that refers to itself": (["seed=${seed}"], "seed: Recursive interpolation detected"),
+    "settings that refer to each other": (["seed=${threads}", "threads=${seed}"], ".*: Recursive interp"),
+    "reference to an unknown key": (["seed=${nosuch}"], "seed: Interpolation key 'nosuch' not found"),
+    "unset environment variable": (["seed=${oc.env:NOSUCH_VARIABLE}"], "seed: .*NOSUCH_VARIABLE"),
+    "unknown resolver": (["seed=${nosuch:1}"], "seed: Unsupported interpolation type nosuch"),
+    "empty value": (["seed="], "seed=: give a whole number"),
+    "open bracket": (["dataset=[a"], r"dataset=\[a: no viable alternative .*in quotes"),
+    "open bracket of a sweep": (["-m", "seed=range(0,3"], r"seed=range\(0,3: no viable alternative"),
+    "value without a key": (["=1"], "=1: give the name of a setting"),
+    "several values without -m": (["dataset=haberman,pima"], "dataset=haberman,pima: .*put -m before"),
+    "value of another type": (["hydra.mode=FOO"], "hydra.mode=FOO: Invalid value 'FOO', expected one of"),
+    "no folder of configurations": (["--config-dir", "nosuch"], "--config-dir nosuch: no such folder"),
+    "broken YAML": (
+        ["--config-dir", "broken", "mode=own"],
+        ".*broken/mode/own.yaml: cannot be read: .*line 2",
+    ),
+    "YAML without keys": (["--config-dir", "list", "mode=own"], ".*list/mode/own.yaml: give keys and values"),
+    "empty YAML": (["--config-dir", "empty", "mode=own"], "mode.name: missing"),
+    "no folder of the search path": (
+        ["hydra.searchpath=[file:///nosuch]"],
+        "hydra.searchpath: /nosuch is no ",
+    ),
+    "unknown primary configuration": (["--config-name", "nosuch"], "Cannot find primary config 'nosuch'"),
+    "pickle of a job": (["--experimental-rerun", "x"], "--experimental-rerun: not supported"),
+    "empty folder of a run": (["hydra.run.dir="], "hydra.run.dir: empty; give a folder"),
+    "empty output folder": (["paths.output_dir="], "paths.output_dir: empty; give a folder"),
+    "output folder set to null": (["paths.output_dir=null"], "paths.output_dir: empty; give a folder"),
+    "empty cache": (["paths.cache_dir="], "paths.cache_dir: empty; give a folder"),
+    "blank output folder": (["paths.output_dir=' '"], "paths.output_dir: empty; give a folder"),
+    "long folder": ([f"hydra.run.dir={'x' * 300}"], "hydra.run.dir='x+...': a path has at most 255 bytes"),
+    "home of nobody": (
+        ["hydra.run.dir='~nosuchuser/x'"],
+        "hydra.run.dir=~nosuchuser/x: there is no such user",
+    ),
+    "character outside the grammar": (
+        ["hydra.run.dir=~nosuchuser/x"],
+        ".*: a character is not in Hydra's gr",
+    ),
+    "folder below a file": (["hydra.run.dir=/dev/null/x"], "/dev/null/x: Not a directory; give another"),
+    "folder that nobody can make": (["paths.output_dir=/proc/nosuch"], "/proc/nosuch.*: No such file or dir"),
+    "unknown reference of the folder": (["hydra.run.dir=${nope}"], "hydra.run.dir: Interpolation key 'nope'"),
+    "empty name of a protocol": (["protocol.name="], "protocol.name='': a folder gets this name"),
+    "name of a folder with a slash": (["protocol.name=a/b"], "protocol.name='a/b': a folder gets this name"),
+    "sweep without a folder": (["-m", "hydra.sweep.dir="], "hydra.sweep.dir: empty; give a folder"),
+    "sweep in an empty folder": (["-m", "paths.output_dir="], "paths.output_dir: empty; give a folder"),
+    "sweep over an unknown choice": (
+        ["-m", "mode=q,nosuch"],
+        "No job was started. mode=nosuch: .*choose one",
+    ),
+    "sweep over a reference to itself": (["-m", "seed=1,${seed}"], "No job was started. .*Recursive"),
+    "sweep over an interval": (["-m", "seed=interval(0,1)"], "BasicSweeper does not support .*INTERVAL"),
+    "batch of no jobs": (["-m", "hydra.sweeper.max_batch_size=0"], "hydra.sweeper.max_batch_size=0: give a"),
+    "unknown launcher": (["-m", "launcher=nosuch"], "launcher=nosuch: choose one of basic"),
+    "text for a launcher's number": (
+        ["-m", "launcher=joblib", "hydra.launcher.n_jobs=x"],
+        ".*n_jobs=x: Value",
+    ),
+    "unknown class of a callback": (
+        ["hydra.callbacks.sweep._target_=nosuch"],
+        "hydra.callbacks.sweep._target_=nosuch: there is no such class",
+    ),
+}
+
+
+class Ended(NamedTuple):
+    code: int | str
+    stdout: str
+    stderr: str
+
+    @property
+    def lines(self) -> list[str]:
+        return [*self.stderr.splitlines(), *([self.code] if isinstance(self.code, str) else [])]
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Ended], set[Path]]:
+    """How each command of REFUSED has ended, and the files that are then in its folder."""
+    here = tmp_path_factory.mktemp("here")
+    for folder, text in {"broken": "name: own\n  x: [\n", "list": "- own\n", "empty": ""}.items():
+        (here / folder / "mode").mkdir(parents=True)
+        (here / folder / "mode" / "own.yaml").write_text(text)
+    before = set(here.rglob("*"))
+    commands = [arguments for arguments, _ in REFUSED.values()]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps(commands),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+        cwd=here,
+    )
+    ended = {name: Ended(*one) for name, one in zip(REFUSED, json.loads(done.stdout), strict=True)}
+    return ended, set(here.rglob("*")) - before
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refusal_is_one_line_that_names_the_key(
+    refused: tuple[dict[str, Ended], set[Path]], name: str
+) -> None:
+    ended = refused[0][name]
+    assert isinstance(ended.code, str)  # which the interpreter prints, to exit with 1
+    line = ended.lines[-1]
+    assert re.match(f"Error: {REFUSED[name][1]}", line), line
+    assert not ended.stdout
+    if name != "no folder of the search path":  # Hydra's own warning precedes it
+        assert len(ended.lines) == 1
+    if log := LOG.search(line):
+        assert "Traceback" in Path(log[1]).read_text()
+        Path(log[1]).unlink()
+
+
+def test_a_refused_command_leaves_nothing(refused: tuple[dict[str, Ended], set[Path]]) -> None:
+    assert not refused[1]
+
+
+def raised(error: BaseException, cause: BaseException | None = None) -> Callable[[], None]:
+    def fail() -> None:
+        raise error from cause
+
+    return fail
+
+
+def guarded(function: Callable[[], None]) -> tuple[Any, str]:
+    """The exit code of a guarded function, and the line that is printed."""
+    with contextlib.redirect_stderr(io.StringIO()) as stderr, pytest.raises(SystemExit) as end, guard():
+        function()
+    code = end.value.code
+    return (1, code) if isinstance(code, str) else (code, stderr.getvalue().rstrip("\n"))
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (InputError("key=1: not so."), 1, "key=1: not so."),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device; free some space"),
+        (OSError(errno.EACCES, "Permission denied", "x/y"), 1, "x/y: Permission denied; give another file"),
+        (
+            OSError(errno.EROFS, "Read-only file system", "x"),
+            1,
+            "x: Read-only file system; give another file",
+        ),
+        (OSError(errno.ENOENT, "No such file", "x"), 1, "x: No such file; check the path"),
+        (MemoryError(), 1, "not enough memory; lower replicas"),
+        (RecursionError("maximum depth"), 1, "a setting refers to itself"),
+        (ProcessDiedError("killed by SIGKILL"), 1, "a process of this run has ended: killed by SIGKILL"),
+        (KeyError("x"), BUG, "KeyError: 'x': this is a bug"),
+        (AssertionError(), BUG, "AssertionError: AssertionError: this is a bug"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_an_error_is_one_line_and_a_bug_says_that_it_is_one(error: Exception, code: int, line: str) -> None:
+    ended, shown = guarded(raised(error))
+    assert ended == code
+    assert shown.startswith(f"Error: {line}")
+    assert "\n" not in shown
+    log = LOG.search(shown)
+    assert (log is None) == isinstance(error, InputError)
+    if log:
+        assert "in fail" in Path(log[1]).read_text()
+        Path(log[1]).unlink()
+
+
+def test_the_cause_of_an_error_counts() -> None:
+    error = raised(
+        ValueError("Unable to configure handler"), OSError(errno.EACCES, "Permission denied", "x.log")
+    )
+    code, line = guarded(error)
+    assert code == 1
+    assert line.startswith("Error: x.log: Permission denied")
+    code, line = guarded(raised(RuntimeError("wrapped"), InputError("key: no.")))
+    assert code == 1
+    assert line.startswith("Error: key: no (traceback: ")
+
+
+@pytest.mark.parametrize(("signal", "code"), [(KeyboardInterrupt(), INTERRUPTED), (Terminated(), TERMINATED)])
+def test_a_signal_says_goodbye(signal: BaseException, code: int) -> None:
+    assert guarded(raised(signal)) == (code, "Stopped.")
+
+
+def test_without_a_temporary_folder_there_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nosuch")
+    code, line = guarded(raised(KeyError("x")))
+    assert code == BUG
+    assert "(traceback: none, [Errno 2] No such file or directory: " in line
+
+
+PRINTS = """
+import sys
+from adversarial_oversampling.guard import guard
+with guard():
+    for _ in range(20000):
+        print("0.5 ± 0.1")
+        print("0.5 ± 0.1", file=sys.stderr)
+    sys.stdout.flush()
+    open(sys.argv[1], "w").write("done")
+"""
+
+
+@pytest.mark.parametrize(
+    ("redirections", "locale"),
+    [
+        (">&- 2>&-", "C.UTF-8"),
+        ("> /dev/full 2> /dev/full", "C.UTF-8"),
+        ("2>&1 | head -1 > /dev/null", "C.UTF-8"),
+        ("0<&- > /dev/null 2>&-", "C.UTF-8"),
+        ("> /dev/null 2> /dev/null", "ascii"),
+    ],
+)
+def test_output_never_ends_a_command(tmp_path: Path, redirections: str, locale: str) -> None:
+    environment = {
+        **os.environ,
+        **({"PYTHONIOENCODING": "ascii"} if locale == "ascii" else {"LC_ALL": locale}),
+    }
+    script = f'set -o pipefail; "$0" -c "$1" "$2" {redirections}'
+    arguments = ["bash", "-c", script, sys.executable, PRINTS, str(tmp_path / "file")]
+    assert subprocess.run(arguments, check=False, env=environment, timeout=60).returncode == 0
+    assert (tmp_path / "file").read_text() == "done"
+
+
+def test_a_terminal_without_a_character_gets_an_escape() -> None:
+    program = "from adversarial_oversampling.guard import guard\nwith guard(): print('0.5 ± 0.1')"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    shown = subprocess.check_output([sys.executable, "-c", program], env=environment, text=True)
+    assert shown == "0.5 \\xb1 0.1\n"
+
+
+def test_a_run_whose_output_is_lost_has_its_result(tmp_path: Path) -> None:
+    settings = ["mode=q", "replicas=1", "trainer.max_epochs=1", f"hydra.run.dir={tmp_path}/run"]
+    script = '"$0" -m adversarial_oversampling.train "$@" > /dev/full 2>&-'
+    done = subprocess.run(["bash", "-c", script, sys.executable, *settings], check=False, timeout=120)
+    assert done.returncode == 0
+    assert read_result(tmp_path / "run" / "result.json").mean.acsa is not None
