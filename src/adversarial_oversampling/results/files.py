@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hydra.conf import HydraConf
 from omegaconf import DictConfig, OmegaConf
 
+from adversarial_oversampling.credentials import masked, masked_config
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.text import one_line
 
@@ -34,8 +35,12 @@ PREVIOUS, NEW = "previous", ".new"
 
 
 def composition(cfg: DictConfig, hydra: HydraConf) -> dict[str, str]:
-    """Return the files, by name, that say how Hydra has composed a configuration."""
-    parts = (cfg, {"hydra": hydra}, hydra.overrides.task)
+    """Return the files, by name, that say how Hydra has composed a configuration, without credentials."""
+    parts = (
+        masked_config(cfg),
+        masked_config(OmegaConf.create({"hydra": hydra})),
+        masked(OmegaConf.to_object(hydra.overrides.task)),
+    )
     return dict(zip(COMPOSED, map(OmegaConf.to_yaml, parts), strict=True))
 
 
