@@ -1,11 +1,13 @@
 """When a checkpoint is saved, what a signal does, and which checkpoint is refused."""
 
 import os
+import resource
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import DictConfig
 from pytorch_lightning import Callback, Trainer
 
@@ -103,6 +105,20 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, place: float, damage: s
     file.write_bytes(content)
     with pytest.raises(InputError, match="is damaged: delete it"):
         VerifiedCheckpointIO().load_checkpoint(file)
+
+
+def test_a_checkpoint_that_does_not_fit_on_the_disk_leaves_the_one_before(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoints" / "last.ckpt"
+    VerifiedCheckpointIO().save_checkpoint({"epoch": 1}, file)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))  # no file of this process may be larger
+    try:
+        with pytest.raises(InputError, match=f"^{file.parent}: cannot be written: File too large; make room"):
+            VerifiedCheckpointIO().save_checkpoint({"weights": torch.zeros(10_000)}, file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert VerifiedCheckpointIO().load_checkpoint(file) == {"epoch": 1}
+    assert list(file.parent.iterdir()) == [file]
 
 
 def test_a_checkpoint_of_another_run_or_version_is_refused(tmp_path: Path) -> None:

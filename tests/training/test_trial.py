@@ -31,6 +31,8 @@ NO_DATA = "paths.data_dir=/nowhere"
         (["mode=q", "schedule.T_max=0"], "schedule"),
         (["mode=q", "schedule.T_max=many"], "schedule"),
         (["mode=q", "schedule={_target_:torch.optim.lr_scheduler.StepLR,_partial_:true}"], "schedule"),
+        (["mode=q", "+trainer.foo=1"], "trainer"),
+        (["mode=q", "trainer.accelerator=foo"], "trainer"),
         (["mode=logistic", "+mode.estimator.width=3"], "mode.estimator"),
         (["mode=lightgbm", "mode.estimator._target_=lightgbm.Dataset"], "mode.estimator"),
     ],

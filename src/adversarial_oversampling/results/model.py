@@ -395,7 +395,7 @@ class TrainedModel(Predictor):
         """
         folder = Path(folder)
         result = read_result(folder / RESULT)
-        if MODEL not in result.files:
+        if not {MODEL, WEIGHTS} <= result.files.keys():
             raise InputError(
                 f"{folder}: there is no {MODEL}: mode={result.mode} keeps none if its classifier is another "
                 "library's or no replica has a result."

@@ -54,10 +54,14 @@ class VerifiedCheckpointIO(CheckpointIO):
         new = Path(f"{path}.{os.getpid()}.new")
         with writing(new.parent):
             new.parent.mkdir(parents=True, exist_ok=True)
-            with new.open("wb") as file:
-                file.write(_MAGIC + hashlib.sha256(content).digest())
-                file.write(content)
-            os.replace(new, path)
+            try:
+                with new.open("wb") as file:
+                    file.write(_MAGIC + hashlib.sha256(content).digest())
+                    file.write(content)
+                os.replace(new, path)
+            except OSError:
+                new.unlink(missing_ok=True)
+                raise
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
@@ -122,7 +126,8 @@ class EpochCheckpoint(Checkpoint):
         """Take the signals from Lightning, which stops in the middle of an epoch and takes them back."""
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, self._remember)
+                if signal.getsignal(number) is not signal.SIG_IGN:  # as in a shell's background
+                    signal.signal(number, self._remember)
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if number == self._signal:

@@ -146,7 +146,7 @@ def run_method(
     first process logs, writes and returns the result; the others return None.
     """
     prepare_process(cfg)
-    try_to_build(cfg)
+    try_to_build(cfg, run_dir)
     started = time.perf_counter()
     data = prepare_data(cfg, rows=rows)
     seconds = {"setup": time.perf_counter() - started}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from omegaconf import DictConfig
@@ -11,7 +12,7 @@ from adversarial_oversampling.config.identity import has_generator
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.limits import PLAYERS
 from adversarial_oversampling.text import one_line
-from adversarial_oversampling.training.build import build
+from adversarial_oversampling.training.build import build, build_trainer
 
 
 @contextmanager
@@ -23,8 +24,8 @@ def refused(key: str) -> Iterator[None]:
         raise InputError(f"{key}: {one_line(error)}") from error
 
 
-def try_to_build(cfg: DictConfig) -> None:
-    """Build an estimator, or an optimizer and a schedule for each player, from the settings of a run.
+def try_to_build(cfg: DictConfig, run_dir: Path) -> None:
+    """Build an estimator, or a trainer and each player's optimizer and schedule, from a run's settings.
 
     Raises
     ------
@@ -36,6 +37,7 @@ def try_to_build(cfg: DictConfig) -> None:
         with refused("mode.estimator"):
             make(random_state=0)
         return
+    build_trainer(cfg, run_dir, [])
     complement = build("mode.rules", cfg.mode.rules).complement
     make_schedule = build("schedule", cfg.schedule)
     for player in PLAYERS if has_generator(cfg) else ("classifier",):
