@@ -12,7 +12,7 @@ from adversarial_oversampling.config.catalogue import check_descriptions, read_g
 from adversarial_oversampling.config.compose import config_dir, config_files, default_config
 from adversarial_oversampling.config.variants import given_key
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.limits import LIMITS, PLAYERS
+from adversarial_oversampling.limits import ANY_NUMBER, LIMITS, PLAYERS
 
 # Sections that have the same keys whatever is chosen; "" is the top.
 FIXED_SECTIONS = ("", "paths", "sweep", "players", *(f"players.{player}" for player in PLAYERS))
@@ -62,6 +62,9 @@ def check(cfg: DictConfig) -> None:
         value = OmegaConf.select(cfg, key, default=_ABSENT)
         if value is not _ABSENT:  # a mode without a generator has no weights, vanilla has no penalty
             limit.check(given_key(cfg, key), value)
+    for name, value in cfg.mode.get("estimator", {}).items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            ANY_NUMBER[type(value)].check(f"mode.estimator.{name}", value)
     check_descriptions(cfg)
     if "estimator" in cfg.mode and cfg.fs.ratio is not None:
         raise InputError(
