@@ -76,6 +76,7 @@ def test_every_limit_is_of_a_setting_that_exists(compose_config: Compose) -> Non
             ["mode=do"],
             ["mode=gamo"],
             ["mode=smote"],
+            ["mode=lightgbm"],
             ["mode=weighted_q"],
             ["mode=cot"],
             ["dataset=table"],

@@ -24,7 +24,7 @@ class Limit(Protocol):
         """Raise an InputError that names the key if the value is not allowed."""
 
 
-LARGEST = {int: 2**31 - 1, float: 3e38}
+LARGEST: dict[type[int] | type[float], float] = {int: 2**31 - 1, float: 3e38}
 """Of a setting without an upper end: what libraries hold in 32 bits."""
 
 
@@ -185,6 +185,8 @@ class FolderPath:
             )
 
 
+ANY_NUMBER = {kind: Number(kind, minimum=-largest) for kind, largest in LARGEST.items()}
+"""Of the settings of other libraries, which have limits of their own."""
 _RATE = Number(float, minimum=0, maximum=1e30)
 
 LIMITS: dict[str, Limit] = {
@@ -224,6 +226,7 @@ LIMITS: dict[str, Limit] = {
     "gan_type.loss.gradient_penalty": Number(float, minimum=0),
     "gan_type.loss.label_noise": Number(float, minimum=0, maximum=1),
     "mode.settings_compared": Number(int, minimum=0),
+    "mode.estimator.n_estimators": Number(int, minimum=1),
     "mode.resampling.n_neighbors": Number(int, minimum=1),
     "mode.resampling.epochs": Number(int, minimum=1),
     "mode.resampling.noise_levels": Number(int, minimum=2),

@@ -402,6 +402,16 @@ class TestLabels:
         assert message.startswith("dataset.target: ")
 
 
+def test_a_file_larger_than_the_memory(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    with file.open("wb") as opened:
+        opened.truncate(2**43)  # of holes, which take no room on the disk
+    with pytest.raises(
+        InputError, match=r"t\.csv: its 8192\.0 GiB are more than the .* GiB of memory available"
+    ):
+        load_table(str(file), "label", "t")
+
+
 CELL = st.text(st.sampled_from("019.,;-e?aN \t\"'\n\r\u00e9\u200b"), max_size=4)
 BASE = lines("5,red,a", "7,blue,a", "6,red,b", "9,,b", "2,red,b", header="v,c,label").encode()
 

@@ -16,9 +16,11 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedKFold
 from xgboost import XGBClassifier
 
+from adversarial_oversampling.config.compose import compose_train
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.data.sources import load_yeast
+from adversarial_oversampling.data.table import make_table
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game.thresholds import SHIFTS
 from adversarial_oversampling.method_output import MethodOutput
@@ -161,13 +163,47 @@ def test_what_the_library_refuses_is_no_result_of_that_replica_only(run: Run, tm
 
 @pytest.mark.parametrize(
     ("mode", "setting"),
-    [("logistic", "mode.estimator.C=-1"), ("lightgbm", "mode.estimator.num_leaves=1")],
+    [
+        ("logistic", "C=-1"),
+        ("logistic", "C=abc"),
+        ("logistic", "class_weight=foo"),
+        ("logistic", "nosuch=1"),
+        ("lightgbm", "num_leaves=1"),
+        ("lightgbm", "n_estimators=null"),
+        ("lightgbm", "n_estimators=1.5"),
+        ("lightgbm", "learning_rate=-1"),
+        ("lightgbm", "learning_rate=abc"),
+        ("lightgbm", "objective=nosuch"),
+        ("xgboost", "max_depth=-1"),
+        ("xgboost", "learning_rate=abc"),
+    ],
 )
-def test_a_setting_that_the_library_refuses_is_an_error(
-    compose_config: Compose, mode: str, setting: str
-) -> None:
-    with pytest.raises(InputError, match=r"mode\.estimator: .*(C|num_leaves)"):
-        played(compose_config, f"mode={mode}", setting)
+def test_a_setting_that_the_library_refuses_is_an_error(mode: str, setting: str) -> None:
+    cfg = compose_train([f"mode={mode}", "replicas=1", f"++mode.estimator.{setting}"])
+    x = np.arange(60.0)
+    data = build_data(cfg, table=make_table("t", x[:, None], list("ab" * 30), ["v"]))
+    data.setup()
+    with pytest.raises(InputError, match=r"^mode\.estimator: ") as refused:
+        fit_and_predict(build("mode.estimator", cfg.mode.estimator), data)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("mode", "setting"),
+    [
+        ("lightgbm", f"n_estimators={10**20}"),
+        ("lightgbm", "n_estimators=-1"),
+        ("xgboost", "n_estimators=0"),
+        ("lightgbm", "num_leaves=nan"),
+        ("lightgbm", f"max_depth={-(10**20)}"),
+        ("logistic", "C=inf"),
+        ("easy_ensemble", f"sampling_strategy={10**400}"),
+    ],
+)
+def test_a_number_that_no_library_takes_is_refused_at_once(mode: str, setting: str) -> None:
+    cfg = compose_train([f"mode={mode}", f"++mode.estimator.{setting}"])
+    with pytest.raises(InputError, match=rf"^mode\.estimator\.{setting.partition('=')[0]}=.*: give a "):
+        check(cfg)
 
 
 def unweighted(state: int) -> LGBMClassifier:

@@ -110,8 +110,9 @@ def _loaders() -> dict[str, str]:
 
 def is_of_suite(dataset: str, source: Mapping[str, Any] | None) -> bool:
     """Return whether a table is the suite's own of this name, by the section `dataset.source`."""
-    source = source or {}
-    return "path" not in source and _loaders().get(dataset) == source.get("_target_", "")
+    if source is None or "path" in source:
+        return False
+    return _loaders().get(dataset) == source.get("_target_")
 
 
 def suite_datasets() -> list[str]:

@@ -20,7 +20,7 @@ from adversarial_oversampling.config.compose import (
 from adversarial_oversampling.config.variants import given_key
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.guard import explanation
-from adversarial_oversampling.limits import LIMITS, PLAYERS
+from adversarial_oversampling.limits import ANY_NUMBER, LIMITS, PLAYERS
 from adversarial_oversampling.text import no_such_setting
 
 # Sections that have the same keys whatever is chosen; "" is the top.
@@ -175,6 +175,9 @@ def check(cfg: DictConfig) -> None:
         value = OmegaConf.select(cfg, key, default=_ABSENT)
         if value is not _ABSENT:  # a mode without a generator has no weights, vanilla has no penalty
             limit.check(given_key(cfg, key), value)
+    for name, value in cfg.mode.get("estimator", {}).items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            ANY_NUMBER[type(value)].check(f"mode.estimator.{name}", value)
     check_descriptions(cfg)
     if "estimator" in cfg.mode and cfg.fs.ratio is not None:
         raise InputError(

@@ -23,6 +23,7 @@ import pyarrow.feather
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from adversarial_oversampling.config.resources import available_memory
 from adversarial_oversampling.data.columns import (
     Origin,
     RoleOverrides,
@@ -230,15 +231,25 @@ def _content(path: Path, sha256: str | None) -> bytes:
             f"dataset.path: there is no file {path}; give the path of a CSV, Parquet or Feather file."
         )
     with parsing(path, "check its permissions.", "cannot be read"):
+        _check_size(path, path.stat().st_size)
         content = path.read_bytes()
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise InputError(f"{path}: it has changed since the run began; start the run again.")
     if content.startswith(b"\x1f\x8b"):
         with parsing(f"{path}: the gzip file", "copy it again."):
+            _check_size(path, int.from_bytes(content[-4:], "little"))  # up to multiples of 4 GiB
             content = gzip.decompress(content)
     if not content.removeprefix(_BYTE_ORDER_MARK).strip():
         raise InputError(f"{path}: the file is empty; give a table with a header and rows.")
     return content
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > (available := available_memory()):
+        raise InputError(
+            f"{path}: its {size / 2**30:.1f} GiB are more than the {available / 2**30:.1f} GiB of memory "
+            "available; leave out rows or columns."
+        )
 
 
 def _typed(path: Path, content: bytes, kind: str) -> File:

@@ -23,16 +23,18 @@ from adversarial_oversampling.shard import WHOLE, Shard
 
 _NUMBER = 4  # bytes
 _PER_WEIGHT = 5 * _NUMBER  # value, gradient, two moments of the optimizer, value at the best epoch
-_SIZES = (
-    "replicas",
-    "members",
-    "dataset.training.batch_size",
-    "generated_rows",
-    *(f"players.{player}.{size}" for size in ("width", "layers") for player in PLAYERS),
-    "players.generator.latent",
-    "players.generator.anchors",
-)
-"""Settings on which the memory of a run depends."""
+_SMALLEST = {
+    "replicas": 1,
+    "members": 1,
+    "protocol.folds": 2,
+    "dataset.training.batch_size": 1,
+    "generated_rows": 1,
+    **{f"players.{player}.width": 1 for player in PLAYERS},
+    **{f"players.{player}.layers": 2 for player in PLAYERS},
+    "players.generator.latent": 1,
+    "players.generator.anchors": 1,
+}
+"""Settings on which the memory of a run depends, with a value with which it is small."""
 _PARTS = {"rows": "rows", "weights": "weights with their optimizers", "batch": "a step"}
 _MARGIN = 0.7  # of the available memory is what a message advises to use, as the needs are the least ones
 
@@ -111,7 +113,7 @@ class _Demand:
     @cached_property
     def sizes(self) -> dict[str, int]:
         """The settings on which the memory depends, without those that are null."""
-        selected = {key: OmegaConf.select(self.cfg, key) for key in _SIZES}
+        selected = {key: OmegaConf.select(self.cfg, key) for key in _SMALLEST}
         return {key: int(value) for key, value in selected.items() if value is not None}
 
     @cached_property
@@ -130,13 +132,17 @@ class _Demand:
         need = self.need()
         if need.total <= free:
             return
-        heaviest = min(self.given.values(), key=lambda setting: self.need(setting, 1).total)
+        smallest = {self.given[key]: _SMALLEST[key] for key in self.sizes}
+        heaviest = min(smallest, key=lambda setting: self.need(setting, smallest[setting]).total)
         size = next(size for key, size in self.sizes.items() if self.given[key] == heaviest)
         parts = ", ".join(f"{_gib(value)} for {_PARTS[name]}" for name, value in vars(need).items() if value)
-        if self.need(heaviest, 1).total == need.total:
+        if self.need(heaviest, smallest[heaviest]).total == need.total:
             start, way_out = f"dataset {self.table.name}", "leave out rows or columns"
         else:
-            largest = _largest(lambda value: self.need(heaviest, value).total <= _MARGIN * free, size)
+            limit = _MARGIN * free
+            largest = _largest(
+                lambda value: self.need(heaviest, value).total <= limit, smallest[heaviest], size
+            )
             start = f"{heaviest}={size}"
             way_out = f"give at most {largest}" if largest else "lower it, and the other sizes too"
             if largest and heaviest == "replicas":
@@ -155,11 +161,12 @@ def needed(cfg: DictConfig, table: Table, sizes: Mapping[str, int], processes: i
     cfg : DictConfig
     table : Table
     sizes : mapping of str to int
-        Values of the settings `_SIZES`; of `generated_rows` only where it is set.
+        Values of the settings `_SMALLEST` that are not null.
     processes : int
         Processes that share the replicas.
     """
-    splits = -(-sizes["replicas"] * (replica_count(cfg) // cfg.replicas) // processes)
+    folds = sizes.get("protocol.folds", 1) if cfg.protocol.fold is None else 1
+    splits = -(-sizes["replicas"] * folds // processes)
     count, classes = len(table.y), len(table.class_names)
     features = cfg.dataset.preprocessing.n_selected or len(encoded_columns(table.columns))
     rows = splits * count * features * _NUMBER
@@ -192,9 +199,10 @@ def _weights(inputs: int, width: int, outputs: int, layers: int) -> int:
     return (inputs + 1) * width + (layers - 2) * (width + 1) * width + (width + 1) * outputs
 
 
-def _largest(fits: Callable[[int], bool], above: int) -> int:
-    """Return the largest whole number from 1 that fits, below one that does not; 0 if none does."""
-    low = 0
+def _largest(fits: Callable[[int], bool], low: int, above: int) -> int:
+    """Return the largest whole number from `low` that fits, below one that does not; 0 if none does."""
+    if not fits(low):
+        return 0
     while above - low > 1:
         middle = (low + above) // 2
         low, above = (middle, above) if fits(middle) else (low, middle)

@@ -1,7 +1,6 @@
 """Peers from other libraries: one scikit-learn classifier per replica, on the rows that Q would see."""
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -11,7 +10,6 @@ import torch
 from lightgbm.basic import LightGBMError
 from numpy.typing import NDArray
 from omegaconf import DictConfig
-from sklearn.utils._param_validation import InvalidParameterError
 from tqdm.auto import tqdm
 
 from adversarial_oversampling.data.datamodule import TableDataModule, pad
@@ -27,7 +25,8 @@ from adversarial_oversampling.training.threshold_lightgbm import ThresholdLGBMCl
 
 log = logging.getLogger(__name__)
 
-_ABOUT_SETTINGS = re.compile("check failed|parameter|unknown", re.I)
+_REFUSALS = (ValueError, TypeError, ArithmeticError, LightGBMError)
+"""What libraries raise on settings and on rows; XGBoost's error is a ValueError."""
 
 
 def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: bool = False) -> MethodOutput:
@@ -49,6 +48,11 @@ def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: b
     -------
     MethodOutput
         A replica whose rows the library refuses has no result, for the reason that it gives.
+
+    Raises
+    ------
+    InputError
+        For settings that the library refuses on any rows.
     """
     tests = [split.test for split in data.splits]
     row = pad(tests)
@@ -61,9 +65,8 @@ def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: b
         try:
             estimator = _fitted(make, data, r)
             predicted_probabilities = estimator.predict_proba(x[split.test])
-        except InputError:
-            raise
-        except (ValueError, LightGBMError) as error:
+        except _REFUSALS as error:
+            _check_settings(make)
             na[r] = f"{make.func.__name__ if isinstance(make, partial) else make}: {one_line(error)}"
             continue
         selection_acsa[r] = _validation_acsa(estimator, data, r)
@@ -82,12 +85,24 @@ def _fitted(make: Callable[..., Any], data: TableDataModule, r: int) -> Any:
     fitting = [split.train]
     if isinstance(estimator, ThresholdLGBMClassifier) and len(split.validation):
         fitting.append(split.validation)
+    return estimator.fit(*(part for rows in fitting for part in (x[rows], y[rows])))
+
+
+def _check_settings(make: Callable[..., Any]) -> None:
+    """Refuse settings that an estimator refuses on a table that any classifier can learn.
+
+    What it cannot do on another table is then no fault of a setting.
+
+    Raises
+    ------
+    InputError
+        With the library's message.
+    """
+    y = np.arange(200) % 2
+    x = np.random.default_rng(0).normal(y[:, None], size=(200, 5)).astype(np.float32)
     try:
-        return estimator.fit(*(part for rows in fitting for part in (x[rows], y[rows])))
-    except (InvalidParameterError, LightGBMError) as error:
-        # What LightGBM says about rows, such as too few of them, is no fault of a setting.
-        if isinstance(error, LightGBMError) and not _ABOUT_SETTINGS.search(str(error)):
-            raise
+        make(random_state=0).fit(x, y).predict_proba(x)
+    except _REFUSALS as error:
         raise InputError(f"mode.estimator: {one_line(error)}") from error
 
 
@@ -155,7 +170,7 @@ def _validation_acsa(estimator: Any, data: TableDataModule, r: int) -> float | N
         return None
     try:
         predicted = torch.from_numpy(estimator.predict(data.rows.x[r].numpy()[rows]))
-    except (ValueError, LightGBMError) as error:
+    except _REFUSALS as error:
         log.warning("seed %d: no ACSA on validation rows: %s", data.seeds[r], one_line(error))
         return None
     true = torch.from_numpy(data.table.y[rows])
