@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import Callback
 
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game.module import Game
+from adversarial_oversampling.limits import LIMITS
 from adversarial_oversampling.results.write import check_space, check_storable
 from adversarial_oversampling.training.run import train
 from tests.conftest import Compose, Run
@@ -71,6 +72,7 @@ def test_a_field_that_a_result_cannot_hold_is_refused_before_the_training(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Game, "training_step", lambda *_: pytest.fail("it trains"))
+    monkeypatch.delitem(LIMITS, "fs.name")  # as if a limit were forgotten
     with pytest.raises(InputError, match=r"^fs='7': result\.json cannot hold this value"):
         run("mode=q", "fs.name=7")
 
