@@ -45,7 +45,7 @@ FILES = (
     *("predictions.parquet", "curves.parquet", "generated.parquet"),
 )
 TRACEBACK = "Traceback (most recent call last)"
-PATIENCE = 300.0  # seconds after which a command that should have ended is counted as hung
+PATIENCE = 300.0  # seconds that a command which should have ended has before it is counted as hung
 
 
 def command(name: str, folder: Path, *more: str) -> list[str]:
@@ -112,7 +112,7 @@ class Start:
                 start_new_session=True,
             )
 
-    def end(self, after: float, sent: signal.Signals = signal.SIGKILL) -> int | None:
+    def end(self, after: float, sent: signal.Signals) -> int | None:
         """Send a signal after some seconds; return the exit code, or None if it had to be killed."""
         try:
             return int(self._process.wait(after))
@@ -140,12 +140,12 @@ class Start:
         return self._log.read_text(errors="replace")
 
 
-def finish(arguments: Sequence[str], log: Path) -> tuple[int | None, str, float]:
+def finish(arguments: Sequence[str], log: Path, patience: float) -> tuple[int | None, str, float]:
     """Run a command to its end; return its exit code (None: it hung), its output and its seconds."""
     begun = time.monotonic()
     start = Start(arguments, log)
-    code = start.end(PATIENCE)
-    return code, start.output, time.monotonic() - begun
+    code = start.end(patience, signal.SIGKILL)
+    return None if code == -signal.SIGKILL else code, start.output, time.monotonic() - begun
 
 
 def refusals(output: str) -> list[str]:
@@ -183,9 +183,13 @@ def case(number: int, seed: int, names: Sequence[str], output: Path) -> dict[str
     record: dict[str, Any] = {"case": number, "seed": seed, "command": name, "outcome": "", "refusals": []}
     record |= disturb(name, folder, straight["seconds"], chance)
     for more in ([], ["rerun=true"]):
-        code, text, _ = finish(command(name, folder, *more), folder / "last.log")
+        patience = PATIENCE + 10 * straight["seconds"]
+        code, text, _ = finish(command(name, folder, *more), folder / "last.log", patience)
         record["tracebacks"] += TRACEBACK in text
         record["hung"] += code is None
+        if code is None:
+            record["outcome"] = "HUNG"
+            break
         if code == 0:
             equal = contents(folder) == straight["contents"]
             record["outcome"] = ("refused, then " if more else "") + ("equal" if equal else "UNEQUAL")
@@ -215,7 +219,7 @@ def undisturbed(name: str, output: Path) -> None:
         return
     folder = output / "straight" / name
     folder.mkdir(parents=True, exist_ok=True)
-    code, text, seconds = finish(command(name, folder, "rerun=true"), folder / "last.log")
+    code, text, seconds = finish(command(name, folder, "rerun=true"), folder / "last.log", 12 * PATIENCE)
     if code != 0:
         sys.exit(f"The undisturbed command {name} failed:\n{text}")
     file.write_text(json.dumps({"seconds": seconds, "contents": contents(folder)}, indent=1) + "\n")
