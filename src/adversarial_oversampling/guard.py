@@ -76,7 +76,7 @@ def reason(error: BaseException) -> str:
 def brief(error: BaseException) -> str:
     """Return in one line what an error means, or that it is a bug."""
     bug = f"{type(error).__name__}: {one_line(error)}: this is a bug of the suite or of a library; report it"
-    return masked(explanation(error) or bug)
+    return " ".join(masked(explanation(error) or bug).splitlines())
 
 
 def _write_traceback(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from adversarial_oversampling.config.compose import added_folders, config_dir
 from adversarial_oversampling.config.quoting import quoted
-from adversarial_oversampling.config.validation import check, check_overrides
+from adversarial_oversampling.config.validation import check, check_options, check_overrides
 from adversarial_oversampling.guard import guard
 from adversarial_oversampling.results.display import show
 from adversarial_oversampling.results.files import CHECKPOINTS, composition
@@ -61,6 +61,7 @@ def main() -> None:
     with guard(GOODBYE):
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
         sys.argv[1:] = quoted(sys.argv[1:])
+        check_options(sys.argv[1:])
         check_overrides(sys.argv[1:])
         name_sweep(sys.argv)
         run()

@@ -42,14 +42,9 @@ def check_overrides(arguments: Sequence[str]) -> None:
     Raises
     ------
     InputError
-        For an argument that sets nothing, a group without a choice or with a number for one, a folder that
-        is none or has a broken file, and a single run with a setting that only sweeps have.
+        For an argument that sets nothing, a group without a choice or with a number for one, and a single run
+        with a setting that only sweeps have.
     """
-    options = get_args_parser().parse_known_args(list(arguments))[0]
-    if options.experimental_rerun is not None:
-        raise InputError("--experimental-rerun: not supported; the command of a run resumes it.")
-    if options.config_dir is not None:
-        check_config_folder("--config-dir", options.config_dir)
     sweeps = {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments)
     groups = {folder.name for folder in Path(config_dir()).iterdir() if folder.is_dir()}
     for argument in arguments:
@@ -73,21 +68,31 @@ def check_overrides(arguments: Sequence[str]) -> None:
             raise InputError(f"{argument}: choose one of {', '.join(config_files(group))}{number}.")
 
 
-def check_config_folder(key: str, folder: str) -> None:
-    """Refuse a folder of YAML files that is none, or of which a file cannot be read.
+def check_options(arguments: Sequence[str]) -> None:
+    """Refuse a folder of configurations that is none or has a broken file, and a job from a pickle.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Of the command line.
 
     Raises
     ------
     InputError
-        The message names the folder or the file.
+        The message names the option, the folder or the file.
     """
+    options = get_args_parser().parse_known_args(list(arguments))[0]
+    if options.experimental_rerun is not None:
+        raise InputError("--experimental-rerun: not supported; the command of a run resumes it.")
+    folder = options.config_dir
+    if folder is None:
+        return
     if not Path(folder).is_dir():
         raise InputError(
-            f"{key} {folder}: no such folder; give one with the folders of groups, such as mode/."
+            f"--config-dir {folder}: no such folder; give one with the folders of groups, such as mode/."
         )
     for file in sorted(Path(folder).glob("*/**/*.yaml")):
-        group = file.parent.relative_to(folder).as_posix()
-        read_group_file(file, group, [folder])
+        read_group_file(file, file.parent.relative_to(folder).as_posix(), [folder])
 
 
 def check_choices(hydra: DictConfig) -> None:
