@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import requests
+import urllib3
 from numpy.typing import ArrayLike, NDArray
 from pooch.utils import unique_file_name
 from tqdm.auto import tqdm
@@ -341,9 +342,10 @@ def _fetched(url: str) -> bytes:
     answer = requests.get(url, stream=True, timeout=_SILENCE, headers={"Accept-Encoding": "identity"})
     with answer, tqdm(unit="B", unit_scale=True, disable=None, leave=False) as bar:
         answer.raise_for_status()
-        bar.total = answer.raw.length_remaining
+        raw: urllib3.HTTPResponse = answer.raw
+        bar.total = raw.length_remaining
         # A part is what has arrived: a slow server cannot delay the look at the clock.
-        while part := answer.raw.read1(2**16, decode_content=False):
+        while part := raw.read1(2**16, decode_content=False):
             content += part
             bar.update(len(part))
             if time.monotonic() > end:
