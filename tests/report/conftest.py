@@ -165,7 +165,7 @@ def write_run(tmp_path: Path) -> WriteRun:
             "files": {file.name: record_of(file) for file in sorted(run.glob("*.parquet"))},
         }
         result = Result(**(fields | changes))
-        (run / "result.json").write_text(result.model_dump_json(indent=2))
+        (run / "result.json").write_text(result.to_json())
         return run
 
     return write
@@ -175,7 +175,7 @@ def record_files(run: Path) -> None:
     """Record the files of a run again, as if it had written them."""
     result = read_result(run / "result.json")
     files = {name: record_of(run / name) for name in result.files}
-    (run / "result.json").write_text(result.model_copy(update={"files": files}).model_dump_json())
+    (run / "result.json").write_text(result.model_copy(update={"files": files}).to_json())
 
 
 def _description(mode: str) -> ModeDescription:

@@ -1,6 +1,7 @@
 """The schema of result.json: what is written is read back, and other files are refused with one line."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,14 @@ def test_the_reference_page_is_the_schemas() -> None:
     assert page.read_text() == reference(), (
         "write it anew: python -m adversarial_oversampling.results > docs/result_file.md"
     )
+
+
+def test_an_altered_number_is_damage(written: Path) -> None:
+    text = written.read_text()
+    numbers = [found for found in re.finditer(r"(?<=: )-?\d[\d.e-]*(?=,?\n)", text) if found[0] != "0"]
+    assert len(numbers) > 50
+    for found in numbers:
+        digit = next(i for i in range(*found.span()) if text[i] in "123456789")
+        written.write_text(f"{text[:digit]}{int(text[digit]) % 9 + 1}{text[digit + 1 :]}")
+        with pytest.raises(InputError, match=rf"^{written}.*rerun=true"):
+            read_result(written)

@@ -44,13 +44,16 @@ def read_result(path: Path) -> Result:
             "again with rerun=true, or leave it out."
         )
     try:
-        return Result.model_validate_json(text)
+        result = Result.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         raise InputError(
             f"{path}: {field}: {first['msg'].lower()}; train it again with rerun=true, or leave it out."
         ) from error
+    if result.sha256 != result.digest():
+        raise _unusable(path, "damaged")
+    return result.model_copy(update={"sha256": ""})
 
 
 def record_of(file: Path) -> FileRecord:

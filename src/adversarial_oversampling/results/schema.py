@@ -3,6 +3,8 @@
 The file is written and read through `Result`. A file of another `SCHEMA_VERSION` is refused.
 """
 
+import hashlib
+import json
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -180,6 +182,20 @@ class Result(Record):
     files: dict[str, FileRecord] = _field(
         "the run's other files by name; a result is shown only if all of them are there and unchanged"
     )
+    sha256: str = _field(
+        "SHA-256 of all other fields, as JSON with sorted keys, by which damage is found",
+        "hexadecimal",
+        default="",
+    )
+
+    def digest(self) -> str:
+        """Return the value that `sha256` has in a file."""
+        content = self.model_dump(mode="json", exclude={"sha256"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """Return the text of a result.json, with the digest."""
+        return self.model_copy(update={"sha256": self.digest()}).model_dump_json(indent=2) + "\n"
 
     def setting(self, key: str) -> Any:
         """Return a setting of the configuration, such as `dataset.name`; None where there is none."""

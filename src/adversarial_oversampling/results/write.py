@@ -330,7 +330,7 @@ def rehearse(run_dir: Path, cfg: DictConfig, data: TableDataModule, summary: Tab
     check_space(run_dir, expected_bytes(data, cfg.trainer.max_epochs))
     with writing(run_dir):
         new = _new_folder(run_dir)
-        (new / RESULT).write_text(result.model_dump_json(), encoding="utf-8")
+        (new / RESULT).write_text(result.to_json(), encoding="utf-8")
         shutil.rmtree(new)
 
 
@@ -418,7 +418,7 @@ def _move_into_place(new: Path, result: Result, composition: Mapping[str, str]) 
     run_dir = new.parent
     files = {name: record_of(new / name) for name in FILES if (new / name).is_file()}
     result = result.model_copy(update={"files": files})
-    for name, text in {**composition, RESULT: result.model_dump_json(indent=2) + "\n"}.items():
+    for name, text in {**composition, RESULT: result.to_json()}.items():
         write_atomically(new / name, text)
     _move_to_previous(run_dir)
     for name in reversed((*FILES, *COMPOSED)):
