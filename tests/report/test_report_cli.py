@@ -12,7 +12,7 @@ from adversarial_oversampling.report.common import Table
 from adversarial_oversampling.report.per_split import COLUMNS
 from adversarial_oversampling.report.runs import UNDEFINED_METRIC
 from adversarial_oversampling.results.read import read_result
-from adversarial_oversampling.results.schema import METRICS
+from adversarial_oversampling.results.schema import METRICS, SCHEMA_VERSION
 from tests.report.conftest import MY_DO, WriteRun, selected_columns
 
 
@@ -209,7 +209,7 @@ def test_a_file_that_is_no_result_is_an_error_of_one_line(tmp_path: Path, conten
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("version", [0, 2, None, "1"])
+@pytest.mark.parametrize("version", [1, 3, None, "2"])
 def test_a_result_of_another_version_is_an_error_of_one_line(
     write_run: WriteRun, tmp_path: Path, version: object
 ) -> None:
@@ -219,7 +219,9 @@ def test_a_result_of_another_version_is_an_error_of_one_line(
 
     message = refusal(tmp_path / "runs", "--output", tmp_path / "report")
 
-    assert message.startswith(f"Error: {file}: schema_version={version}: this version of the suite reads 1;")
+    assert message.startswith(
+        f"Error: {file}: schema_version={version}: this version of the suite reads {SCHEMA_VERSION};"
+    )
     assert "\n" not in message
     assert not (tmp_path / "report").exists()
 
