@@ -126,7 +126,7 @@ def test_every_search_fits_its_modes(overrides: list[str]) -> None:
         (["hparams_search=q", "mode=q", "seed=1,2"], "seed=1,2: the trials of a search are compared"),
         (["hparams_search=q", "mode=q", "dataset=pima,yeast"], "dataset=pima,yeast: the trials"),
         (["hparams_search=q", "mode=q", "threads=0"], "threads=0: give a whole number"),
-        (["hparams_search=q", "mode=q,nobody"], "started. mode=nobody: In"),
+        (["hparams_search=q", "mode=q,nobody"], "started. mode=nobody: choose one"),
         (["hparams_search=q", "mode=q", n_trials(0)], "hydra.sweeper.n_trials=0: give a whole number"),
         (["hparams_search=q", "mode=q", "hydra.sweeper.storage=null"], "hydra.sweeper.storage=null: "),
         (["hparams_search=q", "mode=q", "protocol=paper"], "a search compares settings on validation rows"),
