@@ -482,7 +482,7 @@ def fitted(compose_config: Compose, tmp_path: Path, poison: int | None) -> tuple
 
 @pytest.mark.parametrize("player", ["discriminator", "generator", "classifier"])
 @pytest.mark.parametrize("members", [1, 2])
-def test_the_player_whose_loss_was_the_first_is_named(
+def test_the_player_with_whom_it_began_is_named(
     compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, player: str, members: int
 ) -> None:
     step, rounds = Game.step, 0
@@ -509,8 +509,8 @@ def test_a_nan_loss_masks_one_replica_only(compose_config: Compose, tmp_path: Pa
     ill, poisoned = fitted(compose_config, tmp_path / "b", 1)
     assert healthy.best.diverged_at.tolist() == [-1, -1, -1]
     assert ill.best.diverged_at.tolist() == [-1, 0, -1]
-    # Q's weights are NaN from the start, and G learns from it before its own turn.
-    assert ill.best.reason(1) == "the loss of the generator became NaN or infinite in epoch 0"
+    # G, which learns from Q, is the first with a loss that is NaN.
+    assert ill.best.reason(1) == "the loss of the classifier became NaN or infinite in epoch 0"
     assert ill.best.reason(0) is None
     assert ill.best.epoch[1] == -1
     for r in (0, 2):

@@ -179,8 +179,8 @@ def test_several_processes_resume_after_a_kill(run: Run, tmp_path: Path, replica
     [
         (["dataset.training.batch_size=33"], "dataset.training.batch_size=33"),
         (["generated_rows=3"], "generated_rows=3"),
-        (["players.classifier.optimizer.lr=1e20"], "In every replica the loss of the generator"),
-        (["players.classifier.optimizer.lr=1e20", "replicas=2"], "In every replica the loss of the gen"),
+        (["players.classifier.optimizer.lr=1e20"], "In every replica the loss of the classifier"),
+        (["players.classifier.optimizer.lr=1e20", "replicas=2"], "In every replica the loss of the class"),
     ],
 )
 def test_bad_input_in_several_processes(

@@ -36,7 +36,7 @@ class BestEpoch:
     diverged_at : Tensor of shape [R]
         Epoch in which a loss or a weight became NaN or infinite; -1 for never.
     diverged_first : Tensor of shape [R]
-        The player whose loss or weight was the first, as a place in `limits.PLAYERS`; -1 for none.
+        The player through whose network it began, as a place in `limits.PLAYERS`; -1 for none.
     """
 
     def __init__(self, replicas: int, weights: Mapping[str, Tensor]) -> None:

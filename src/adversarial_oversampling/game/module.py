@@ -7,8 +7,9 @@ on them}. GAMO has the terms of AO's cell as least squares. A mode without a gen
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import torch
@@ -137,9 +138,16 @@ class Rules:
             limits.check(f"mode.rules.{key}", getattr(self, key))
 
 
-def _player(turn: str) -> str:
-    """Return whose turn it is: the complement step is the classifier's."""
-    return "classifier" if turn == "complement" else turn
+PARTS = {
+    "discriminator/real": "discriminator",
+    "discriminator/generated": "generator",
+    "discriminator/gradient_penalty": "discriminator",
+    "generator/against_discriminator": "discriminator",
+    "generator/against_classifier": "classifier",
+    "classifier/real": "classifier",
+    "classifier/generated": "generator",
+}
+"""Parts of the losses in the order of play, and the player whose network may make each not finite."""
 
 
 def both(batch: Batch, generated: Tensor) -> Tensor:
@@ -275,6 +283,7 @@ class Game(LightningModule):
         self._sums: dict[str, Tensor] = {}
         self._counts: Counter[str] = Counter()
         self._finite_rounds: Tensor | int = 0
+        self._rounds = 0
         self._last_scores: list[Tensor] = []
         self._evaluated: list[tuple[Tensor, Tensor]] = []
 
@@ -556,8 +565,8 @@ class Game(LightningModule):
         # The weights too: a loss only reveals the weights of the step before.
         weights = [self.by_seed(p.detach()).flatten(1).sum(dim=1) for p in self.parameters()]
         values = torch.stack([*curves.values(), *weights])
-        self.best.find_diverged(self.current_epoch, values, self._first_to_diverge)
-        self._finite_rounds = 0
+        self.best.find_diverged(self.current_epoch, values, partial(self._first_to_diverge, tuple(curves)))
+        self._finite_rounds, self._rounds = 0, 0
 
         logits, classes = self._take_evaluated()
         if self.rules.tuned_threshold:
@@ -583,28 +592,26 @@ class Game(LightningModule):
         self.trainer.should_stop |= self.best.all_diverged
 
     def _count_finite(self) -> None:
-        """Count the rounds of the epoch up to which each optimizer's losses are finite, `[turns, R]`."""
-        sums = torch.stack([self._sums[f"{turn}/loss"] for turn in self._turns()])
+        """Count the rounds of the epoch up to which each part of a loss is finite, `[parts, R]`."""
+        sums = torch.stack([self._sums[part] for part in PARTS if part in self._sums])
         self._finite_rounds += sums - sums == 0
+        self._rounds += 1
 
-    def _turns(self) -> list[str]:
-        """Return the names of the optimizers that step in a round, in the order of play."""
-        idle = () if self.rules.discriminator_weight else ("discriminator",)
-        return [turn for turn in self._weights if turn not in idle]
+    def _first_to_diverge(self, recorded: Container[str]) -> Tensor:
+        """Return the player whose network was the first with a part of a loss that is not finite, `[S]`.
 
-    def _first_to_diverge(self) -> Tensor:
-        """Return the player whose losses were the first that are not finite, `[S]`; else its weights.
-
-        In the round in which a player fails, those that play before it are finite still.
+        If every part is finite, it is the first whose weights are not.
         """
-        turns = self._turns()
-        finite = torch.zeros(len(turns), len(self.train_confusion), device=self.device) + self._finite_rounds
-        for i, turn in enumerate(turns):
-            for tensor in getattr(self, _player(turn)).parameters():
-                finite[i] += tensor.detach().flatten(1).sum(dim=1).isfinite()
+        players = [player for part, player in PARTS.items() if part in recorded] + self.players
+        replicas = len(self.train_confusion)
+        finite = torch.full((len(players), replicas), float(self._rounds), device=self.device)
+        finite[: -len(self.players)] = self._finite_rounds
+        for i, player in enumerate(self.players, -len(self.players)):
+            for tensor in getattr(self, player).parameters():
+                finite[i] -= 0.01 * ~tensor.detach().flatten(1).sum(dim=1).isfinite()
         first = finite.reshape(len(finite), -1, self.members).amin(dim=2).argmin(dim=0)
-        places = [limits.PLAYERS.index(_player(turn)) for turn in turns]
-        return torch.tensor(places, device=first.device)[first]
+        places = torch.tensor([limits.PLAYERS.index(player) for player in players], device=first.device)
+        return places[first]
 
     def _average_losses(self) -> dict[str, Tensor]:
         """Return each loss averaged over the epoch's steps and all processes, and forget them."""
