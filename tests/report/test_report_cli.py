@@ -174,7 +174,7 @@ def test_an_interrupted_report_leaves_the_old_report(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("adversarial_oversampling.report.__main__.page.write", fail)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit, match="130"):
         main([str(run), "--output", str(output)])
 
     assert (output / "report.md").read_text() == before

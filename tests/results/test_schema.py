@@ -108,10 +108,10 @@ def test_the_reference_page_is_the_schemas() -> None:
 
 def test_an_altered_number_is_damage(written: Path) -> None:
     text = written.read_text()
-    numbers = [found for found in re.finditer(r"(?<=: )-?\d[\d.e-]*(?=,?\n)", text) if found[0] != "0"]
+    numbers = list(re.finditer(r"(?<=: )-?\d[\d.e-]*(?=,?\n)", text))
     assert len(numbers) > 50
     for found in numbers:
-        digit = next(i for i in range(*found.span()) if text[i] in "123456789")
+        digit = found.end() - 1
         written.write_text(f"{text[:digit]}{int(text[digit]) % 9 + 1}{text[digit + 1 :]}")
         with pytest.raises(InputError, match=rf"^{written}.*rerun=true"):
             read_result(written)

@@ -529,10 +529,13 @@ def leave_as_diverged(run_dir: Path) -> None:
     lost = (curves.seed == 0) & (curves.epoch >= 1)
     curves.loc[lost, "classifier/loss"] = math.nan
     curves.to_parquet(run_dir / "curves.parquet", index=False)
-    result = json.loads((run_dir / "result.json").read_text())
-    result["replicas"][0]["diverged_at"] = 1
-    result["files"]["curves.parquet"] = record_of(run_dir / "curves.parquet").model_dump()
-    (run_dir / "result.json").write_text(json.dumps(result))
+    result = read_result(run_dir / "result.json")
+    first, *others = result.replicas
+    changes = {
+        "replicas": [first.model_copy(update={"diverged_at": 1}), *others],
+        "files": {**result.files, "curves.parquet": record_of(run_dir / "curves.parquet")},
+    }
+    (run_dir / "result.json").write_text(result.model_copy(update=changes).to_json())
 
 
 def check_files(run_dir: Path, result: Result) -> None:
