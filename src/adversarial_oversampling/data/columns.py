@@ -267,7 +267,8 @@ class _Reader:
             categories = ", ".join(map(shown, column.categories[:8])) + ", ..." * (len(column.categories) > 8)
             raise InputError(
                 f"{self.origin.place(row)}: column {shown(self.name)} has "
-                f"{shown(texts.values[texts.codes[row]])}, which is none of its categories ({categories})."
+                f"{shown(texts.values[texts.codes[row]])}, which is none of its categories ({categories}); "
+                "leave the row out, or train on rows that have it, or on a column of pandas' category dtype."
             )
         return values
 

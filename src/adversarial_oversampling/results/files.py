@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hydra.conf import HydraConf
 from omegaconf import DictConfig, OmegaConf
 
+from adversarial_oversampling.config.compose import task_overrides
 from adversarial_oversampling.credentials import masked, masked_config
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.text import one_line
@@ -39,7 +40,7 @@ def composition(cfg: DictConfig, hydra: HydraConf) -> dict[str, str]:
     parts = (
         masked_config(cfg),
         masked_config(OmegaConf.create({"hydra": hydra})),
-        masked(OmegaConf.to_object(hydra.overrides.task)),
+        masked(task_overrides(hydra)),
     )
     return dict(zip(COMPOSED, map(OmegaConf.to_yaml, parts), strict=True))
 
