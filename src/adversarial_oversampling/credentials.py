@@ -13,7 +13,7 @@ _WORDS = r"api[-_]?key|access[-_]?key|token|passw(?:or)?d|passphrase|secret|cred
 _NAME = re.compile(rf"(?:^|[-_.])(?:{_WORDS})$", re.I)
 _USER = re.compile(r"(?<=://)[^\s/?#'\"]+@")
 _SETTING = re.compile(
-    rf"((?:[?&](?:key|sig)|(?<![\w-])(?:[\w.-]*[-_.])?(?:{_WORDS}))=)('[^']*'|\"[^\"]*\"|[^&\s'\"]+)", re.I
+    rf"((?:[?&](?:key|sig)|(?<![\w./-])(?:[\w.-]*[-_.])?(?:{_WORDS}))=)('[^']*'|\"[^\"]*\"|[^&\s'\"]+)", re.I
 )
 
 
@@ -28,12 +28,16 @@ def masked(value: T) -> T:
         masked_value = _SETTING.sub(rf"\1{MASK}", _USER.sub(f"{MASK}@", value))
     elif isinstance(value, Mapping):
         masked_value = {
-            key: MASK if _NAME.search(str(key)) and item not in (None, "") else masked(item)
+            key: MASK if _NAME.search(str(key)) and _is_value(item) else masked(item)
             for key, item in value.items()
         }
     elif isinstance(value, list | tuple):
         masked_value = type(value)(masked(item) for item in value)
     return masked_value  # type: ignore[no-any-return]
+
+
+def _is_value(item: object) -> bool:
+    return item not in (None, "") and not isinstance(item, Mapping | list | tuple)
 
 
 def masked_config(config: DictConfig) -> DictConfig:

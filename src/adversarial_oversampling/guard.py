@@ -18,13 +18,14 @@ from adversarial_oversampling.text import no_such_setting, one_line
 BUG, INTERRUPTED, TERMINATED = 70, 130, 143
 """Exit codes of a command; that of any other error is 1."""
 
+_NO_MEMORY = "not enough memory; lower replicas, members or dataset.training.batch_size"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 @contextmanager
 def guard(goodbye: str = "Stopped.") -> Iterator[None]:
-    """End the process with one line for every error, and let its output never end it.
+    """End the process with one line after any error; output that cannot be written does not end it.
 
     Parameters
     ----------
@@ -59,7 +60,10 @@ def prepare_process() -> None:
 
 def _masked_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
     record = logging.LogRecord(*args, **kwargs)
-    record.msg, record.args = masked(record.getMessage()), ()
+    try:
+        record.msg, record.args = masked(record.getMessage()), ()
+    except (TypeError, ValueError, KeyError):  # arguments that do not fit the text; logging reports it
+        record.msg = masked(record.msg)
     return record
 
 
@@ -109,13 +113,20 @@ def explanation(error: BaseException) -> str | None:
         (HydraException, _hydra),
         (OmegaConfBaseException, _omegaconf),
         (OSError, _system),
-        (MemoryError, lambda _: "not enough memory; lower replicas, members or dataset.training.batch_size"),
+        (MemoryError, lambda _: _NO_MEMORY),
         (RecursionError, lambda _: "a setting refers to itself, or a file is nested too deeply; correct it"),
     ):
         for cause in _causes(error):
             if isinstance(cause, kind):
                 return str(explain(cause))
+    if any(_is_torchs_memory_error(cause) for cause in _causes(error)):
+        return _NO_MEMORY
     return f"{one_line(error)}: Hydra refuses the command; see --help" if _is_of_hydra(error) else None
+
+
+def _is_torchs_memory_error(error: BaseException) -> bool:
+    """Return whether torch is out of memory, without importing it."""
+    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -183,6 +194,6 @@ def _system(error: Any) -> str:
     text = error.strerror or one_line(error)
     if error.errno in _FULL:
         return f"{where}{text}; free some space, or give another folder with paths.output_dir"
-    if error.errno in _CLOSED:
+    if error.errno in _NOT_WRITABLE:
         return f"{where}{text}; give another file or folder, or change its permissions"
     return f"{where}{text}; check the path" if where else text

@@ -6,6 +6,7 @@ configuration call `check` in their constructor.
 """
 
 import math
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol, TypeGuard
@@ -174,7 +175,7 @@ class FolderPath:
             return
         if not str(value or "").strip():
             raise InputError(f"{key}: empty; give a folder, or leave the setting out.")
-        if "\0" in text or len(text) > 3000 or any(len(part.encode()) > 255 for part in text.split("/")):
+        if "\0" in text or len(text) > 3000 or any(len(os.fsencode(part)) > 255 for part in text.split("/")):
             shown = text if len(text) <= 60 else f"{text[:57]}..."
             raise InputError(
                 f"{key}={shown!r}: a path has at most 255 bytes between slashes; give a shorter one."

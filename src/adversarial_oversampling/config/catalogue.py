@@ -175,11 +175,17 @@ def _description(node: Any, kind: type[D], where: Path | str, group: str) -> D:
         raise InputError(f"{where}: {key}={first['input']}: {first['msg'].lower()}.") from error
 
 
+@cache
+def _parsed(file: Path, modified: int) -> tuple[str, Any]:
+    """Return the text of a config file of some time and what it holds, which is not to be changed."""
+    text = file.read_text("utf-8")
+    return text, yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+
+
 def read_group_file(file: Path, group: str, folders: Sequence[str]) -> dict[str, Any]:
     """Return the content of a config file merged over the files in its defaults list, without Hydra."""
     with parsing(file, "correct it.", "cannot be read"):
-        text = file.read_text("utf-8")
-        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+        text, content = _parsed(file, file.stat().st_mtime_ns)
     if not isinstance(content, Mapping):
         raise InputError(f"{file}: give keys and values, as in the other files of {group}.")
     files = config_files(group, folders)

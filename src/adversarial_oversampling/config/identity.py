@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from adversarial_oversampling.text import is_file_name, slug
+from adversarial_oversampling.text import is_file_name, slug, user_path
 
 # All that a result depends on. Where files lie and how a run is shown or placed is left out.
 RESULT_KEYS = (
@@ -65,7 +65,7 @@ def result_config(cfg: DictConfig) -> dict[str, Any]:
         resolved[key] = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
     source, path = resolved["dataset"]["source"], None
     if isinstance(source.get("path"), str):
-        path = Path(source["path"]).expanduser()
+        path = user_path(source["path"])
     for key in LOCATION_KEYS:
         source.pop(key, None)
         resolved["dataset"].pop(key, None)
@@ -102,7 +102,7 @@ def pin_file(cfg: DictConfig) -> None:
     """
     source = cfg.dataset.source
     if "sha256" in source and source.sha256 is None and source.get("path"):
-        source.sha256 = file_digest(Path(str(source.path)).expanduser())
+        source.sha256 = file_digest(user_path(str(source.path)))
 
 
 def _classes_by_name(node: Any) -> Any:

@@ -57,11 +57,14 @@ def _left_in_groups(
         _, controllers, group = line.split(":", 2)
         if controllers and "memory" not in controllers.split(","):
             continue
-        names = ("memory.max", "memory.current", "inactive_file")
+        names = ("memory.max", "memory.current", "inactive_file", "active_file")
         base = root
         if controllers:
             names, base = (
-                ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+                (
+                    *("memory.limit_in_bytes", "memory.usage_in_bytes"),
+                    *("total_inactive_file", "total_active_file"),
+                ),
                 root / "memory",
             )
         parts = Path(group).parts[1:]
@@ -71,4 +74,4 @@ def _left_in_groups(
             if limit.is_file() and used.is_file() and (text := limit.read_text().strip()) != "max":
                 # Cached files count as used, and are given up first.
                 cached = dict(entry.split() for entry in statistics.read_text().splitlines())
-                yield int(text) - int(used.read_text()) + int(cached.get(names[2], 0))
+                yield int(text) - int(used.read_text()) + sum(int(cached.get(name, 0)) for name in names[2:])

@@ -29,6 +29,7 @@ GROUPS = ("dataset", "protocol", "fs", "gan_type", "mode", "trainer")
 """Groups whose sections have the keys that all of their files have, and those that some have."""
 OPTIONAL_GROUPS = ("recipe", "hparams_search", "ablation", "experiment", "debug")
 _ABSENT = object()
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.I)
 
 
 def check_overrides(arguments: Sequence[str]) -> None:
@@ -61,7 +62,7 @@ def check_overrides(arguments: Sequence[str]) -> None:
             raise InputError(f"{argument}: only a sweep has a {group}; add -m.")
         if group == "launcher" and "," in choice:
             raise InputError(f"{argument}: a sweep has a single launcher; choose one of them.")
-        numbers = [part for part in choice.split(",") if re.fullmatch(r"[-+.\d][-+.\deE]*", part)]
+        numbers = [part for part in choice.split(",") if _NUMBER.fullmatch(part)]
         if group in groups and numbers:
             is_ratio = group == "fs" and 0 < float(numbers[0]) <= 1
             number = f", or give any number as fs.ratio={numbers[0]}" if is_ratio else ""
@@ -91,7 +92,8 @@ def check_options(arguments: Sequence[str]) -> None:
         raise InputError(
             f"--config-dir {folder}: no such folder; give one with the folders of groups, such as mode/."
         )
-    for file in sorted(Path(folder).glob("*/**/*.yaml")):
+    groups = sorted(group.name for group in Path(config_dir()).iterdir() if group.is_dir())
+    for file in (file for group in groups for file in sorted(Path(folder, group).glob("**/*.yaml"))):
         read_group_file(file, file.parent.relative_to(folder).as_posix(), [folder])
 
 

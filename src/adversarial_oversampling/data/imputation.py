@@ -13,6 +13,7 @@ from sklearn.impute import KNNImputer
 from adversarial_oversampling.data.cache import keep
 from adversarial_oversampling.data.splits import RowIndices
 from adversarial_oversampling.errors import InputError, parsing
+from adversarial_oversampling.text import user_path
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -63,9 +64,7 @@ def impute(
     chosen = donors(train_rows, max_donors)
     path, values = None, None
     if cache_dir is not None:
-        path = (
-            Path(cache_dir).expanduser() / f"imputed-{_cache_key(x, train_rows, n_neighbors, max_donors)}.npz"
-        )
+        path = user_path(str(cache_dir)) / f"imputed-{_cache_key(x, train_rows, n_neighbors, max_donors)}.npz"
         values = _load_cached(path, int(missing.sum()))
     full = x.copy()
     if values is None:

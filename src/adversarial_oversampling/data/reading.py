@@ -37,7 +37,7 @@ from adversarial_oversampling.data.columns import (
 )
 from adversarial_oversampling.data.table import Column, Table, make_table
 from adversarial_oversampling.errors import InputError, parsing
-from adversarial_oversampling.text import count, one_line, shown
+from adversarial_oversampling.text import count, one_line, shown, user_path
 
 MISSING = ("NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None")
 """Texts that mean a missing cell, beside the empty cell."""
@@ -189,7 +189,7 @@ def load_table(
         raise InputError("dataset.path: give the path of a CSV, Parquet or Feather file.")
     if target is None:
         raise InputError("dataset.target: give the name of the column with the class labels.")
-    file = read_file(Path(str(path)).expanduser(), separator, sha256)
+    file = read_file(user_path(str(path)), separator, sha256)
     origin = Origin(file.place, "dataset.columns.", decimal)
     features = _features(file, str(target), settings)
     labels = _labels(file, str(target), settings, origin)
@@ -591,7 +591,7 @@ def read_rows(path: Path, columns: Sequence[Column], settings: Mapping[str, Any]
     """
     separator, decimal = _dialect(settings.get("separator"), settings.get("decimal"))
     known = ColumnSettings.parse(settings.get("columns") or {})
-    file = read_file(path.expanduser(), separator)
+    file = read_file(user_path(str(path)), separator)
     absent = [column.name for column in columns if column.name not in file.frame.columns]
     if absent:
         more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""

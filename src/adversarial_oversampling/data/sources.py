@@ -26,6 +26,7 @@ from tqdm.auto import tqdm
 from adversarial_oversampling.data.cache import keep
 from adversarial_oversampling.data.table import Column, Table, order_classes
 from adversarial_oversampling.errors import InputError, parsing
+from adversarial_oversampling.text import user_path
 
 SECOM_URL = "https://archive.ics.uci.edu/static/public/179/secom.zip"
 WAFER_URL = "https://www.timeseriesclassification.com/aeon-toolkit/Wafer.zip"
@@ -275,7 +276,7 @@ def _local(data_dir: str | None, names: Sequence[str]) -> list[_File] | None:
     """Return the named files in `data_dir`; None if there is no `data_dir` or it has none of them."""
     if not data_dir:
         return None
-    folder = Path(data_dir).expanduser()
+    folder = user_path(data_dir)
     if not folder.is_dir():
         raise InputError(
             f"paths.data_dir: there is no folder {folder}; create it, correct the path "
@@ -321,7 +322,7 @@ def _downloaded(
     )
     no_download = partial(parsing, f"dataset {name}: {url}", way_out, "could not be downloaded")
     with no_download():
-        path = Path(cache_dir).expanduser() / unique_file_name(url)
+        path = user_path(cache_dir) / unique_file_name(url)
     if path.is_file():
         try:
             return table_of(_read(path))
@@ -329,7 +330,7 @@ def _downloaded(
             _log.warning("The cache is not used and the file is downloaded again: %s", error)
     with no_download():
         content = _fetched(url)
-    table = table_of(_File(f"dataset {name}: what {url} sends", content, way_out))
+    table = table_of(_File(f"dataset {name}: the download from {url}", content, way_out))
     keep(path, lambda file: file.write(content))
     return table
 
@@ -344,7 +345,7 @@ def _fetched(url: str) -> bytes:
         answer.raise_for_status()
         raw: urllib3.HTTPResponse = answer.raw
         bar.total = raw.length_remaining
-        # A part is what has arrived: a slow server cannot delay the look at the clock.
+        # read1 returns what has arrived, so that the limit of time is checked.
         while part := raw.read1(2**16, decode_content=False):
             content += part
             bar.update(len(part))

@@ -87,7 +87,9 @@ def commands(folders: Iterable[Path]) -> list[str]:
     for folder in folders:
         if not (folder / OVERRIDES).is_file():
             continue
-        pairs = [str(text).partition("=")[::2] for text in yaml.safe_load((folder / OVERRIDES).read_text())]
+        with parsing(folder / OVERRIDES, "train the run again with rerun=true, or delete this file."):
+            given = list(map(str, yaml.safe_load((folder / OVERRIDES).read_text("utf-8"))))
+        pairs = [text.partition("=")[::2] for text in given]
         name = dict(pairs).get("sweep.name", str(folder))
         sweeps.setdefault(name, []).append(
             {key: value for key, value in pairs if not key.startswith(NOT_IN_COMMANDS)}

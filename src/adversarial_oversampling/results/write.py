@@ -429,6 +429,14 @@ def _move_into_place(new: Path, result: Result, composition: Mapping[str, str]) 
     return result
 
 
+def _link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def _move_to_previous(run_dir: Path) -> None:
     """Move an older result into the folder `previous`; at any moment it is whole in one of the two places."""
     if (run_dir / RESULT).is_file():
@@ -436,7 +444,7 @@ def _move_to_previous(run_dir: Path) -> None:
         for name in (*FILES, *COMPOSED):
             if (run_dir / name).is_file():
                 (kept / name).parent.mkdir(exist_ok=True)
-                shutil.copyfile(run_dir / name, kept / name)
+                _link_or_copy(run_dir / name, kept / name)
         if (run_dir / PREVIOUS).is_dir():
             shutil.rmtree(run_dir / PREVIOUS)
         os.replace(kept, run_dir / PREVIOUS)

@@ -118,10 +118,11 @@ class SweepCallback(Callback):
         self.running: dict[int, Running] = {}
         self.at_once = 1
         self.over = threading.Event()
+        self.error: InputError | None = None  # that has ended the follower
         self.follower = threading.Thread(target=self._follow, daemon=True)
         self.follower.start()
         atexit.register(self.close)  # after a crash of the launcher, or a signal
-        signal.signal(signal.SIGTERM, _terminate)
+        self.on_sigterm = signal.signal(signal.SIGTERM, _terminate)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print the final tables; exit with 1 if a job failed or is missing."""
@@ -131,6 +132,7 @@ class SweepCallback(Callback):
             time.sleep(0.1)
         with guard():
             self.close()
+        signal.signal(signal.SIGTERM, self.on_sigterm)
         if len(self.statuses) < self.total or any(s.status == "failed" for s in self.statuses.values()):
             sys.exit(1)
 
@@ -140,6 +142,8 @@ class SweepCallback(Callback):
             return
         self.over.set()
         self.follower.join()  # reads the last statuses
+        if self.error is not None:
+            raise self.error
         if self.space is not None:
             show_search(self.statuses, self.varied, self.space.modes)
             show_best(self.study.study, self.space.modes)
@@ -159,9 +163,13 @@ class SweepCallback(Callback):
         spoken = time.monotonic()
         while not last:
             last = self.over.wait(timeout=0.3)
-            for line in self._news():
-                print(line, flush=True)
-                spoken, quiet = time.monotonic(), QUIET
+            try:
+                for line in self._news():
+                    print(line, flush=True)
+                    spoken, quiet = time.monotonic(), QUIET
+            except InputError as error:  # a damaged status
+                self.error = error
+                return
             if not last and self.running and time.monotonic() - spoken >= quiet:
                 print(self._waiting_line(), flush=True)
                 spoken, quiet = time.monotonic(), min(2 * quiet, LONGEST_QUIET)

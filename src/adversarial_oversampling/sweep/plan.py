@@ -132,7 +132,7 @@ def composed(config: DictConfig, overrides: Sequence[str], seen: set[str]) -> Di
     choices = [item for item in overrides if item.partition("=")[0] in config.hydra.runtime.choices]
     try:
         cfg = GlobalHydra.instance().config_loader().load_sweep_config(config, list(overrides))
-        cfg.hydra.sweep.subdir = str(cfg.hydra.sweep.subdir)  # which Hydra would end the sweep for
+        cfg.hydra.sweep.subdir = str(cfg.hydra.sweep.subdir)  # Hydra ends the sweep where this fails
         check_choices(cfg.hydra)
     except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
         new_choices = " ".join(item for item in choices if item not in seen) or " ".join(overrides)

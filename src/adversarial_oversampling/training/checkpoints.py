@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -133,6 +134,8 @@ class EpochCheckpoint(Checkpoint):
         if number == self._signal:
             raise SystemExit(128 + number)
         self._signal = number
+        with suppress(OSError):  # a closed stderr; `print` is not safe in a handler
+            os.write(2, b"Stopping after this epoch; the same signal again stops at once.\n")
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save if it is time to, in all processes of the run.
@@ -177,5 +180,5 @@ def discard_unusable(cfg: DictConfig, run_dir: Path) -> None:
         try:
             VerifiedCheckpointIO(written_by(cfg)).load_checkpoint(file)
         except InputError as error:
-            log.info("%s Deleted.", error)
+            log.info("Training starts from the first epoch: %s.", str(error).partition(": ")[0])
             file.unlink()

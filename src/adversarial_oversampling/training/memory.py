@@ -188,7 +188,7 @@ def needed(cfg: DictConfig, table: Table, sizes: Mapping[str, int], processes: i
     weights += _weights(features, width, classes, layers)
     numbers += (batch + generated) * (features + layers * width)
     held = weights * _PER_WEIGHT + classes * anchors * features * _NUMBER
-    shares = max(1, cfg.trainer.devices // max(1, replica_count(cfg)))  # of a batch, among more processes
+    shares = cfg.trainer.devices if replica_count(cfg) < cfg.trainer.devices else 1  # of a batch
     return Need(rows, replicas * held, replicas * numbers * _NUMBER // shares)
 
 

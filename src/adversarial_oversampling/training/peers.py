@@ -66,7 +66,8 @@ def fit_and_predict(make: Callable[..., Any], data: TableDataModule, progress: b
             estimator = _fitted(make, data, r)
             predicted_probabilities = estimator.predict_proba(x[split.test])
         except _REFUSALS as error:
-            _check_settings(make)
+            if not any(na):
+                _check_settings(make, data.classes)
             na[r] = f"{make.func.__name__ if isinstance(make, partial) else make}: {one_line(error)}"
             continue
         selection_acsa[r] = _validation_acsa(estimator, data, r)
@@ -88,8 +89,8 @@ def _fitted(make: Callable[..., Any], data: TableDataModule, r: int) -> Any:
     return estimator.fit(*(part for rows in fitting for part in (x[rows], y[rows])))
 
 
-def _check_settings(make: Callable[..., Any]) -> None:
-    """Refuse settings that an estimator refuses on a table that any classifier can learn.
+def _check_settings(make: Callable[..., Any], classes: int) -> None:
+    """Refuse settings that an estimator refuses on a table of as many classes that any classifier can learn.
 
     What it cannot do on another table is then no fault of a setting.
 
@@ -98,8 +99,8 @@ def _check_settings(make: Callable[..., Any]) -> None:
     InputError
         With the library's message.
     """
-    y = np.arange(200) % 2
-    x = np.random.default_rng(0).normal(y[:, None], size=(200, 5)).astype(np.float32)
+    y = np.arange(100 * classes) % classes
+    x = np.random.default_rng(0).normal(y[:, None], size=(len(y), 5)).astype(np.float32)
     try:
         make(random_state=0).fit(x, y).predict_proba(x)
     except _REFUSALS as error:

@@ -222,7 +222,7 @@ def way_out_of_divergence(cfg: DictConfig) -> str:
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Write what is logged to a file too, which is made when something is."""
+    """Write what is logged to a file too, created with its first record."""
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
     logging.getLogger().addHandler(handler)
@@ -246,14 +246,28 @@ def run_game(
     trainer = build_trainer(cfg, run_dir, loggers, replicas, data.row_shard, callbacks)
     state = sum(value.nbytes for value in game.state_dict().values())
     write.check_space(run_dir, WEIGHTS_WRITTEN * state)
-    fit(trainer, game, data, checkpoint_path(cfg, run_dir, replicas))
-    game.load_best()
-    try:
+    with stopping():
+        fit(trainer, game, data, checkpoint_path(cfg, run_dir, replicas))
+        game.load_best()
         trainer.test(game, datamodule=data, verbose=False)
-    except SIGTERMException as stopped:  # whose own exit code is 0
-        raise SystemExit(128 + signal.SIGTERM) from stopped
     release_freed_memory()
     return game.output(), sample(game, data)
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Exit with 143 or 130 after a signal that Lightning has received; its own exit codes are 0 and 1.
+
+    Between the first and the last epoch `EpochCheckpoint` receives the signals.
+    """
+    try:
+        yield
+    except SystemExit as stopped:
+        terminated = isinstance(stopped, SIGTERMException)
+        if not terminated and not isinstance(stopped.__context__, KeyboardInterrupt):
+            raise
+        log.error("Stopped. The same command resumes from the last checkpoint, if there is one.")
+        raise SystemExit(128 + (signal.SIGTERM if terminated else signal.SIGINT)) from stopped
 
 
 def fit(trainer: Trainer, game: Game, data: TableDataModule, checkpoint: Path) -> None:
