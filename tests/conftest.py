@@ -1,6 +1,7 @@
 """Shared by all tests: a composed configuration, a short run, and the original data files."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from torch import Tensor
 from adversarial_oversampling.config.compose import config_dir
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.training.run import train
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NEEDS_ORIGINAL_FILES = pytest.mark.skipif(
     not os.environ.get("ADVERSARIAL_OVERSAMPLING_DATA_DIR"),
