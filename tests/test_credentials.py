@@ -86,3 +86,13 @@ def test_no_file_of_a_run_has_the_credentials(run: Run, tmp_path: Path) -> None:
     files = [file for file in (tmp_path / "run").rglob("*") if file.is_file()]
     assert {"result.json", "hparams.yaml"} <= {file.name for file in files}
     assert not [file for file in files if b"hunter2" in file.read_bytes()]
+
+
+def test_columns_and_folders_are_no_credentials() -> None:
+    columns = {"ordinal": {"token": ["low", "high"]}, "path": "/data/auth=ldap/run"}
+    assert masked(columns) == columns
+
+
+def test_a_long_text_takes_no_long_time() -> None:
+    text = "a." * 100_000  # would take days with a pattern that starts again at every dot
+    assert masked(text) == text

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import torch
 
+from adversarial_oversampling.config.validation import check_overrides
 from adversarial_oversampling.errors import InputError, ProcessDiedError, Terminated
-from adversarial_oversampling.guard import BUG, INTERRUPTED, TERMINATED, guard
+from adversarial_oversampling.guard import BUG, INTERRUPTED, TERMINATED, explanation, guard
 from adversarial_oversampling.results.read import read_result
+from tests.conftest import Run
 
 # In one process, which imports nothing slow.
 PROGRAM = """
@@ -73,7 +76,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "no folder of configurations": (["--config-dir", "nosuch"], "--config-dir nosuch: no such folder"),
     "broken YAML": (
         ["--config-dir", "broken", "mode=own"],
-        ".*broken/mode/own.yaml: cannot be read: .*line 2",
+        ".*broken/mode/own.yaml cannot be read .*line 2",
     ),
     "YAML without keys": (["--config-dir", "list", "mode=own"], ".*list/mode/own.yaml: give keys and values"),
     "empty YAML": (["--config-dir", "empty", "mode=own"], "mode.name: missing"),
@@ -292,3 +295,32 @@ def test_a_run_whose_output_is_lost_has_its_result(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", script, sys.executable, *settings], check=False, timeout=120)
     assert done.returncode == 0
     assert read_result(tmp_path / "run" / "result.json").mean.acsa is not None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+    ],
+)
+def test_torch_without_memory_is_no_bug(error: Exception) -> None:
+    assert explanation(error) == "not enough memory; lower replicas, members or dataset.training.batch_size"
+
+
+def test_a_log_call_with_wrong_arguments_does_not_end_a_command(capfd: pytest.CaptureFixture[str]) -> None:
+    code = "from adversarial_oversampling.guard import prepare_process as p; import logging; p()"
+    code += "; logging.warning('50% done %d', 'a'); logging.warning('token=%s', 'abc')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr.endswith("WARNING:root:token=***\n")
+
+
+@pytest.mark.parametrize("choice", ["1-2", "0.5.1", "1e"])
+def test_a_choice_that_begins_like_a_number_is_no_number(choice: str) -> None:
+    check_overrides([f"fs={choice}"])  # Hydra lists the choices
+
+
+def test_the_home_of_nobody_is_an_error_of_a_table(run: Run) -> None:
+    with pytest.raises(InputError, match=r"~nosuchuser/x\.csv"):
+        run("dataset=table", "dataset.path='~nosuchuser/x.csv'", "dataset.target=y")

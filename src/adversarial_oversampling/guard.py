@@ -7,6 +7,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -109,6 +110,7 @@ def explanation(error: BaseException) -> str | None:
     for kind, explain in (
         (InputError, one_line),
         (ProcessDiedError, lambda died: f"a process of this run has ended: {one_line(died)}"),
+        (BrokenExecutor, lambda died: f"a process of the launcher has ended: {_first(str(died))}"),
         (YAMLError, _yaml),
         (HydraException, _hydra),
         (OmegaConfBaseException, _omegaconf),

@@ -101,7 +101,7 @@ def override(draw: st.DrawFn) -> str:
 def test_a_command_passes_or_is_refused_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
-    def reached(*_: object) -> None:
+    def reached(*_: object, **__: object) -> None:
         raise Reached
 
     monkeypatch.chdir(tmp_path)

@@ -62,7 +62,8 @@ def test_a_method_without_a_result_has_the_last_rank(write_run: WriteRun, tmp_pa
 def test_a_table_that_is_shown_twice_is_counted_once(write_run: WriteRun, tmp_path: Path) -> None:
     write_modes(write_run, "secom", {"q": 0.50, "do": 0.60})
     table = read_result(write_run("secom", "ro", acsa=[0.5, 0.5, 0.5]) / "result.json").table
-    selected = {"dataset": {"preprocessing": {"n_selected": 20}}}
+    source = {"_target_": "adversarial_oversampling.data.sources.load_secom"}
+    selected = {"dataset": {"preprocessing": {"n_selected": 20}, "source": source}}
     for mode, acsa in {"q": 0.7, "ro": 0.7, "do": 0.6}.items():
         titles = {"dataset_title": "SECOM, 20 columns", "table": table, "config": selected}
         write_run("secom_20_columns", mode, acsa=[acsa] * 3, **titles)

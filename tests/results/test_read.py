@@ -200,6 +200,7 @@ def test_a_shown_result_says_where_it_was_made_in_another_way(
     run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = run("mode=logistic")
+    caplog.clear()
     with caplog.at_level(logging.INFO):
         assert run("mode=logistic", "threads=2", "trainer.accelerator=auto") == first
         assert run("mode=logistic", "trainer.checkpoint_seconds=5") == first

@@ -111,7 +111,7 @@ def test_an_altered_number_is_damage(written: Path) -> None:
     numbers = list(re.finditer(r"(?<=: )-?\d[\d.e-]*(?=,?\n)", text))
     assert len(numbers) > 50
     for found in numbers:
-        digit = found.end() - 1
+        digit = next((i for i in range(*found.span()) if text[i] in "123456789"), found.end() - 1)
         written.write_text(f"{text[:digit]}{int(text[digit]) % 9 + 1}{text[digit + 1 :]}")
         with pytest.raises(InputError, match=rf"^{written}.*rerun=true"):
             read_result(written)

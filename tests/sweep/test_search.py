@@ -140,7 +140,7 @@ def test_a_search_that_makes_no_sense_is_refused(overrides: list[str], error: st
 def test_a_search_that_cannot_start_is_one_line(tmp_path: Path) -> None:
     refused = {
         "mode=q has no mode.rules": ["hparams_search=game", "mode=q"],
-        "hydra.sweeper.storage=nothing: ": [*Q, "hydra.sweeper.storage=nothing"],
+        "hydra.sweeper.storage=nothing cannot be used ": [*Q, "hydra.sweeper.storage=nothing"],
     }
     for error, overrides in refused.items():
         done = swept(tmp_path, *overrides, *QUICK)

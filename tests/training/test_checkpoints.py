@@ -11,9 +11,11 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning import Callback, Trainer
 
+from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.training.build import build_data, build_game, build_trainer
 from adversarial_oversampling.training.checkpoints import VerifiedCheckpointIO
+from adversarial_oversampling.training.run import train
 from tests.conftest import Compose
 
 
@@ -128,3 +130,22 @@ def test_a_checkpoint_of_another_run_or_version_is_refused(tmp_path: Path) -> No
     for run in ({"configuration": "b"}, {"configuration": "a", "torch": "2.14"}):
         with pytest.raises(InputError, match=r"was written with (configuration|torch)"):
             VerifiedCheckpointIO(run).load_checkpoint(file)
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
+def test_a_signal_before_the_first_epoch_has_its_exit_code(
+    compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: signal.Signals, code: int
+) -> None:
+    load = TableDataModule.train_dataloader
+
+    def stopped_while_loading(data: TableDataModule) -> Any:
+        signal.raise_signal(sent)
+        return load(data)
+
+    monkeypatch.setattr(TableDataModule, "train_dataloader", stopped_while_loading)
+    with pytest.raises(SystemExit) as stopped:
+        train(compose_config("mode=q", "trainer.max_epochs=3"), tmp_path)
+    assert stopped.value.code == code
+    assert not (tmp_path / "result.json").exists()

@@ -63,11 +63,6 @@ def test_a_value_that_json_cannot_hold_is_refused_by_its_key(value: Any) -> None
     check_storable({"seed": 0, "mode": {"estimator": {"C": [1.5, "ü", None, True, {2: "x"}]}}})
 
 
-def test_a_setting_that_json_cannot_hold_is_refused_before_data_are_read(run: Run) -> None:
-    with pytest.raises(InputError, match=r"^mode\.estimator\.C='inf': result\.json cannot hold this value"):
-        run("mode=logistic", "mode.estimator.C=inf", NO_DATA)
-
-
 def test_a_field_that_a_result_cannot_hold_is_refused_before_the_training(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
