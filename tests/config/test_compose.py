@@ -9,6 +9,8 @@ from hydra.core.global_hydra import GlobalHydra
 from adversarial_oversampling.config.compose import compose_train, config_dir, config_files
 from adversarial_oversampling.config.identity import result_config
 from adversarial_oversampling.config.validation import check
+from adversarial_oversampling.game.losses import Vanilla
+from adversarial_oversampling.training.build import build
 from tests.conftest import Compose
 
 
@@ -98,6 +100,13 @@ def test_every_ablation_is_a_variant_of_its_mode(compose_config: Compose, mode: 
     check(cfg)
     removed = {"unconditional_discriminator", "no_noise"}  # the plain text has neither
     assert (result_config(cfg) == result_config(base)) == (ablation in removed)
+
+
+@pytest.mark.parametrize("dataset", ["secom", "pima", "haberman", "yeast"])
+def test_gamo_can_have_cross_entropy_with_any_recipe(compose_config: Compose, dataset: str) -> None:
+    cfg = compose_config(f"dataset={dataset}", "mode=gamo", "ablation=cross_entropy")
+    check(cfg)
+    assert isinstance(build("gan_type.loss", cfg.gan_type.loss), Vanilla)
 
 
 def test_a_recipe_belongs_to_a_dataset_and_a_mode() -> None:

@@ -176,18 +176,23 @@ class Vanilla:
     ----------
     gradient_penalty : float
         Weight of the gradient penalty; the vanilla game has none.
+    label_noise : float
+        Upper end of the uniform noise by which D's targets differ from 1 and 0; the vanilla game has none.
     """
 
     gradient_penalty: float = 0.0
-    label_noise: ClassVar[float] = 0.0
+    label_noise: float = 0.0
 
     def discriminator_real(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
-        """Return -log D(x), computed from the score without a clamp; `label_noise` has no effect."""
-        return -logsigmoid(scores)
+        """Return -log D(x), or its cross-entropy with the target 1 - label_noise, without a clamp.
+
+        -(1 - t) log D - t log(1 - D) = -log D + t score, as log D - log(1 - D) is the score.
+        """
+        return -logsigmoid(scores) + label_noise * scores
 
     def discriminator_generated(self, scores: Tensor, label_noise: Tensor | float = 0.0) -> Tensor:
-        """Return -log(1 - D(G(z|k)))."""
-        return -logsigmoid(-scores)
+        """Return -log(1 - D(G(z|k))), or its cross-entropy with the target label_noise."""
+        return -logsigmoid(-scores) - label_noise * scores
 
     def generator(self, scores: Tensor) -> Tensor:
         """Return log(1 - D(G(z|i)))."""
