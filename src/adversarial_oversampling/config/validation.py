@@ -32,6 +32,10 @@ _ABSENT = object()
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.I)
 
 
+def _group_names() -> set[str]:
+    return {folder.name for folder in Path(config_dir()).iterdir() if folder.is_dir()}
+
+
 def check_overrides(arguments: Sequence[str]) -> None:
     """Refuse arguments for which Hydra would print a stack trace or which it would silently ignore.
 
@@ -47,7 +51,7 @@ def check_overrides(arguments: Sequence[str]) -> None:
         with a setting that only sweeps have.
     """
     sweeps = {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments)
-    groups = {folder.name for folder in Path(config_dir()).iterdir() if folder.is_dir()}
+    groups = _group_names()
     for argument in arguments:
         key, _, choice = argument.partition("=")
         group = key.lstrip("~+")
@@ -92,9 +96,9 @@ def check_options(arguments: Sequence[str]) -> None:
         raise InputError(
             f"--config-dir {folder}: no such folder; give one with the folders of groups, such as mode/."
         )
-    groups = sorted(group.name for group in Path(config_dir()).iterdir() if group.is_dir())
-    for file in (file for group in groups for file in sorted(Path(folder, group).glob("**/*.yaml"))):
-        read_group_file(file, file.parent.relative_to(folder).as_posix(), [folder])
+    for group in sorted(_group_names()):
+        for file in sorted(Path(folder, group).glob("**/*.yaml")):
+            read_group_file(file, file.parent.relative_to(folder).as_posix(), [folder])
 
 
 def check_choices(hydra: DictConfig) -> None:

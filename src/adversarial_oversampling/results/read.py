@@ -160,8 +160,7 @@ def finished(run_dir: Path, cfg: DictConfig) -> Result | None:
 
 def made_elsewhere(result: Result, cfg: DictConfig) -> str | None:
     """Return what a stored result was made with, where that differs from the settings of the command."""
-    stored = OmegaConf.create(result.config)
-    pairs = {key: (OmegaConf.select(stored, key), OmegaConf.select(cfg, key)) for key in PLACE_KEYS}
+    pairs = {key: (result.setting(key), OmegaConf.select(cfg, key)) for key in PLACE_KEYS}
     different = [f"{key}={made} (not {asked})" for key, (made, asked) in pairs.items() if made != asked]
     return f"the stored result was made with {', '.join(different)}" if different else None
 
