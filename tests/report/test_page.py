@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from adversarial_oversampling.report import figures, page, tables
+from adversarial_oversampling.report import figures, page, record, tables
 from adversarial_oversampling.report.common import Cell, Table
 from adversarial_oversampling.report.figures import Picture, Theme
 from adversarial_oversampling.report.runs import load, run_frame
@@ -71,9 +71,12 @@ def render(tmp_path: Path) -> Render:
     def render_page() -> str:
         runs = load([tmp_path / "runs"])
         frame = run_frame(runs)
+        made_of = record.record(runs, [], tmp_path, WHEN)
         figures.save(PICTURE, tmp_path)
         shown = [*tables.table_2(frame), *tables.peers(frame), *tables.long_table(frame)]
-        return page.render(shown, [page.inlined(PICTURE, tmp_path)], frame, runs, tmp_path / "report", WHEN)
+        return page.render(
+            shown, [page.inlined(PICTURE, tmp_path)], frame, made_of, tmp_path / "report", WHEN
+        )
 
     return render_page
 
@@ -220,9 +223,10 @@ def test_write_reads_pictures_from_the_folder_figures_beside_the_page(
 ) -> None:
     write_run()
     runs = load([tmp_path / "runs"])
+    made_of = record.record(runs, [], tmp_path, WHEN)
     (tmp_path / "figures").mkdir()
     figures.save(PICTURE, tmp_path / "figures")
-    page.write(tmp_path / "index.html", [], [PICTURE], run_frame(runs), runs, tmp_path, WHEN)
+    page.write(tmp_path / "index.html", [], [PICTURE], run_frame(runs), made_of, tmp_path, WHEN)
     text = (tmp_path / "index.html").read_text()
     assert text.count("<picture>") == 1
     assert "prefers-color-scheme: dark" in text

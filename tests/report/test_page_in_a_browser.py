@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adversarial_oversampling.report import figures, page, tables
+from adversarial_oversampling.report import figures, page, record, tables
 from adversarial_oversampling.report.runs import load, run_frame
 from tests.report.conftest import WriteRun
 from tests.report.test_page import PICTURE, WHEN
@@ -50,10 +50,11 @@ def file(write_run: WriteRun, tmp_path: Path) -> Path:
     write_run("yeast", "ao", variant=["players.classifier.width=" + "64" * 60])
     runs = load([tmp_path / "runs"])
     frame = run_frame(runs)
+    made_of = record.record(runs, [], tmp_path, WHEN)
     figures.save(PICTURE, tmp_path)
     shown = [*tables.table_2(frame), *tables.peers(frame)]
     path = tmp_path / "index.html"
-    path.write_text(page.render(shown, [page.inlined(PICTURE, tmp_path)], frame, runs, tmp_path, WHEN))
+    path.write_text(page.render(shown, [page.inlined(PICTURE, tmp_path)], frame, made_of, tmp_path, WHEN))
     return path
 
 

@@ -19,6 +19,7 @@ from adversarial_oversampling.guard import guard
 from adversarial_oversampling.report import (
     ablations,
     claims,
+    earlier,
     figures,
     page,
     per_split,
@@ -80,7 +81,7 @@ class Report:
     pictures: Sequence[Picture]
 
 
-def write_report(paths: Sequence[Path], output: Path) -> Report:
+def write_report(paths: Sequence[Path], output: Path, also: Path | None = None) -> Report:
     """Write a report of finished runs into a folder, which appears when the report is complete.
 
     Parameters
@@ -89,6 +90,8 @@ def write_report(paths: Sequence[Path], output: Path) -> Report:
         Folders of runs, or result.json files.
     output : Path
         Folder of the report. An older report there is replaced.
+    also : Path, optional
+        Folder of an earlier report, or of its summary, whose results are shown beside those of the runs.
 
     Returns
     -------
@@ -97,7 +100,8 @@ def write_report(paths: Sequence[Path], output: Path) -> Report:
     Raises
     ------
     InputError
-        If there are no runs, a result cannot be read, or the folder holds something other than a report.
+        If there are no runs, a result cannot be read, the folder holds something other than a report, or the
+        earlier report does not fit.
     """
     output = output.resolve()
     if output.exists() and not _is_report(output):
@@ -106,8 +110,13 @@ def write_report(paths: Sequence[Path], output: Path) -> Report:
     runs = load(paths, skip=[output])
     if not runs:
         raise InputError(f"no result.json in {', '.join(map(str, paths))}: give folders of finished runs.")
-    print(f"{count(len(runs), 'run')}. Tables and statistics ...", flush=True)
     frame, replicas = run_frame(runs), replica_frame(runs)
+    made_of = record.record(runs, paths, output, when)
+    if also is not None:
+        older = earlier.read(also)
+        frame, replicas = earlier.join(frame, replicas, older)
+        made_of = record.joined(made_of, older.made_of, frame)
+    print(f"{count(len(frame), 'run')}. Tables and statistics ...", flush=True)
     rankings = statistics.rankings(frame)
     assessed, ablated = claims.assessed_settings(replicas), ablations.ablations(replicas)
     all_tables = with_unique_names(
@@ -137,16 +146,15 @@ def write_report(paths: Sequence[Path], output: Path) -> Report:
         (new / TABLES).mkdir(parents=True)
         (new / FIGURES).mkdir()
         write_tables(new / TABLES, all_tables, frame)
-        per_split.per_split(replicas).to_csv(new / per_split.FILE, index=False)
+        per_split.per_split(frame, replicas).to_csv(new / per_split.FILE, index=False)
         claims.csv_frame(assessed).to_csv(new / claims.FILE, index=False)
         ablations.csv_frame(ablated).to_csv(new / ablations.FILE, index=False)
-        made_of = record.record(runs, paths, output, when)
         (new / record.FILE).write_text(json.dumps(made_of, indent=2) + "\n")
         for i, picture in enumerate(pictures, 1):
             print(f"Picture {i} of {len(pictures)}: {picture.title}", flush=True)
             figures.save(picture, new / FIGURES)
         (new / DOCUMENT).write_text(document(all_tables, pictures))
-        page.write(new / PAGE, all_tables, pictures, frame, runs, output, when)
+        page.write(new / PAGE, all_tables, pictures, frame, made_of, output, when)
         if output.exists():
             os.replace(output, Path(temporary) / "old")
         os.replace(new, output)
@@ -271,12 +279,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="also copy the small files of the report (numbers as CSV, pictures) to this folder",
     )
     parser.add_argument(
+        "--earlier",
+        type=user_path,
+        metavar="FOLDER",
+        help="also show the results of the report, or of its summary, in this folder",
+    )
+    parser.add_argument(
         "--wandb",
         metavar="PROJECT",
         help="also log the report to this Weights & Biases project, PROJECT or ENTITY/PROJECT",
     )
     options = parser.parse_args(arguments)
-    report = write_report(options.runs, options.output or default_output(options.runs))
+    report = write_report(options.runs, options.output or default_output(options.runs), options.earlier)
     if options.summary:
         write_summary(report, options.summary)
     print(f"The report's page: {report.folder / PAGE}")

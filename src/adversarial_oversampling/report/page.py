@@ -2,7 +2,7 @@
 
 import base64
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +16,8 @@ from PIL import Image
 
 from adversarial_oversampling.report.common import NA, SECTIONS, Cell, Table, rows_of
 from adversarial_oversampling.report.figures import DARK, DPI, LIGHT, Picture, Theme, files
-from adversarial_oversampling.report.record import versions
 from adversarial_oversampling.report.render import alignments
-from adversarial_oversampling.report.runs import PARTS, Run
+from adversarial_oversampling.report.runs import PARTS
 from adversarial_oversampling.results.display import OPTIMISTIC, seeds_text
 from adversarial_oversampling.results.files import RESULT
 from adversarial_oversampling.results.schema import METRICS
@@ -186,9 +185,11 @@ def _entry(run: Any, folder: Path) -> Entry:
     items += [
         Item("", "") if pd.isna(run.optimism) else Item(f"{100 * run.optimism:+.2f}", run.optimism),
         _number_item(run.settings_compared),
-        _number_item(run.parameters) if run.parameters else Item("", ""),
-        Item(f"{run.seconds:.1f}", run.seconds),
-        Item(RESULT, run.config_hash, _link(Path(run.folder) / RESULT, folder)),
+        _number_item(run.parameters or float("nan")),
+        Item("", "") if pd.isna(run.seconds) else Item(f"{run.seconds:.1f}", run.seconds),
+        Item(RESULT, run.config_hash, _link(Path(run.folder) / RESULT, folder))
+        if run.folder is not None
+        else Item("in an earlier report", run.config_hash),
     ]
     facts = [
         ("variant", variant or "none"),
@@ -216,7 +217,7 @@ def _link(file: Path, folder: Path) -> str:
 
 
 def _number_item(value: float) -> Item:
-    return Item(f"{value:,}", value)
+    return Item("", "") if pd.isna(value) else Item(f"{value:,.0f}", value)
 
 
 def _spaced_counts(rows: Sequence[int]) -> str:
@@ -251,7 +252,7 @@ def render(
     tables: Sequence[Table],
     pictures: Sequence[Inlined],
     frame: pd.DataFrame,
-    runs: Sequence[Run],
+    made_of: Mapping[str, Any],
     folder: Path,
     when: datetime,
 ) -> str:
@@ -264,7 +265,8 @@ def render(
     pictures : sequence of Inlined
     frame : DataFrame
         The run frame.
-    runs : sequence of Run
+    made_of : mapping
+        The report's record.
     folder : Path
         Folder of the report, in which the page lies beside the folders of tables and figures.
     when : datetime
@@ -296,8 +298,8 @@ def render(
             for setting, number in frame.groupby("setting", sort=False).size().items()
         ],
         datasets=list(dict.fromkeys(frame["dataset_title"])),
-        versions=versions(runs),
-        devices=list(dict.fromkeys(run.result.device for run in runs)),
+        versions=made_of["versions"],
+        devices=made_of["devices"],
         sections=[section for section in sections if section.blocks],
         protocols=dict(zip(frame["setting"], frame["protocol"], strict=True)),
         runs_heading=SECTIONS[RUNS_SECTION],
@@ -319,7 +321,7 @@ def write(
     tables: Sequence[Table],
     pictures: Sequence[Picture],
     frame: pd.DataFrame,
-    runs: Sequence[Run],
+    made_of: Mapping[str, Any],
     folder: Path,
     when: datetime,
 ) -> None:
@@ -333,11 +335,12 @@ def write(
     pictures : sequence of Picture
     frame : DataFrame
         The run frame.
-    runs : sequence of Run
+    made_of : mapping
+        The report's record.
     folder : Path
         Folder to which the page, its tables and figures will be moved.
     when : datetime
         Time of the report.
     """
     with_files = [inlined(picture, path.parent / "figures") for picture in pictures]
-    path.write_text(render(tables, with_files, frame, runs, folder, when))
+    path.write_text(render(tables, with_files, frame, made_of, folder, when))

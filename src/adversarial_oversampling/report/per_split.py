@@ -18,25 +18,30 @@ COLUMNS = (
     "fs_ratio",
     "variant",
     "epochs",
+    "setting",
     "select_on",
     "optimistic",
+    "epoch_selection",
     "best_epoch",
     "selection_acsa",
     "na",
     "rows_train",
     "rows_validation",
     "rows_test",
+    "fixed_split",
     "published",
     "table_digest",
     "config_hash",
 )
 
 
-def per_split(replicas: pd.DataFrame) -> pd.DataFrame:
+def per_split(frame: pd.DataFrame, replicas: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run, seed and fold, in the order of the tables.
 
     Parameters
     ----------
+    frame : DataFrame
+        The run frame.
     replicas : DataFrame
         The replica frame.
 
@@ -63,8 +68,10 @@ def per_split(replicas: pd.DataFrame) -> pd.DataFrame:
             Settings that are not the default of the mode, dataset and protocol, separated by "; ".
         epochs
             Length of the training.
-        select_on, optimistic
-            Rows that choose the epoch, and whether an epoch was chosen on the test rows.
+        setting
+            What runs of one table share: protocol, folds, epochs and seeds.
+        select_on, optimistic, epoch_selection
+            Rows that choose the epoch, whether an epoch was chosen on the test rows, and the choice in words.
         best_epoch, selection_acsa
             The chosen epoch (the first is 0) and its ACSA, a fraction, on the rows that choose it; empty for
             a method without epochs.
@@ -72,6 +79,8 @@ def per_split(replicas: pd.DataFrame) -> pd.DataFrame:
             Why there is no result; empty if there is one.
         rows_train, rows_validation, rows_test
             Rows per class of each part, the largest class first, separated by "/"; empty if there are none.
+        fixed_split
+            Whether every seed has the same test rows, those of the archive.
         published
             The published dataset whose values the table has; empty for any other table.
         table_digest
@@ -79,4 +88,6 @@ def per_split(replicas: pd.DataFrame) -> pd.DataFrame:
         config_hash
             Hash of all settings that shape the result. Read it as text.
     """
-    return plain(replicas)[list(COLUMNS)]
+    choices = dict(zip(frame["config_hash"], frame["epoch_selection"], strict=True))
+    rows = replicas.assign(epoch_selection=replicas["config_hash"].map(choices))
+    return plain(rows)[list(COLUMNS)]

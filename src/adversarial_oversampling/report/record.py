@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from adversarial_oversampling.errors import InputError, parsing
@@ -20,6 +21,8 @@ from adversarial_oversampling.results.files import OVERRIDES
 
 FILE = "report.json"
 MADE_BY = "adversarial_oversampling.report"
+KEPT = {"versions", "devices", "threads", "commands"}
+"""What a later report takes over (`joined`)."""
 NOT_IN_COMMANDS = ("sweep.", "paths.", "hydra.", "hydra/", "launcher", "trainer.enable_progress_bar", "rerun")
 """Overrides that shape no result, or that hold only on one machine."""
 
@@ -53,6 +56,31 @@ def record(runs: Sequence[Run], paths: Sequence[Path], folder: Path, when: datet
         "devices": list(dict.fromkeys(run.result.device for run in runs)),
         "threads": sorted({run.result.threads for run in runs}),
         "commands": commands(run.folder for run in runs),
+    }
+
+
+def joined(made_of: Mapping[str, Any], earlier: Mapping[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
+    """Return what a report was made of that also shows the results of an earlier one.
+
+    Parameters
+    ----------
+    made_of, earlier : mapping
+        The records of both.
+    frame : DataFrame
+        The run frame of all results.
+    """
+    versions: dict[str, dict[str, None]] = {}
+    for record_ in (made_of, earlier):
+        for name, used in record_["versions"].items():
+            versions.setdefault(name, {}).update(dict.fromkeys(used.split(", ")))
+    return {
+        **made_of,
+        "runs": len(frame),
+        "settings": dict(Counter(frame["setting"])),
+        "versions": {name: ", ".join(used) for name, used in versions.items()},
+        "devices": list(dict.fromkeys([*made_of["devices"], *earlier["devices"]])),
+        "threads": sorted({*made_of["threads"], *earlier["threads"]}),
+        "commands": list(dict.fromkeys([*earlier["commands"], *made_of["commands"]])),
     }
 
 

@@ -25,6 +25,9 @@ PROTOCOLS = ("holdout", "cv", "paper")
 NOT_RUNS = ("previous", ".new")
 """Folders in which a run keeps a replaced result and one that is being written."""
 
+NULLABLE = {"fold": "Int64", "best_epoch": "Int64"}
+"""Columns of the replica frame that hold whole numbers or nothing."""
+
 ResultFile = tuple[Path, Result]
 """A result.json and its content."""
 
@@ -84,7 +87,8 @@ def load(paths: Sequence[Path], skip: Sequence[Path] = ()) -> list[Run]:
             newest[result.config_hash] = (modified, (file, result))
     oldest_first = [file for _, file in sorted(newest.values(), key=lambda entry: entry[0])]
     _check_tables(oldest_first)
-    return sorted(_described(oldest_first), key=_order)
+    runs = _described(oldest_first)
+    return sorted(runs, key=lambda run: _order({**_keys(run), "replicas": len(run.result.replicas)}))
 
 
 def _files(paths: Sequence[Path], skip: Sequence[Path]) -> list[Path]:
@@ -181,22 +185,31 @@ def _dataset_order(result: Result) -> float:
     return _dataset_orders().get(result.dataset, float("inf"))
 
 
-def _order(run: Run) -> tuple[Any, ...]:
-    result = run.result
-    protocol = result.protocol
+def _order(row: Mapping[Any, Any]) -> tuple[Any, ...]:
+    """Return the place of a run in tables, by its columns of the run frame."""
+    protocol = row["protocol"]
     return (
         PROTOCOLS.index(protocol) if protocol in PROTOCOLS else len(PROTOCOLS),
-        -result.epochs,  # the larger measurements first
-        -len(result.replicas),
-        comparison_setting(result),
-        _dataset_order(result),
-        dataset_label(result),
-        run.mode_description.order,
-        result.mode,
-        result.fs_ratio or 0.0,
-        result.variant,
-        result.config_hash,
+        -row["epochs"],  # the larger measurements first
+        -row["replicas"],
+        row["setting"],
+        row["dataset_order"],
+        row["dataset"],
+        row["order"],
+        row["mode"],
+        0.0 if pd.isna(row["fs_ratio"]) else row["fs_ratio"],
+        row["variant"],
+        row["config_hash"],
     )
+
+
+def in_order(frame: pd.DataFrame, replicas: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the run frame and the replica frame in the order of the tables."""
+    rows = frame.to_dict("records")
+    frame = frame.iloc[sorted(range(len(rows)), key=lambda i: _order(rows[i]))].reset_index(drop=True)
+    places = {name: i for i, name in enumerate(frame["config_hash"])}
+    replicas = replicas.sort_values("config_hash", key=lambda hashes: hashes.map(places), kind="stable")
+    return frame, replicas.reset_index(drop=True)
 
 
 def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
@@ -209,7 +222,8 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Beside the fields of `Result`: `folder`; `dataset` (the label, unique per table) and `dataset_title`;
+        Beside the fields of `Result`: `folder` (None for a run of an earlier report); `dataset` (the label,
+        unique per table) and `dataset_title`;
         `paper_dataset` (the published dataset, if the run has all of its columns as in the paper);
         `setting` (the comparison setting); `title`, `order`, `origin`, `color` and `linestyle` of the mode;
         `natural_ratio` (smallest to largest class among the training rows of the first replica) and `rate`
@@ -250,7 +264,7 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
             **{f"rows_{part}": tuple(getattr(rows_per_class, part)) for part in PARTS},
         }
         rows.append(row)
-    return _frame(rows)
+    return with_texts(rows)
 
 
 def replica_frame(runs: Sequence[Run]) -> pd.DataFrame:
@@ -268,7 +282,7 @@ def replica_frame(runs: Sequence[Run]) -> pd.DataFrame:
             }
             row |= {f"rows_{part}": tuple(getattr(replica.rows, part)) for part in PARTS}
             rows.append(row)
-    return _frame(rows).astype({"fold": "Int64", "best_epoch": "Int64"})
+    return with_texts(rows).astype(NULLABLE)
 
 
 def _keys(run: Run) -> dict[str, Any]:
@@ -316,7 +330,7 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def with_texts(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return a data frame in which an absent text is None."""
     frame = pd.DataFrame(rows)
     for name in ("gan_type", "published", "paper_dataset", "na"):

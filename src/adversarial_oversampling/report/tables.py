@@ -362,6 +362,10 @@ def _mean_text(metric: str, run: Any) -> str:
     return percent(getattr(run, metric), getattr(run, f"{metric}_std"))
 
 
+def _known(value: float, spec: str) -> str:
+    return "" if pd.isna(value) else format(value, spec)
+
+
 LONG_COLUMNS: Mapping[str, Callable[[Any], str]] = {
     "dataset": lambda run: run.dataset_title,
     "method": lambda run: run.title,
@@ -370,13 +374,13 @@ LONG_COLUMNS: Mapping[str, Callable[[Any], str]] = {
     "variant": lambda run: "; ".join(run.variant),
     **{label: partial(_mean_text, metric) for metric, label in METRICS.items()},
     "n": lambda run: f"{run.n}" if run.n == run.replicas else f"{run.n} of {run.replicas}",
-    "optimism": lambda run: "" if pd.isna(run.optimism) else f"{100 * run.optimism:+.2f}",
+    "optimism": lambda run: _known(100 * run.optimism, "+.2f"),
     "training rows": lambda run: row_counts(run.rows_train),
     "validation rows": lambda run: row_counts(run.rows_validation),
     "test rows": lambda run: row_counts(run.rows_test),
-    "settings compared": lambda run: str(run.settings_compared),
-    "parameters": lambda run: str(run.parameters) if run.parameters else "",
-    "seconds": lambda run: f"{run.seconds:.1f}",
+    "settings compared": lambda run: _known(run.settings_compared, ".0f"),
+    "parameters": lambda run: _known(run.parameters or float("nan"), ".0f"),
+    "seconds": lambda run: _known(run.seconds, ".1f"),
     "hash": lambda run: run.config_hash,
 }
 

@@ -52,12 +52,13 @@ def pictures(
         Comparison settings of which the verdict is given.
     """
     runs = default_runs(frame)
+    at_hand = runs[runs["folder"].notna()]
     return [
         *verdict_pictures(frame, replicas, main_settings),
         *mode_pictures(runs, replicas),
         *ablation_pictures(ablated),
         *rank_pictures(ranks),
         *fs_pictures(frame),
-        *row_pictures(runs),
-        *curve_pictures(runs, line_styles(frame)),
+        *row_pictures(at_hand),
+        *curve_pictures(at_hand, line_styles(frame)),
     ]
