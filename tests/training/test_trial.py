@@ -14,6 +14,7 @@ from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.limits import LIMITS
 from adversarial_oversampling.results.write import check_space, check_storable
 from adversarial_oversampling.training.run import train
+from adversarial_oversampling.training.trial import try_to_build
 from tests.conftest import Compose, Run
 
 NO_DATA = "paths.data_dir=/nowhere"
@@ -36,6 +37,9 @@ NO_DATA = "paths.data_dir=/nowhere"
         (["mode=q", "trainer.accelerator=foo"], "trainer"),
         (["mode=logistic", "+mode.estimator.width=3"], "mode.estimator"),
         (["mode=lightgbm", "mode.estimator._target_=lightgbm.Dataset"], "mode.estimator"),
+        (["mode=lightgbm", "+mode.estimator.num_leafs=3"], "mode.estimator.num_leafs: .* did you mean"),
+        (["mode=threshold_lightgbm", "+mode.estimator.width=3"], "mode.estimator.width: there is no such"),
+        (["mode=xgboost", "+mode.estimator.n_estimater=3"], "mode.estimator.n_estimater: .* did you mean"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
@@ -46,6 +50,15 @@ def test_what_cannot_be_built_is_refused_before_data_are_read(
         run(NO_DATA, *overrides)
     assert "\n" not in str(caught.value)
     assert {file.name for file in (tmp_path / "run").iterdir()} == {".lock"}
+
+
+@pytest.mark.parametrize(
+    "setting", ["feature_fraction=0.5", "sub_row=0.9", "importance_type=gain", "max_bin=63"]
+)
+def test_every_setting_that_lightgbm_knows_is_taken(
+    compose_config: Compose, tmp_path: Path, setting: str
+) -> None:
+    try_to_build(compose_config("mode=lightgbm", f"+mode.estimator.{setting}"), tmp_path)
 
 
 def test_a_setting_that_belongs_to_no_player_of_the_mode_is_not_built(run: Run) -> None:

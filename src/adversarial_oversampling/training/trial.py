@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -11,7 +14,7 @@ from torch import nn
 from adversarial_oversampling.config.identity import has_generator
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.limits import PLAYERS
-from adversarial_oversampling.text import one_line
+from adversarial_oversampling.text import no_such_setting, one_line
 from adversarial_oversampling.training.build import build, build_trainer
 
 
@@ -22,6 +25,30 @@ def refused(key: str) -> Iterator[None]:
         yield
     except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
         raise InputError(f"{key}: {one_line(error)}") from error
+
+
+def _check_passed_on(key: str, make: partial[Any]) -> None:
+    """Refuse settings that boosted trees pass on to their library, which ignores what it does not know."""
+    # Slow to import, and most modes need none of them.
+    from lightgbm import LGBMClassifier
+    from lightgbm.basic import _ConfigAliases  # the only list of the names that the library knows
+    from xgboost import XGBClassifier
+
+    from adversarial_oversampling.training.balanced_xgboost import BalancedXGBClassifier
+    from adversarial_oversampling.training.threshold_lightgbm import ThresholdLGBMClassifier
+
+    kind = make.func
+    known = set(signature(kind).parameters)
+    if kind in (LGBMClassifier, ThresholdLGBMClassifier):
+        known |= set(LGBMClassifier().get_params())
+        known |= {alias for names in _ConfigAliases._get_all_param_aliases().values() for alias in names}
+    elif kind in (XGBClassifier, BalancedXGBClassifier):
+        known |= set(XGBClassifier().get_params())
+    else:  # Python refuses what a signature does not have
+        return
+    for name in make.keywords:
+        if name not in known:
+            raise InputError(no_such_setting(f"{key}.{name}", known))
 
 
 def try_to_build(cfg: DictConfig, run_dir: Path) -> None:
@@ -36,6 +63,7 @@ def try_to_build(cfg: DictConfig, run_dir: Path) -> None:
         make = build("mode.estimator", cfg.mode.estimator)
         with refused("mode.estimator"):
             make(random_state=0)
+        _check_passed_on("mode.estimator", make)
         return
     build_trainer(cfg, run_dir, [])
     complement = build("mode.rules", cfg.mode.rules).complement
