@@ -36,6 +36,7 @@ NO_DATA = "paths.data_dir=/nowhere"
         (["mode=q", "+trainer.foo=1"], "trainer"),
         (["mode=q", "trainer.accelerator=foo"], "trainer"),
         (["mode=logistic", "+mode.estimator.width=3"], "mode.estimator"),
+        (["mode=gamo", "gan_type=wgan_gp"], "gan_type.loss.label_noise: .* ~gan_type.loss.label_noise or"),
         (["mode=lightgbm", "mode.estimator._target_=lightgbm.Dataset"], "mode.estimator"),
         (["mode=lightgbm", "+mode.estimator.num_leafs=3"], "mode.estimator.num_leafs: .* did you mean"),
         (["mode=threshold_lightgbm", "+mode.estimator.width=3"], "mode.estimator.width: there is no such"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.utils import get_class
 from omegaconf import DictConfig
 from torch import nn
 
@@ -51,6 +52,21 @@ def _check_passed_on(key: str, make: partial[Any]) -> None:
             raise InputError(no_such_setting(f"{key}.{name}", known))
 
 
+def _build_gan_loss(gan_type: DictConfig) -> None:
+    """Build the loss of the game between G and D; a recipe may bring a setting that only another loss has."""
+    try:
+        build("gan_type.loss", gan_type.loss)
+    except InputError as error:
+        known = signature(get_class(gan_type.loss._target_)).parameters
+        for name in gan_type.loss:
+            if name != "_target_" and name not in known:
+                raise InputError(
+                    f"gan_type.loss.{name}: gan_type={gan_type.name} has no such setting; leave it out with "
+                    f"~gan_type.loss.{name} or, if the recipe of this dataset and mode sets it, recipe=plain."
+                ) from error
+        raise
+
+
 def try_to_build(cfg: DictConfig, run_dir: Path) -> None:
     """Build an estimator, or a trainer and each player's optimizer and schedule, from a run's settings.
 
@@ -65,6 +81,8 @@ def try_to_build(cfg: DictConfig, run_dir: Path) -> None:
             make(random_state=0)
         _check_passed_on("mode.estimator", make)
         return
+    if has_generator(cfg):
+        _build_gan_loss(cfg.gan_type)
     build_trainer(cfg, run_dir, [])
     complement = build("mode.rules", cfg.mode.rules).complement
     make_schedule = build("schedule", cfg.schedule)
