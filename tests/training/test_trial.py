@@ -53,6 +53,13 @@ def test_what_cannot_be_built_is_refused_before_data_are_read(
     assert {file.name for file in (tmp_path / "run").iterdir()} == {".lock"}
 
 
+@pytest.mark.parametrize("way_out", ["~gan_type.loss.label_noise", "recipe=plain"])
+def test_a_setting_of_another_loss_is_left_out_as_the_message_says(
+    compose_config: Compose, tmp_path: Path, way_out: str
+) -> None:
+    try_to_build(compose_config("mode=gamo", "gan_type=wgan_gp", way_out), tmp_path)
+
+
 @pytest.mark.parametrize(
     "setting", ["feature_fraction=0.5", "sub_row=0.9", "importance_type=gain", "max_bin=63"]
 )
