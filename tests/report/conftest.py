@@ -80,6 +80,7 @@ def write_run(tmp_path: Path) -> WriteRun:
         usual_fs = "balanced" if mode in OVERSAMPLING else "natural"
         fs = fs or usual_fs
         settings = [*([f"fs={fs}"] if fs != usual_fs else []), *variant]
+        selected = [int(entry.split("=")[1]) for entry in variant if "n_selected" in entry]
         if dataset not in paper.DATASETS:
             file = file or f"{dataset}.csv"
         name = f"{mode}-{fs}-{protocol}-{'_'.join(variant)}-{seeds[0]}x{len(seeds)}-{epochs}"
@@ -108,14 +109,13 @@ def write_run(tmp_path: Path) -> WriteRun:
             )
         values = {metric: [getattr(r, metric) for r in replicas] for metric in METRICS}
         known = {metric: [v for v in column if v is not None] for metric, column in values.items()}
-        selected = [int(entry.split("=")[1]) for entry in variant if "n_selected" in entry]
         fields: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "dataset": dataset,
             "dataset_title": DATASETS[dataset].title if dataset in DATASETS and not file else dataset,
             "table": TableRecord(
                 digest=hashlib.sha256(f"{dataset}/{file}".encode()).hexdigest(),
-                published=None if file else dataset,
+                published=None if file or selected else dataset,
                 file=file,
             ),
             "mode": mode,

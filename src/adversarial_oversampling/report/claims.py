@@ -297,7 +297,7 @@ def assess(replicas: pd.DataFrame, claims: Sequence[Claim] = CLAIMS) -> list[Ass
         The rows of the replica frame of one setting.
     claims : sequence of Claim
     """
-    runs = replicas_by_run(replicas[replicas["dataset"] == replicas["paper_dataset"]])
+    runs = replicas_by_run(replicas[replicas["dataset"] == replicas["published"]])
     return [
         Assessed(
             claim,

@@ -121,7 +121,6 @@ def join(frame: pd.DataFrame, replicas: pd.DataFrame, earlier: Earlier) -> tuple
                 **described[row["mode"]],
                 "dataset_title": titles.get(row["dataset"], row["dataset"]),
                 "dataset_order": orders.get(row["dataset"], float("inf")),
-                "paper_dataset": row["published"],
                 "has_generator": row["gan_type"] is not None,
             }
         )

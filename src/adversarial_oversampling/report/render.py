@@ -13,7 +13,7 @@ ROWS_PER_PAGE = 40
 """Rows of a LaTeX table that fit on a page; a longer table continues on the next one."""
 MOST_COLUMNS = 7
 """A LaTeX table with more columns is printed in landscape."""
-NOT_IN_FILES = ("order", "dataset_order", "color", "linestyle", "paper_dataset")
+NOT_IN_FILES = ("order", "dataset_order", "color", "linestyle")
 """Columns of the data frames that only tables and pictures need."""
 NAMES_IN_FILES = {"reasons_without_value": "lost"}
 """Columns that have another name in files, which programs may read."""

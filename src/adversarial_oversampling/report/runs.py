@@ -223,8 +223,7 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
     -------
     DataFrame
         Beside the fields of `Result`: `folder` (None for a run of an earlier report); `dataset` (the label,
-        unique per table) and `dataset_title`;
-        `paper_dataset` (the published dataset, if the run has all of its columns as in the paper);
+        unique per table) and `dataset_title`; `published` (the published dataset, with all of its columns);
         `setting` (the comparison setting); `title`, `order`, `origin`, `color` and `linestyle` of the mode;
         `natural_ratio` (smallest to largest class among the training rows of the first replica) and `rate`
         (the same after oversampling); `n` (replicas with a value) and `reasons_without_value` (why the others
@@ -293,7 +292,6 @@ def _keys(run: Run) -> dict[str, Any]:
         "dataset_title": run.dataset_title,
         "dataset_order": _dataset_order(result),
         "published": result.table.published,
-        "paper_dataset": result.table.published if _has_all_columns(result) else None,
         "table_digest": result.table.digest,
         "mode": result.mode,
         "title": mode.title,
@@ -321,11 +319,6 @@ def fixed_split(result: Result) -> bool:
     return result.test_size is None and result.folds is None
 
 
-def _has_all_columns(result: Result) -> bool:
-    """Return whether no columns are selected, as in the paper."""
-    return result.setting("dataset.preprocessing.n_selected") is None
-
-
 def _number(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
@@ -333,7 +326,7 @@ def _number(value: float | None) -> float:
 def with_texts(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return a data frame in which an absent text is None."""
     frame = pd.DataFrame(rows)
-    for name in ("gan_type", "published", "paper_dataset", "na"):
+    for name in ("gan_type", "published", "na"):
         frame[name] = pd.Series([row[name] for row in rows], dtype=object)
     return frame
 

@@ -118,7 +118,7 @@ def _plain(runs: Iterable[Any]) -> pd.DataFrame:
 
 def _plain_with_paper(runs: Sequence[Any]) -> pd.DataFrame:
     """Return the frame of `_plain` with the paper's ACSA and GM of runs on a published dataset."""
-    scores = [paper.TABLE_2.get((run.paper_dataset, run.mode)) or (None, None) for run in runs]
+    scores = [paper.TABLE_2.get((run.published, run.mode)) or (None, None) for run in runs]
     names = [f"paper_{metric}_percent" for metric in MAIN_METRICS]
     return pd.concat([_plain(runs), pd.DataFrame(scores, columns=names)], axis=1)
 
@@ -199,7 +199,7 @@ def _empty_cell_remarks(runs: pd.DataFrame, keys: tuple[str, str], columns: Iter
 
 def _absent_dataset_remarks(runs: pd.DataFrame) -> list[str]:
     """Return a remark on the datasets of the paper without a run."""
-    published = set(runs["paper_dataset"])
+    published = set(runs["published"])
     absent = [title for name, title in paper.dataset_titles().items() if name not in published]
     return [f"No run on {', '.join(absent)} in this setting."] if absent else []
 
@@ -220,7 +220,7 @@ def table_2(frame: pd.DataFrame) -> list[Table]:
         notes = Footnotes()
         optimistic = runs["select_on"].iloc[0] == "test"
         grid = _grid(runs, *keys)
-        published = dict(zip(runs["dataset"], runs["paper_dataset"], strict=True))
+        published = dict(zip(runs["dataset"], runs["published"], strict=True))
         rows, groups = _stacked(
             _block_with_paper(
                 Cell(title),
