@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from adversarial_oversampling import generate, predict
-from tests import commands
 from tests.conftest import Compose, short_run
 
 ROWS = 300
@@ -164,8 +163,12 @@ def test_a_file_of_another_kind_is_not_written(
     assert "give a file that ends in .parquet, .feather, .csv" in done.stderr
 
 
-def test_the_commands_say_how_they_are_used() -> None:
-    for name in ("predict", "generate"):
-        done = commands.command(name, "--help")
-        assert done.returncode == 0
-        assert "folder of a finished run" in done.stdout
+def test_the_commands_say_how_they_are_used(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for main in (predict.main, generate.main):
+        monkeypatch.setattr(sys, "argv", ["command", "--help"])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 0
+        assert "folder of a finished run" in capsys.readouterr().out
