@@ -3,6 +3,8 @@
 import os
 import signal
 from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,20 +29,21 @@ Compose = Callable[..., DictConfig]
 Run = Callable[..., Result]
 
 
-@pytest.fixture
+@cache
+def composed(overrides: tuple[str, ...]) -> DictConfig:
+    """Compose the configuration once; copying it is much faster."""
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        return compose("train", overrides=list(overrides))
+
+
+@pytest.fixture(scope="session")
 def compose_config(tmp_path_factory: pytest.TempPathFactory) -> Compose:
     """Compose the configuration with overrides, without progress bar and curves."""
-    cache = tmp_path_factory.getbasetemp() / "cache"
+    folder = tmp_path_factory.getbasetemp() / "cache"
 
     def make(*overrides: str) -> DictConfig:
-        quiet = [
-            "logger=none",
-            "trainer=cpu",
-            "trainer.enable_progress_bar=false",
-            f"paths.cache_dir={cache}",
-        ]
-        with initialize_config_dir(config_dir(), version_base="1.3"):
-            return compose("train", overrides=[*quiet, *overrides])
+        quiet = ("logger=none", "trainer=cpu", "trainer.enable_progress_bar=false")
+        return deepcopy(composed((*quiet, f"paths.cache_dir={folder}", *overrides)))
 
     return make
 
@@ -50,9 +53,14 @@ def run(compose_config: Compose, tmp_path: Path) -> Run:
     """Train a short run in this process; its folder is `tmp_path / name`."""
 
     def make(*overrides: str, name: str = "run") -> Result:
-        return train(compose_config("trainer.max_epochs=2", "replicas=2", *overrides), tmp_path / name)
+        return short_run(compose_config, tmp_path / name, *overrides)
 
     return make
+
+
+def short_run(compose_config: Compose, folder: Path, *overrides: str) -> Result:
+    """Train a short run in this process."""
+    return train(compose_config("trainer.max_epochs=2", "replicas=2", *overrides), folder)
 
 
 def saved_weights(folder: Path) -> dict[str, Tensor]:

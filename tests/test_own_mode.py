@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from adversarial_oversampling.results.read import read_result
+from tests.commands import command
 
 MODE = """
 defaults:
@@ -26,33 +27,26 @@ rules:
 """
 
 
-def command(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", f"adversarial_oversampling.{module}", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """DO, Q and the own mode, on two published tables and on a table of one's own that is called yeast."""
+    """Runs of the own mode and of others, on published tables and on a table of one's own called yeast."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "conf" / "mode").mkdir(parents=True)
     (folder / "conf" / "mode" / "stronger_do.yaml").write_text(MODE)
     rows = [f"{i % 7},{i % 11},{'ab'[i % 4 == 0]}" for i in range(80)]
     (folder / "yeast.csv").write_text("\n".join(["u,v,label", *rows]))
-    settings = ["trainer.max_epochs=2", "replicas=2", "logger=wandb", "trainer.enable_progress_bar=false"]
-    settings += [f"paths.output_dir={folder}/runs", "mode=do,stronger_do,q"]
-    sweep = ["-m", "--config-dir", f"{folder}/conf", *settings]
-    done = command("train", *sweep, "dataset=haberman,yeast", "protocol=paper")
-    assert done.returncode == 0, done.stdout + done.stderr
-    own = ["dataset=table", "dataset.name=yeast", f"dataset.path={folder}/yeast.csv"]
-    own += ["dataset.target=label", "protocol=paper"]
-    done = command("train", *sweep, *own)
-    assert done.returncode == 0, done.stdout + done.stderr
+    settings = ["--config-dir", f"{folder}/conf", f"paths.output_dir={folder}/runs", "protocol=paper"]
+    settings += ["trainer.max_epochs=2", "replicas=2", "trainer.enable_progress_bar=false", "logger=none"]
+    own = ["dataset=table", "dataset.name=yeast", f"dataset.path={folder}/yeast.csv", "dataset.target=label"]
+    for sweep, overrides in (
+        (["-m"], ["mode=do,stronger_do"]),
+        ([], ["mode=stronger_do", "logger=wandb", f"paths.output_dir={folder}/logged"]),
+        ([], ["dataset=yeast", "mode=q"]),
+        ([], [*own, "mode=q"]),
+        ([], [*own, "mode=cot"]),
+    ):
+        done = command("train", *sweep, *settings, *overrides)
+        assert done.returncode == 0, done.stdout + done.stderr
     return folder / "runs"
 
 
@@ -82,12 +76,12 @@ def test_a_mode_of_ones_own_stands_in_every_part_of_the_report_under_its_title(r
     (picture,) = (report / "figures").glob("modes-*[!k].svg")
     assert picture.is_file()
     split = pd.read_csv(report / "results_per_split.csv")
-    assert set(split["mode"]) == {"do", "stronger_do", "q"}
+    assert set(split["mode"]) == {"do", "stronger_do", "q", "cot"}
 
 
 def test_a_mode_of_ones_own_stands_in_the_dashboards_views_under_its_title(runs: Path) -> None:
     """A view groups the runs that have its tags by job type."""
-    (folder,) = runs.glob("haberman/stronger_do-*/wandb/offline-run-*")
+    (folder,) = (runs.parent / "logged").glob("haberman/stronger_do-*/wandb/offline-run-*")
     lines = subprocess.run(
         [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", str(folder)],
         capture_output=True,

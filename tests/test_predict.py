@@ -1,6 +1,5 @@
 """The commands that predict and generate rows with a finished run."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ import pandas as pd
 import pytest
 
 from adversarial_oversampling import generate, predict
-from tests.conftest import Run
+from tests.conftest import Compose, short_run
 
 ROWS = 300
 Command = Callable[..., "Done"]
@@ -37,8 +36,8 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     return call
 
 
-@pytest.fixture
-def table(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CSV file with a column of every role, and missing cells."""
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
@@ -54,31 +53,41 @@ def table(tmp_path: Path) -> Path:
     frame["label"] = np.where(score > 75, "yes", "no")
     frame.loc[rng.random(ROWS) < 0.1, "income"] = np.nan
     frame.loc[rng.random(ROWS) < 0.1, "city"] = None
-    path = tmp_path / "own.csv"
+    path = tmp_path_factory.mktemp("table") / "own.csv"
     frame.to_csv(path, index=False)
     return path
 
 
+@pytest.fixture(scope="module")
+def runs(compose_config: Compose, table: Path) -> dict[str, Path]:
+    """The folders of finished runs on the table, by mode."""
+    source = ["dataset=table", f"dataset.path={table}", "dataset.target=label"]
+    folders = {mode: table.parent / mode for mode in ("do", "logistic")}
+    for mode, folder in folders.items():
+        short_run(compose_config, folder, *source, f"mode={mode}")
+    return folders
+
+
 @pytest.mark.parametrize("mode", ["do", "logistic"])
 def test_the_test_rows_get_the_probabilities_of_the_run(
-    run: Run, command: Command, table: Path, tmp_path: Path, mode: str
+    runs: dict[str, Path], command: Command, table: Path, tmp_path: Path, mode: str
 ) -> None:
-    run("dataset=table", f"dataset.path={table}", "dataset.target=label", f"mode={mode}")
-    expected = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
+    run = runs[mode]
+    expected = pd.read_parquet(run / "predictions.parquet")
     expected = expected[expected.seed == 1].reset_index(drop=True)
     new = tmp_path / "new.csv"
     whole = pd.read_csv(table)
     # Neither the order of the columns nor another one matters.
     whole.iloc[expected.row].drop(columns="label")[::-1].assign(more="x").to_csv(new, index=False)
     output = tmp_path / "predictions.parquet"
-    done = command("predict", tmp_path / "run", new, "--output", output, "--replica", 1)
+    done = command("predict", run, new, "--output", output, "--replica", 1)
     assert done.returncode == 0, done.stderr
     found = pd.read_parquet(output)[::-1].reset_index(drop=True)
     columns = ["predicted", "p_no", "p_yes"]
     # The order of the rows is part of the rounding of scikit-learn's products.
     pd.testing.assert_frame_equal(found, expected[columns], check_exact=mode == "do")
     for choice in ("mean", "best"):
-        command("predict", tmp_path / "run", new, "--output", tmp_path / f"{choice}.csv", "--replica", choice)
+        command("predict", run, new, "--output", tmp_path / f"{choice}.csv", "--replica", choice)
         assert list(pd.read_csv(tmp_path / f"{choice}.csv")) == columns
 
 
@@ -95,13 +104,12 @@ def test_the_test_rows_get_the_probabilities_of_the_run(
     ],
 )
 def test_a_file_that_does_not_fit(
-    run: Run, command: Command, table: Path, tmp_path: Path, change: object, message: str
+    runs: dict[str, Path], command: Command, table: Path, tmp_path: Path, change: object, message: str
 ) -> None:
-    run("dataset=table", f"dataset.path={table}", "dataset.target=label", "mode=q")
     assert callable(change)
     new = tmp_path / "new.csv"
     change(pd.read_csv(table)).to_csv(new, index=False)
-    done = command("predict", tmp_path / "run", new, "--output", tmp_path / "out.csv")
+    done = command("predict", runs["do"], new, "--output", tmp_path / "out.csv")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert message in done.stderr
@@ -109,11 +117,10 @@ def test_a_file_that_does_not_fit(
 
 
 def test_generated_rows_are_rows_of_the_table(
-    run: Run, command: Command, table: Path, tmp_path: Path
+    runs: dict[str, Path], command: Command, table: Path, tmp_path: Path
 ) -> None:
-    run("dataset=table", f"dataset.path={table}", "dataset.target=label", "mode=do")
     output = tmp_path / "rows.csv"
-    done = command("generate", tmp_path / "run", "--class", "yes", "--rows", 50, "--output", output)
+    done = command("generate", runs["do"], "--class", "yes", "--rows", 50, "--output", output)
     assert done.returncode == 0, done.stderr
     new, whole = pd.read_csv(output), pd.read_csv(table)
     assert list(new) == list(whole)
@@ -134,32 +141,34 @@ def test_generated_rows_are_rows_of_the_table(
     ("arguments", "message"),
     [
         (["--class", "maybe", "--rows", "1"], "--class maybe"),
-        (["--class", "1", "--rows", "0"], "--rows=0"),
-        (["--class", "1", "--rows", "1", "--replica", "9"], "--replica 9"),
-        (["--class", "1", "--rows", "1", "--replica", "mean"], "--replica mean"),
+        (["--class", "yes", "--rows", "0"], "--rows=0"),
+        (["--class", "yes", "--rows", "1", "--replica", "9"], "--replica 9"),
+        (["--class", "yes", "--rows", "1", "--replica", "mean"], "--replica mean"),
     ],
 )
 def test_what_cannot_be_generated(
-    run: Run, command: Command, tmp_path: Path, arguments: list[str], message: str
+    runs: dict[str, Path], command: Command, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    run("mode=do")
-    done = command("generate", tmp_path / "run", *arguments, "--output", tmp_path / "rows.csv")
+    done = command("generate", runs["do"], *arguments, "--output", tmp_path / "rows.csv")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert message in done.stderr
     assert not (tmp_path / "rows.csv").exists()
 
 
 def test_a_file_of_another_kind_is_not_written(
-    run: Run, command: Command, table: Path, tmp_path: Path
+    runs: dict[str, Path], command: Command, table: Path, tmp_path: Path
 ) -> None:
-    run("dataset=table", f"dataset.path={table}", "dataset.target=label", "mode=q")
-    done = command("predict", tmp_path / "run", table, "--output", tmp_path / "out.xlsx")
+    done = command("predict", runs["do"], table, "--output", tmp_path / "out.xlsx")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "give a file that ends in .parquet, .feather, .csv" in done.stderr
 
 
-def test_the_commands_say_how_they_are_used() -> None:
-    for name in ("predict", "generate"):
-        line = [sys.executable, "-m", f"adversarial_oversampling.{name}", "--help"]
-        done = subprocess.run(line, capture_output=True, text=True, check=True)
-        assert "folder of a finished run" in done.stdout
+def test_the_commands_say_how_they_are_used(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for main in (predict.main, generate.main):
+        monkeypatch.setattr(sys, "argv", ["command", "--help"])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 0
+        assert "folder of a finished run" in capsys.readouterr().out

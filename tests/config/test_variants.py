@@ -12,7 +12,7 @@ from tests.conftest import Compose
 
 @pytest.mark.parametrize("mode", modes())
 def test_defaults_are_no_variant(compose_config: Compose, mode: str) -> None:
-    assert variant(compose_config(f"mode={mode}", "dataset=yeast")) == []
+    assert variant(compose_config(f"mode={mode}")) == []
 
 
 @pytest.mark.parametrize(

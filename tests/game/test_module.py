@@ -236,7 +236,7 @@ def test_cots_second_optimizer_shares_weights_but_no_decay_and_no_momentum(compo
 
 
 def test_cot_of_two_classes_is_q_bit_for_bit(run: Run, tmp_path: Path) -> None:
-    settings = ["trainer.max_epochs=4", "dataset.training.dropout=0.5", "dataset.training.weight_decay=1.0"]
+    settings = ["dataset.training.dropout=0.5", "dataset.training.weight_decay=1.0"]
     for name, overrides in (
         ("q", ["mode=q"]),
         ("cot", ["mode=cot"]),
@@ -436,9 +436,9 @@ def output_of(folder: Path, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     ids=" ".join,
 )
 def test_a_replica_equals_its_solo_run(run: Run, tmp_path: Path, overrides: list[str]) -> None:
-    run(*overrides, "trainer.max_epochs=4", "replicas=3", "seed=5", name="together")
+    run(*overrides, "replicas=3", "seed=5", name="together")
     for seed in (5, 7):
-        run(*overrides, "trainer.max_epochs=4", "replicas=1", f"seed={seed}", name=f"solo{seed}")
+        run(*overrides, "replicas=1", f"seed={seed}", name=f"solo{seed}")
         for together, solo in zip(
             output_of(tmp_path / "together", seed), output_of(tmp_path / f"solo{seed}", seed), strict=True
         ):
@@ -469,7 +469,7 @@ def test_replicas_have_splits_and_weights_of_their_own(compose_config: Compose) 
 
 
 def fitted(compose_config: Compose, tmp_path: Path, poison: int | None) -> tuple[Game, Mapping[str, Tensor]]:
-    cfg = compose_config("mode=do", "replicas=3", "trainer.max_epochs=3")
+    cfg = compose_config("mode=do", "replicas=3", "trainer.max_epochs=2")
     data = build_data(cfg)
     data.setup()
     game = build_game(cfg, data)
@@ -495,7 +495,7 @@ def test_the_player_with_whom_it_began_is_named(
         step(self, turn, loss)
 
     monkeypatch.setattr(Game, "step", broken)
-    cfg = compose_config("mode=do", "replicas=2", f"members={members}", "trainer.max_epochs=3", "logger=none")
+    cfg = compose_config("mode=do", "replicas=2", f"members={members}", "trainer.max_epochs=2")
     data = build_data(cfg)
     data.setup()
     game = build_game(cfg, data)

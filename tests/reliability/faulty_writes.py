@@ -31,7 +31,7 @@ from adversarial_oversampling.config.variants import variant
 from adversarial_oversampling.training.run import train
 
 SHORT = ["replicas=1", "trainer.max_epochs=2", "trainer.checkpoint_seconds=0", "dataset.training.width=8"]
-SHORT += ["logger=none", "trainer.enable_progress_bar=false"]
+SHORT += ["dataset.training.batch_size=400", "logger=none", "trainer.enable_progress_bar=false"]
 RESULT = "result.json"
 
 

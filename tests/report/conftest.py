@@ -52,7 +52,12 @@ def selected_columns(number: int) -> str:
 
 @pytest.fixture
 def write_run(tmp_path: Path) -> WriteRun:
-    """Write a run's folder and return it.
+    """Write a run's folder below `tmp_path / "runs"` and return it: see `run_writer`."""
+    return run_writer(tmp_path / "runs")
+
+
+def run_writer(runs: Path) -> WriteRun:
+    """Return a function that writes a run's folder and returns it.
 
     `acsa` is the ACSA of each replica (fractions, None for undefined), in order of seeds, then folds; it is
     derived from the other arguments by default. GM is 0.02 below it. `variant` lists settings beside fs,
@@ -85,7 +90,7 @@ def write_run(tmp_path: Path) -> WriteRun:
             file = file or f"{dataset}.csv"
         name = f"{mode}-{fs}-{protocol}-{'_'.join(variant)}-{seeds[0]}x{len(seeds)}-{epochs}"
         name = f"{dataset}/{name}-{file or ''}".replace(" ", "_")
-        run = tmp_path / "runs" / (folder or name)
+        run = runs / (folder or name)
         run.mkdir(parents=True, exist_ok=True)
         rng = np.random.default_rng(crc32(name.encode()))
         test = TEST_ROWS.get(dataset, (68, 24))

@@ -2,6 +2,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 from urllib.parse import unquote
 
 import pandas as pd
@@ -9,11 +10,11 @@ import pytest
 
 from adversarial_oversampling.report.__main__ import main, with_unique_names
 from adversarial_oversampling.report.common import Table
-from adversarial_oversampling.report.per_split import COLUMNS
-from adversarial_oversampling.report.runs import UNDEFINED_METRIC
+from adversarial_oversampling.report.per_split import COLUMNS, per_split
+from adversarial_oversampling.report.runs import UNDEFINED_METRIC, load, replica_frame, run_frame
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.results.schema import METRICS, SCHEMA_VERSION
-from tests.report.conftest import MY_DO, WriteRun, selected_columns
+from tests.report.conftest import MY_DO, WriteRun, run_writer, selected_columns
 
 
 def report(capsys: pytest.CaptureFixture[str], *arguments: Path | str) -> str:
@@ -48,24 +49,32 @@ def test_a_report_of_a_single_run_has_a_page_a_document_and_pictures(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "runs"]  # no temporary folder
 
 
-def test_a_report_of_several_runs_has_all_sections_and_table_files(
-    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for mode, fs in (("q", None), ("do", None), ("do", "half")):
-        write_run("haberman", mode, fs=fs)
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of several runs, with their report, and a summary in place of an older one."""
+    folder = tmp_path_factory.mktemp("compared")
+    write_run = run_writer(folder / "runs")
+    for mode in ("q", "ro", "do"):
+        write_run("haberman", mode)
+    write_run("haberman", "do", fs="half")
+    write_run("haberman", "do", variant=["players.generator.gumbel=0"])
     write_run("haberman", "lightgbm", acsa=[0.6, 0.7, None])
+    (folder / "summary" / "tables").mkdir(parents=True)
+    (folder / "summary" / "tables" / "table-2-old.csv").write_text("of another summary")
+    main([str(folder / "runs"), "--summary", str(folder / "summary")])
+    return folder
 
-    report(capsys, tmp_path / "runs", "--output", tmp_path / "report")
 
-    folder = tmp_path / "report" / "tables"
-    stems = {kind: {path.stem for path in folder.glob(f"*.{kind}")} for kind in ("csv", "tex")}
+def test_a_report_of_several_runs_has_all_sections_and_table_files(compared: Path) -> None:
+    folder = compared / "runs" / "report"
+    stems = {kind: {path.stem for path in (folder / "tables").glob(f"*.{kind}")} for kind in ("csv", "tex")}
     assert stems["csv"] == stems["tex"] | {"runs"}
-    runs = pd.read_csv(folder / "runs.csv")
-    assert runs["title"].tolist() == ["Q", "DO", "DO", "class-weighted LightGBM"]
+    runs = pd.read_csv(folder / "tables" / "runs.csv")
+    assert runs["title"].tolist() == ["Q", "RO+Q", "DO", "DO", "DO", "class-weighted LightGBM"]
     assert set(runs["rows_test"]) == {"68/24"}
-    assert runs["lost"].fillna("").tolist() == ["", "", "", UNDEFINED_METRIC]
-    assert len(pd.read_csv(tmp_path / "report" / "results_per_split.csv")) == 4 * 3
-    headings = re.findall(r"^## (.*)$", (tmp_path / "report" / "report.md").read_text(), re.MULTILINE)
+    assert runs["lost"].fillna("").tolist() == ["", "", "", "", "", UNDEFINED_METRIC]
+    assert len(pd.read_csv(folder / "results_per_split.csv")) == 6 * 3
+    headings = re.findall(r"^## (.*)$", (folder / "report.md").read_text(), re.MULTILINE)
     assert headings == [
         "Verdict",
         "The paper's claims",
@@ -80,15 +89,8 @@ def test_a_report_of_several_runs_has_all_sections_and_table_files(
     ]
 
 
-def test_the_page_answers_first_and_its_links_lead_to_files(
-    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for mode in ("q", "ro", "do"):
-        write_run("haberman", mode)
-    write_run("haberman", "do", variant=["players.generator.gumbel=0"])
-    report(capsys, tmp_path / "runs")
-
-    folder = tmp_path / "runs" / "report"
+def test_the_page_answers_first_and_its_links_lead_to_files(compared: Path) -> None:
+    folder = compared / "runs" / "report"
     text = (folder / "index.html").read_text()
     sections = re.findall(r'<section id="(\w+)"', text)
     assert sections[:3] == ["verdict", "claims", "results"]
@@ -103,17 +105,38 @@ def test_the_page_answers_first_and_its_links_lead_to_files(
     links = [link for link in re.findall(r'href="([^"]*)"', text) if not link.startswith(("#", "data:"))]
     assert all((folder / unquote(link)).is_file() for link in links)
     results = {(folder / unquote(link)).resolve() for link in links if link.endswith("result.json")}
-    assert results == set((tmp_path / "runs").rglob("result.json"))
-    tables = {path.name for path in (folder / "tables").iterdir()}
-    linked = {Path(link).name for link in links if link.startswith("tables/")}
-    assert linked == {name for name in tables if not name.startswith("runs-")}
+    assert results == set((compared / "runs").rglob("result.json"))
+
+
+def test_a_summary_is_a_page_with_its_pictures_and_numbers(compared: Path) -> None:
+    folder = compared / "summary"
+    text = (folder / "README.md").read_text()
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE)[:3] == ["Verdict", "The paper's claims", "Results"]
+    pictures = re.findall(r"!\[.*\]\((.*)\)", text)
+    assert pictures
+    assert all((folder / picture).is_file() for picture in pictures)
+    frame = pd.read_csv(folder / "results_per_split.csv")
+    assert set(frame["mode"]) == {"q", "ro", "do", "lightgbm"}
+    assert not (folder / "tables" / "table-2-old.csv").exists()
+    assert not list(folder.rglob("*.tex"))
+    assert json.loads((folder / "report.json").read_text())["runs"] == 6
+    files = {path.name for path in folder.iterdir()}
+    assert files >= {"README.md", "claims.csv", "ablations.csv", "report.json", "tables", "figures"}
+
+
+@pytest.fixture(scope="module")
+def finished_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small report; tests change copies of it."""
+    folder = tmp_path_factory.mktemp("small")
+    main([str(run_writer(folder)("haberman", "lightgbm")), "--output", str(folder / "report")])
+    return folder / "report"
 
 
 def test_a_report_with_other_files_in_its_folder_is_not_replaced(
-    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    write_run: WriteRun, tmp_path: Path, finished_report: Path
 ) -> None:
     run, output = write_run("haberman", "lightgbm"), tmp_path / "report"
-    report(capsys, run, "--output", output)
+    copytree(finished_report, output)
     (output / "notes.txt").write_text("of a reader")
 
     assert "exists and is not a report" in refusal(run, "--output", output)
@@ -129,10 +152,9 @@ def test_a_folder_with_a_document_named_report_is_not_a_report(write_run: WriteR
 
 
 def test_a_second_report_replaces_the_first(
-    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    write_run: WriteRun, tmp_path: Path, finished_report: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    output = tmp_path / "report"
-    report(capsys, write_run("haberman", "lightgbm"), "--output", output)
+    output = copytree(finished_report, tmp_path / "report")
     (output / "tables" / "old.csv").write_text("of the first report")
 
     report(capsys, write_run("pima", "lightgbm"), "--output", output)
@@ -142,11 +164,11 @@ def test_a_second_report_replaces_the_first(
 
 
 def test_an_output_inside_the_folder_of_runs_is_not_searched_for_runs(
-    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    write_run: WriteRun, tmp_path: Path, finished_report: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_run("haberman", "lightgbm")
     runs = tmp_path / "runs"
-    report(capsys, runs, "--output", runs / "report")
+    copytree(finished_report, runs / "report")
 
     assert "1 runs" not in (printed := report(capsys, runs, "--output", runs / "report"))
     assert "1 run." in printed
@@ -164,10 +186,10 @@ def test_an_output_that_is_not_a_report_is_not_deleted(write_run: WriteRun, tmp_
 
 
 def test_an_interrupted_report_leaves_the_old_report(
-    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    write_run: WriteRun, tmp_path: Path, finished_report: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, output = write_run("haberman", "lightgbm"), tmp_path / "report"
-    report(capsys, run, "--output", output)
+    copytree(finished_report, output)
     before = (output / "report.md").read_text()
 
     def fail(*_: object) -> None:
@@ -254,9 +276,7 @@ def test_two_tables_with_one_label_are_an_error_that_names_both_files(
 # ---------------------------------------------------------------------------- results per split
 
 
-def test_results_per_split_are_those_of_the_runs(
-    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_results_per_split_are_those_of_the_runs(write_run: WriteRun, tmp_path: Path) -> None:
     folders = [
         write_run("haberman", "q", "cv", folds=2, seeds=[3, 4], acsa=[0.1 + 0.2, 0.6, 0.7, None]),
         write_run("haberman", "do", fs="half", variant=[selected_columns(2)]),
@@ -266,9 +286,10 @@ def test_results_per_split_are_those_of_the_runs(
     ]
     results = {read_result(folder / "result.json").config_hash: folder for folder in folders}
 
-    report(capsys, tmp_path / "runs", "--output", tmp_path / "report")
+    runs = load([tmp_path / "runs"])
 
-    file = tmp_path / "report" / "results_per_split.csv"
+    file = tmp_path / "results_per_split.csv"
+    per_split(run_frame(runs), replica_frame(runs)).to_csv(file, index=False)
     table = pd.read_csv(file, dtype=str, keep_default_na=False)
     assert list(table) == list(COLUMNS)
     assert len(table) == 4 + 4 * 3
@@ -352,27 +373,3 @@ def test_without_output_the_report_lies_beside_its_runs_and_replaces_no_other(
     assert "holds the report of other runs" not in report(capsys, run)  # in its own folder
     assert (run / "report" / "index.html").is_file()
     assert "holds the report of other runs" in refusal(runs, run)
-
-
-def test_a_summary_is_a_page_with_its_pictures_and_numbers(
-    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for mode in ("q", "ro", "do"):
-        write_run("haberman", mode)
-    folder = tmp_path / "docs" / "results"
-    report(capsys, tmp_path / "runs", "--summary", folder)
-    (folder / "tables" / "table-2-old.csv").write_text("of another summary")
-    report(capsys, tmp_path / "runs", "--summary", folder)
-
-    text = (folder / "README.md").read_text()
-    assert re.findall(r"^## (.*)$", text, re.MULTILINE)[:3] == ["Verdict", "The paper's claims", "Results"]
-    pictures = re.findall(r"!\[.*\]\((.*)\)", text)
-    assert pictures
-    assert all((folder / picture).is_file() for picture in pictures)
-    frame = pd.read_csv(folder / "results_per_split.csv")
-    assert set(frame["mode"]) == {"q", "ro", "do"}
-    assert not (folder / "tables" / "table-2-old.csv").exists()
-    assert not list(folder.rglob("*.tex"))
-    assert json.loads((folder / "report.json").read_text())["runs"] == 3
-    files = {path.name for path in folder.iterdir()}
-    assert files >= {"README.md", "claims.csv", "ablations.csv", "report.json", "tables", "figures"}

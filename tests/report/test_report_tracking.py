@@ -35,7 +35,7 @@ def inspected(folder: Path) -> list[dict[str, Any]]:
 def test_a_report_is_logged_as_one_run_with_tables_pictures_and_page(
     write_run: WriteRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for mode in ("q", "do", "lightgbm"):
+    for mode in ("q", "lightgbm"):
         write_run("haberman", mode)
     monkeypatch.setenv("WANDB_MODE", "offline")
     output = tmp_path / "out" / "report"
@@ -62,7 +62,7 @@ def test_a_report_is_logged_as_one_run_with_tables_pictures_and_page(
         assert data["columns"] == list(frame)
         assert len(data["data"]) == len(frame)
     splits = json.loads(paths["results_per_split"].read_text())
-    assert len(splits["data"]) == 3 * 3
+    assert len(splits["data"]) == 2 * 3
     runs = json.loads(paths["tables/runs"].read_text())
     acsa = [line[runs["columns"].index("acsa")] for line in runs["data"]]
     assert acsa == pd.read_csv(output / "tables" / "runs.csv")["acsa"].tolist()

@@ -3,6 +3,7 @@
 import json
 from itertools import product
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,9 @@ from adversarial_oversampling.data.sources import load_haberman, load_secom, loa
 from adversarial_oversampling.data.table import Table
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.model import TrainedModel
+from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.training.build import build_data
-from tests.conftest import NEEDS_ORIGINAL_FILES, Compose, Run
+from tests.conftest import NEEDS_ORIGINAL_FILES, Compose, Run, short_run
 
 LOADERS = {"haberman": load_haberman, "secom": load_secom, "yeast": load_yeast}
 
@@ -56,11 +58,19 @@ def test_predictions_equal_those_of_the_run(
         assert np.array_equal(few.probabilities[0].numpy(), probabilities[::-7])
 
 
-def test_the_mean_of_replicas(run: Run, compose_config: Compose, tmp_path: Path) -> None:
-    run("mode=do")
-    model = TrainedModel.load(tmp_path / "run")
+@pytest.fixture(scope="module")
+def finished(compose_config: Compose, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folder of a finished run of Q, and of one of DO."""
+    folders = {mode: tmp_path_factory.mktemp("finished") / mode for mode in ("q", "do")}
+    for mode, folder in folders.items():
+        short_run(compose_config, folder, f"mode={mode}", "seed=7", "replicas=3")
+    return folders
+
+
+def test_the_mean_of_replicas(finished: dict[str, Path], compose_config: Compose) -> None:
+    model = TrainedModel.load(finished["do"])
     x = loaded("haberman", compose_config).x
-    (each,) = model.predict(x, [0, 1])
+    (each,) = model.predict(x, [0, 1, 2])
     (mean,) = model.predict(x, model.chosen("mean"), mean=True)
     assert torch.allclose(mean.probabilities[0], each.probabilities.double().mean(dim=0))
     assert np.array_equal(mean.predicted[0], mean.probabilities[0].argmax(dim=-1).numpy())
@@ -90,9 +100,9 @@ def test_generated_rows_are_the_weighted_sums_of_real_rows(
         assert not np.array_equal(model.generate(label, 5, seed=4, replica=1).rows, made.rows[:5])
 
 
-def test_a_choice_of_replicas(run: Run, tmp_path: Path) -> None:
-    result = run("mode=do", "seed=7", "replicas=3")
-    model = TrainedModel.load(tmp_path / "run")
+def test_a_choice_of_replicas(finished: dict[str, Path]) -> None:
+    result = read_result(finished["do"] / "result.json")
+    model = TrainedModel.load(finished["do"])
     scores = [replica.selection_acsa or 0 for replica in result.replicas]
     assert model.chosen("mean") == [0, 1, 2]
     assert model.chosen("best") == [scores.index(max(scores))]
@@ -101,10 +111,9 @@ def test_a_choice_of_replicas(run: Run, tmp_path: Path) -> None:
         model.chosen("3")
 
 
-def test_a_mode_without_a_generator_generates_nothing(run: Run, tmp_path: Path) -> None:
-    run("mode=q")
+def test_a_mode_without_a_generator_generates_nothing(finished: dict[str, Path]) -> None:
     with pytest.raises(InputError, match="mode=q has no generator"):
-        TrainedModel.load(tmp_path / "run").generate(0, 1, seed=0)
+        TrainedModel.load(finished["q"]).generate(0, 1, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +124,8 @@ def test_a_mode_without_a_generator_generates_nothing(run: Run, tmp_path: Path) 
         ("model.safetensors", "array missing"),
     ],
 )
-def test_damage_is_told(run: Run, tmp_path: Path, name: str, damage: str) -> None:
-    run("mode=q")
-    file = tmp_path / "run" / name
+def test_damage_is_told(finished: dict[str, Path], tmp_path: Path, name: str, damage: str) -> None:
+    file = copytree(finished["q"], tmp_path / "run") / name
     content = file.read_bytes()
     match damage:
         case "missing":

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -16,9 +17,9 @@ from adversarial_oversampling.results.read import check_files, read_result, reco
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.training.checkpoints import VerifiedCheckpointIO, written_by
 from adversarial_oversampling.training.run import train
-from tests.conftest import Compose, Run
+from tests.conftest import Compose, Run, short_run
 
-QUICK = ("mode=do", "trainer.max_epochs=1", "replicas=1")
+SHORT = ("trainer.max_epochs=1", "replicas=1")
 FILES = ("predictions.parquet", "curves.parquet", "generated.parquet", "model.json", "model.safetensors")
 
 
@@ -45,19 +46,34 @@ def state(folder: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
-def test_a_result_records_its_files(run: Run, tmp_path: Path) -> None:
-    result = run(*QUICK)
+@pytest.fixture(scope="module")
+def finished(compose_config: Compose, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folders of finished runs, by mode; tests change copies of them."""
+    folders = {mode: tmp_path_factory.mktemp("finished") / mode for mode in ("do", "q", "logistic")}
+    for mode, folder in folders.items():
+        short_run(compose_config, folder, f"mode={mode}", *SHORT)
+    return folders
+
+
+def copied(folder: Path, copy: Path) -> tuple[Path, Result]:
+    """Copy a run; return its folder and its result."""
+    return copytree(folder, copy), read_result(folder / "result.json")
+
+
+def test_a_result_records_its_files(finished: dict[str, Path]) -> None:
+    folder = finished["do"]
+    result = read_result(folder / "result.json")
     assert set(result.files) == set(FILES)
     for name, record in result.files.items():
-        assert record == record_of(tmp_path / "run" / name)
-        assert record.bytes == (tmp_path / "run" / name).stat().st_size
+        assert record == record_of(folder / name)
+        assert record.bytes == (folder / name).stat().st_size
 
 
 def test_a_result_whose_files_are_not_whole_is_refused_and_changes_nothing(
-    compose_config: Compose, tmp_path: Path
+    finished: dict[str, Path], compose_config: Compose, tmp_path: Path
 ) -> None:
-    folder, cfg = tmp_path / "run", compose_config(*QUICK)
-    first = train(cfg, folder)
+    cfg = compose_config("mode=do", *SHORT)
+    folder, first = copied(finished["do"], tmp_path / "run")
     for name in FILES:
         content = (folder / name).read_bytes()
         for damage in DAMAGES.values():
@@ -73,7 +89,7 @@ def test_a_result_whose_files_are_not_whole_is_refused_and_changes_nothing(
     assert train(cfg, folder) == first
     (folder / "predictions.parquet").unlink()
     (folder / "curves.parquet").write_bytes(b"")
-    again = train(compose_config(*QUICK, "rerun=true"), folder)
+    again = train(compose_config("mode=do", *SHORT, "rerun=true"), folder)
     assert again.replicas == first.replicas
     assert again.files["predictions.parquet"] == first.files["predictions.parquet"]
     assert read_result(folder / "result.json") == again
@@ -88,9 +104,12 @@ def with_version(content: bytes, version: int) -> bytes:
     [*DAMAGES.values(), lambda _: b"[]", lambda _: b"[" * 100_000, lambda content: with_version(content, 1)],
     ids=[*DAMAGES, "list", "deep", "version"],
 )
-def test_rerun_replaces_a_damaged_result(run: Run, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    quick = ("mode=logistic", "replicas=1")
-    first, file = run(*quick), tmp_path / "run" / "result.json"
+def test_rerun_replaces_a_damaged_result(
+    finished: dict[str, Path], run: Run, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    quick = ("mode=logistic", *SHORT)
+    folder, first = copied(finished["logistic"], tmp_path / "run")
+    file = folder / "result.json"
     changed = damage(file.read_bytes())
     file.write_bytes(changed)
     if damage is not DAMAGES["longer"] and damage is not flipped:  # which may still be JSON
@@ -102,9 +121,9 @@ def test_rerun_replaces_a_damaged_result(run: Run, tmp_path: Path, damage: Calla
 
 @pytest.mark.parametrize("checkpoint", ["damaged", "empty", "another run's", "another version's"])
 def test_rerun_ignores_a_checkpoint_that_it_cannot_resume_from(
-    run: Run, compose_config: Compose, tmp_path: Path, checkpoint: str
+    finished: dict[str, Path], run: Run, compose_config: Compose, tmp_path: Path, checkpoint: str
 ) -> None:
-    quick = ("mode=q", "trainer.max_epochs=1", "replicas=1")
+    quick = ("mode=q", *SHORT)
     cfg = compose_config(*quick)
     file = tmp_path / "run" / "checkpoints" / f"{config_hash(cfg)}.ckpt"
     written = written_by(cfg)
@@ -119,29 +138,34 @@ def test_rerun_ignores_a_checkpoint_that_it_cannot_resume_from(
         file.write_bytes(b"")
     with pytest.raises(InputError, match=rf"^{file} (is damaged|was written with).*rerun=true"):
         run(*quick)
-    assert run(*quick, "rerun=true").replicas == run(*quick, name="undisturbed").replicas
+    undisturbed = read_result(finished["q"] / "result.json")
+    assert run(*quick, "rerun=true").replicas == undisturbed.replicas
     assert not file.parent.exists()
 
 
 def test_rerun_resumes_from_a_checkpoint_of_its_own(
-    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    finished: dict[str, Path],
+    run: Run,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    quick = ("mode=q", "trainer.max_epochs=1", "replicas=1", "rerun=true")
+    quick = ("mode=q", *SHORT, "rerun=true")
     with monkeypatch.context() as broken:
         broken.setattr(write, "write_run", lambda *_: {}["broken off"])
         with pytest.raises(KeyError, match="broken off"):
             run(*quick)
     with caplog.at_level(logging.INFO):
-        assert run(*quick).replicas == run(*quick, name="undisturbed").replicas
+        assert run(*quick).replicas == read_result(finished["q"] / "result.json").replicas
     assert caplog.text.count("Resuming from") == 1
 
 
 def test_a_result_is_whole_in_one_place_when_its_replacement_is_interrupted(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever the run ends between the first and the last change of its folder."""
-    folder, changes = tmp_path / "run", 0
-    first = run(*QUICK)
+    changes = 0
+    folder, first = copied(finished["do"], tmp_path / "run")
 
     def counted(change: Callable[..., object]) -> Callable[..., object]:
         def changing(*arguments: object, **settings: object) -> object:
@@ -182,9 +206,8 @@ def not_whole(folder: Path, result: Result) -> str | None:
     return None
 
 
-def test_what_is_read_of_a_run_is_what_it_has_written(run: Run, tmp_path: Path) -> None:
-    run(*QUICK)
-    folder, rows = tmp_path / "run", tmp_path / "rows.csv"
+def test_what_is_read_of_a_run_is_what_it_has_written(finished: dict[str, Path], tmp_path: Path) -> None:
+    folder, rows = copytree(finished["do"], tmp_path / "run"), tmp_path / "rows.csv"
     rows.write_text("age,year,nodes\n30,64,1\n")
     file = folder / "model.safetensors"
     file.write_bytes(flipped(file.read_bytes()))
