@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 from pathlib import Path
 from statistics import mean
 
@@ -20,9 +19,9 @@ from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.sweep.search import check_search
 from adversarial_oversampling.sweep.space import Space, read_space
-from tests.sweep.commands import QUICK, command, swept
+from tests.sweep.commands import QUICK, command, swept, swept_here, until
 
-RANDOM = ["hydra.sweeper.sampler._target_=optuna.samplers.RandomSampler", "hydra.sweeper.sampler.seed=0"]
+RANDOM = "hydra.sweeper.sampler._target_=optuna.samplers.RandomSampler"
 Q = ["hparams_search=q", "dataset=haberman", "mode=q"]
 
 
@@ -36,6 +35,10 @@ def checked(*overrides: str) -> Space:
     with initialize_config_dir(config_dir(), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         return check_search(loader.load_configuration("train", [*overrides], RunMode.MULTIRUN))
+
+
+def sampler_seed(number: int) -> str:
+    return f"hydra.sweeper.sampler.seed={number}"
 
 
 def n_trials(number: int) -> str:
@@ -155,7 +158,7 @@ def test_the_number_of_trials_is_that_of_the_whole_study(tmp_path: Path) -> None
     folder = tmp_path / "new"
     said = []
     for number in (1, 3, 3):
-        done = swept(folder, *Q, n_trials(number), *QUICK)
+        done = swept_here(folder, *Q, n_trials(number), *QUICK)
         assert (done.returncode, done.stderr) == (0, "")
         said.append(done.stdout)
     study = only_study(folder)
@@ -178,13 +181,13 @@ def test_the_number_of_trials_is_that_of_the_whole_study(tmp_path: Path) -> None
     assert {result.replicas[0].seed for result in results} == {1000}
 
     # Trials whose scores are not comparable belong to another study.
-    other = swept(folder, *Q, n_trials(1), *QUICK, "trainer.max_epochs=2")
+    other = swept_here(folder, *Q, n_trials(1), *QUICK, "trainer.max_epochs=2")
     assert "Best of 1 trial of haberman-q-holdout-" in other.stdout
     assert len(optuna.get_all_study_summaries(f"sqlite:///{folder}/optuna.db")) == 2
 
 
 def test_modes_share_a_trial_and_are_scored_by_their_mean(tmp_path: Path) -> None:
-    done = swept(tmp_path, "hparams_search=q", "dataset=haberman", "mode=q,ro", n_trials(2), *QUICK)
+    done = swept_here(tmp_path, "hparams_search=q", "dataset=haberman", "mode=q,ro", n_trials(2), *QUICK)
     assert (done.returncode, done.stderr) == (0, "")
     study = only_study(tmp_path)
     assert study.study_name.startswith("haberman-q+ro-holdout-")
@@ -211,11 +214,13 @@ def test_a_pruned_trial_leaves_no_result_and_is_no_failure(tmp_path: Path) -> No
     ]
     pruner += ["~hydra.sweeper.pruner.n_startup_trials", "hydra.sweeper.pruner.n_warmup_steps=2"]
     few = ["trainer.max_epochs=3", "replicas=2", "logger=none", "trainer.checkpoint_seconds=0"]
-    few += ["launcher=submitit"]  # the job is another process's
     few += ["protocol.running_mean=1"]  # otherwise the first epochs have no score
-    search = ["hparams_search=optuna", "dataset=haberman", "mode=q", *RANDOM, *pruner, *few]
-    done = swept(tmp_path, *search, n_trials(2), "dataset.training.learning_rate=choice(0.01, 0.000001)")
-    assert (done.returncode, done.stderr) == (0, "")
+    search = ["hparams_search=optuna", "dataset=haberman", "mode=q", RANDOM, *pruner, *few]
+    search += ["dataset.training.learning_rate=choice(0.01, 0.000001)"]
+    here = swept_here(tmp_path, *search, n_trials(1), sampler_seed(2))
+    # The job is another process's.
+    there = swept(tmp_path, *search, n_trials(2), sampler_seed(0), "launcher=submitit")
+    assert (here.returncode, here.stderr) == (there.returncode, there.stderr) == (0, "")
     study = only_study(tmp_path)
     assert set(states(study)) == {TrialState.COMPLETE, TrialState.PRUNED}
     pruned = [trial for trial in study.trials if trial.state == TrialState.PRUNED]
@@ -226,16 +231,16 @@ def test_a_pruned_trial_leaves_no_result_and_is_no_failure(tmp_path: Path) -> No
     assert trained == read_result(result).mean_selection_acsa
     first = next(trial for trial in study.trials if trial.state == TrialState.COMPLETE)
     assert first.intermediate_values[3] == pytest.approx(trained)
-    assert done.stdout.count("pruned after 2 of 3 epochs") == len(pruned)
-    assert f"{len(pruned)} pruned" in done.stdout
-    assert "failed" not in done.stdout
+    assert there.stdout.count("pruned after 2 of 3 epochs") == len(pruned) == 1
+    assert "1 pruned" in there.stdout
+    assert "failed" not in here.stdout + there.stdout
     assert not list(tmp_path.glob("*/*/checkpoints"))
 
 
 def test_failed_trials_count_and_are_told(tmp_path: Path) -> None:
-    search = ["hparams_search=optuna", "dataset=haberman", "mode=q", *RANDOM, *QUICK]
+    search = ["hparams_search=optuna", "dataset=haberman", "mode=q", RANDOM, sampler_seed(0), *QUICK]
     some = [*search, "dataset.training.dropout=choice(0.1, 7)", n_trials(3)]
-    first, second = (swept(tmp_path / "some", *some) for _ in range(2))
+    first, second = (swept_here(tmp_path / "some", *some) for _ in range(2))
     study = only_study(tmp_path / "some")
     assert set(states(study)) == {TrialState.COMPLETE, TrialState.FAIL}
     failed = states(study).count(TrialState.FAIL)
@@ -244,21 +249,22 @@ def test_failed_trials_count_and_are_told(tmp_path: Path) -> None:
     assert f"has 3 finished trials ({failed} failed); none is left to run" in second.stdout
     assert "Best of" in second.stdout
 
-    done = swept(tmp_path / "all", *search, "dataset.training.dropout=choice(7, 8)", n_trials(2))
+    done = swept_here(tmp_path / "all", *search, "dataset.training.dropout=choice(7, 8)", n_trials(2))
     assert done.returncode == 1
     assert "2 of 2 jobs failed" in done.stdout
     assert "has a validation ACSA yet, so there are no best settings." in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
     stopped = ["dataset.training.dropout=choice(7, 8)", "hydra.sweeper.max_failure_rate=0.0", n_trials(2)]
-    done = swept(tmp_path / "stopped", *search, *stopped)
+    done = swept_here(tmp_path / "stopped", *search, *stopped)
     assert done.returncode == 1
     assert "1 of 1 job failed" in done.stdout
     assert states(only_study(tmp_path / "stopped")) == [TrialState.FAIL]
 
 
 def test_a_trial_without_validation_acsa_says_why(tmp_path: Path) -> None:
-    done = swept(tmp_path, "hparams_search=resampling", "dataset=yeast", "mode=adasyn", n_trials(1), *QUICK)
+    search = ["hparams_search=resampling", "dataset=yeast", "mode=adasyn", n_trials(1), *QUICK]
+    done = swept_here(tmp_path, *search)
     assert done.returncode == 1
     assert "NA (adasyn: No samples will be generated" in done.stdout
     assert states(only_study(tmp_path)) == [TrialState.FAIL]
@@ -266,7 +272,7 @@ def test_a_trial_without_validation_acsa_says_why(tmp_path: Path) -> None:
 
 def test_a_peer_is_searched_by_its_validation_acsa(tmp_path: Path) -> None:
     search = ["hparams_search=lightgbm", "dataset=haberman", "mode=lightgbm", n_trials(2), *QUICK]
-    done = swept(tmp_path, *search, "mode.estimator.n_estimators=5")
+    done = swept_here(tmp_path, *search, "mode.estimator.n_estimators=5")
     assert (done.returncode, done.stderr) == (0, "")
     study = only_study(tmp_path)
     assert states(study) == 2 * [TrialState.COMPLETE]
@@ -278,17 +284,14 @@ def test_a_peer_is_searched_by_its_validation_acsa(tmp_path: Path) -> None:
 
 def test_two_processes_share_one_search(tmp_path: Path) -> None:
     search = [*Q, n_trials(4), *QUICK, f"hydra.sweeper.storage=sqlite:///{tmp_path}/shared.db"]
-    workers = [
-        subprocess.Popen(
-            command(tmp_path / name, *search), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for name in ("first", "second")
-    ]
-    ran = 0
-    for worker in workers:
-        output, stderr = worker.communicate(timeout=120)
-        assert (worker.returncode, stderr) == (0, "")
-        ran += output.count(": validation ACSA ")
+    other = subprocess.Popen(
+        command(tmp_path / "first", *search), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until(lambda: bool(list((tmp_path / "first").glob(".sweeps/*/*.json"))))  # its first trial begins
+    here = swept_here(tmp_path / "second", *search)
+    stdout, stderr = other.communicate(timeout=120)
+    assert (other.returncode, stderr) == (here.returncode, here.stderr) == (0, "")
+    ran = (stdout + here.stdout).count(": validation ACSA ")
     study = only_study(tmp_path, "shared.db")
     assert ran == len(study.trials) == 4
     assert len({tuple(sorted(trial.params.items())) for trial in study.trials}) == 4
@@ -299,18 +302,16 @@ def test_two_processes_share_one_search(tmp_path: Path) -> None:
 
 
 def test_the_trial_of_a_killed_process_runs_again_with_the_same_settings(tmp_path: Path) -> None:
-    search = [*Q, n_trials(1), "replicas=1", "trainer.max_epochs=150", "logger=none"]
+    search = [*Q, n_trials(1), "replicas=1", "trainer.max_epochs=75", "logger=none"]
     search += ["trainer.checkpoint_seconds=0"]
     process = subprocess.Popen(command(tmp_path, *search), stdout=subprocess.DEVNULL)
-    give_up = time.monotonic() + 60
-    while not list(tmp_path.glob("*/*/checkpoints/*.ckpt")) and time.monotonic() < give_up:
-        time.sleep(0.05)
+    until(lambda: bool(list(tmp_path.glob("*/*/checkpoints/*.ckpt"))))
     process.send_signal(signal.SIGKILL)
     process.wait()
     (before,) = only_study(tmp_path).trials
     assert before.state == TrialState.RUNNING
 
-    done = swept(tmp_path, *search)
+    done = swept_here(tmp_path, *search)
     assert (done.returncode, done.stderr) == (0, "")
     assert "has 0 finished trials (1 unfinished); 1 more will be run." in done.stdout
     (after,) = only_study(tmp_path).trials

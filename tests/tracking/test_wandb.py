@@ -34,11 +34,13 @@ from adversarial_oversampling.tracking import wandb as tracking
 from adversarial_oversampling.training import run as training
 from adversarial_oversampling.training.run import train
 from tests.conftest import Compose, Run
+from tests.sweep.commands import command, is_alive, swept, swept_here, until
 
 KEY = "local" + "0" * 40
 WANDB = str(Path(sys.executable).parent / "wandb")
 DO = ["logger=wandb", "mode=do", "trainer.max_epochs=3"]
 ONLINE = ["logger.wandb.offline=false"]
+BRIEF = ["replicas=1", "trainer.max_epochs=1"]
 
 
 @dataclass
@@ -641,17 +643,15 @@ def test_the_project_may_be_given_with_its_entity_or_by_the_environment(
 
 
 def test_a_warning_of_a_job_is_told_at_the_end_of_the_sweep(tmp_path: Path) -> None:
-    arguments = [sys.executable, "-m", "adversarial_oversampling.train", "-m", "mode=q,ro", "replicas=1"]
-    arguments += ["trainer.max_epochs=1", "logger=wandb", *ONLINE, f"paths.output_dir={tmp_path}/runs"]
-    ended = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    ended = swept(tmp_path / "runs", "mode=q,ro", *BRIEF, "logger=wandb", *ONLINE)
+    assert ended.returncode == 0
     assert "Warning in 2 of 2 jobs: Weights & Biases is not reached" in ended.stdout
     assert f"wandb sync {tmp_path}/runs/*/*/wandb/offline-run-*" in ended.stdout
 
 
 def test_the_jobs_of_a_sweep_are_a_group(tmp_path: Path) -> None:
-    arguments = [sys.executable, "-m", "adversarial_oversampling.train", "-m", "mode=q,do", "logger=wandb"]
-    arguments += ["replicas=2", "trainer.max_epochs=1", f"paths.output_dir={tmp_path}/runs"]
-    ended = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    ended = swept(tmp_path / "runs", "mode=q,do", *BRIEF, "logger=wandb")
+    assert ended.returncode == 0
     assert "wandb:" not in ended.stdout + ended.stderr  # it is in the jobs' own output
     folders = sorted((tmp_path / "runs").glob("haberman/*/wandb/offline-run-*"))
     begun = [next(one["run"] for one in inspected(folder) if one["type"] == "run") for folder in folders]
@@ -662,17 +662,10 @@ def test_the_jobs_of_a_sweep_are_a_group(tmp_path: Path) -> None:
 
 def sweep(folder: Path, *overrides: str) -> subprocess.Popen[str]:
     """Start a sweep of Q that logs offline."""
-    arguments = [sys.executable, "-m", "adversarial_oversampling.train", "-m", "mode=q", "replicas=1"]
-    arguments += ["logger=wandb", "trainer.checkpoint_seconds=0", f"paths.output_dir={folder}", *overrides]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait; fail after two minutes."""
-    give_up = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
+    settings = ["mode=q", "replicas=1", "logger=wandb", "trainer.checkpoint_seconds=0", *overrides]
+    return subprocess.Popen(
+        command(folder, *settings), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
 
 
 def services_below(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -703,12 +696,11 @@ def test_the_jobs_of_a_sweep_share_a_service_that_ends_with_the_sweep(tmp_path: 
 
     process.kill()
     process.wait()
-    _, alive = psutil.wait_procs([service, *trains.values()], timeout=30)
-    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+    until(lambda: not any(is_alive(one) for one in (service, *trains.values())))
 
 
 def test_a_run_that_was_killed_goes_on_in_the_same_sweep(tmp_path: Path) -> None:
-    process = sweep(tmp_path, "gan_type=wgan_gp,vanilla", "trainer.max_epochs=200")  # one run, two jobs
+    process = sweep(tmp_path, "gan_type=wgan_gp,vanilla", "trainer.max_epochs=75")  # one run, two jobs
     until(lambda: bool(list(tmp_path.glob("haberman/*/checkpoints/*.ckpt"))))
     for one in psutil.Process(process.pid).children(recursive=True):
         if any(file.path.endswith("output.log") for file in one.open_files()):
@@ -720,7 +712,7 @@ def test_a_run_that_was_killed_goes_on_in_the_same_sweep(tmp_path: Path) -> None
 
 
 def test_a_sweep_whose_service_is_killed_logs_every_job(tmp_path: Path) -> None:
-    process = sweep(tmp_path, "seed=1,2", "trainer.max_epochs=300")
+    process = sweep(tmp_path, "seed=1,2", "trainer.max_epochs=75")
     until(lambda: bool(list(tmp_path.glob("haberman/*/checkpoints/*.ckpt"))))
     (service,) = services_below(process)
     service.kill()
@@ -733,18 +725,11 @@ def test_a_sweep_whose_service_is_killed_logs_every_job(tmp_path: Path) -> None:
 
 
 def test_a_finished_sweep_is_logged_without_training(tmp_path: Path) -> None:
-    arguments = [
-        sys.executable,
-        "-m",
-        "adversarial_oversampling.train",
-        "-m",
-        "mode=q,logistic",
-        "replicas=2",
-    ]
-    arguments += ["trainer.max_epochs=2", f"paths.output_dir={tmp_path}"]
-    subprocess.run([*arguments, "logger=none"], capture_output=True, check=True)
+    settings = ["mode=q,logistic", "replicas=2", "trainer.max_epochs=2"]
+    assert swept_here(tmp_path, *settings, "logger=none").returncode == 0
     for _ in range(2):
-        ended = subprocess.run([*arguments, "logger=wandb"], capture_output=True, text=True, check=True)
+        ended = swept(tmp_path, *settings, "logger=wandb")
+        assert ended.returncode == 0
         assert ended.stdout.count("finished before") == 2
         for file in tmp_path.glob("haberman/*/result.json"):
             check_files(file.parent, read_result(file))
