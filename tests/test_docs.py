@@ -309,7 +309,7 @@ def test_the_two_commands_of_the_readme_run(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     for arguments in (
         ["train", f"ARGS=dataset=haberman mode=do hydra.run.dir={tmp_path}/run"],
-        ["test", f"ARGS=-p no:cacheprovider --basetemp={tmp_path}/nested tests/test_shard.py"],
+        ["test", f"ARGS=-n 0 -p no:cacheprovider --basetemp={tmp_path}/nested tests/test_shard.py"],
     ):
         done = subprocess.run(
             ["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
