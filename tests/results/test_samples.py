@@ -132,3 +132,14 @@ def test_modes_that_make_no_rows_leave_none(run: Run, tmp_path: Path, mode: str)
     run(f"mode={mode}", "trainer.max_epochs=1", "replicas=1")
     assert (tmp_path / "run" / "result.json").is_file()
     assert not (tmp_path / "run" / "generated.parquet").exists()
+
+
+@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("mode", ["ro", "smote"])
+def test_a_class_without_new_rows_has_no_sample(compose_config: Compose, mode: str, members: int) -> None:
+    frame = taken(*seated(compose_config, f"mode={mode}", f"members={members}"))
+
+    made = frame[frame["kind"] == "generated"]
+    assert set(made["class"]) == {"2"}  # of Haberman, the small one
+    assert made["p_own"].between(0, 1).all()
+    assert set(frame.loc[frame["kind"] == "real", "class"]) == {"1", "2"}

@@ -553,7 +553,7 @@ class Game(LightningModule):
 
     def by_seed(self, values: Tensor) -> Tensor:
         """Split the replica axis: values `[R, ...]` to `[S, members, ...]`."""
-        return values.reshape(-1, self.members, *values.shape[1:])
+        return values.reshape(len(values) // self.members, self.members, *values.shape[1:])
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Classify the rows that choose the epoch."""

@@ -149,7 +149,7 @@ def predict_logits(classifier: Classifier, x: Tensor, members: int = 1) -> Tenso
         logits: Tensor = classifier(x)
         return logits
     logits = classifier(x.repeat_interleave(members, dim=0)).log_softmax(dim=-1)
-    return logits.reshape(-1, members, *logits.shape[1:]).logsumexp(dim=1) - math.log(members)
+    return logits.reshape(len(x), members, *logits.shape[1:]).logsumexp(dim=1) - math.log(members)
 
 
 class Discriminator(nn.Module):
