@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from omegaconf.errors import InterpolationResolutionError
 
 from adversarial_oversampling.config.validation import check_overrides
 from adversarial_oversampling.errors import InputError, ProcessDiedError, Terminated
@@ -306,6 +307,15 @@ def test_a_run_whose_output_is_lost_has_its_result(tmp_path: Path) -> None:
 )
 def test_torch_without_memory_is_no_bug(error: Exception) -> None:
     assert explanation(error) == "not enough memory; lower replicas, members or dataset.training.batch_size"
+
+
+def test_errors_that_name_each_other_are_explained() -> None:
+    first, second = InterpolationResolutionError("a setting"), InterpolationResolutionError("another")
+    first.__context__, second.__context__ = second, first
+    assert explanation(first) == "a setting"
+    bug, cause = RuntimeError("broken"), RuntimeError("behind it")
+    bug.__cause__, cause.__cause__ = cause, bug
+    assert explanation(bug) is None
 
 
 def test_a_log_call_with_wrong_arguments_does_not_end_a_command(capfd: pytest.CaptureFixture[str]) -> None:

@@ -132,9 +132,11 @@ def _is_torchs_memory_error(error: BaseException) -> bool:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and its causes; OmegaConf's errors hide theirs."""
-    while error is not None:
+    """Yield an error and its causes, each once; OmegaConf's errors hide theirs, and may name each other."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
         yield error
+        seen.add(id(error))
         hidden = error.__context__ if type(error).__module__.startswith("omegaconf.") else None
         error = error.__cause__ or hidden
 
