@@ -79,7 +79,7 @@ def read(name: str) -> tuple[pd.DataFrame, np.ndarray]:
         taken = np.random.default_rng(0).random(frame.shape) < 0.05
         frame = frame.mask(taken)
         # A fold may lack a category that the other has, so the table's own are declared.
-        texts = frame.select_dtypes("object").columns
+        texts = frame.select_dtypes(["object", "str"]).columns
         frame[texts] = frame[texts].astype("category")
     return frame, labels
 
