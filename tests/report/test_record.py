@@ -56,7 +56,10 @@ def test_versions_that_differ_are_all_listed(write_run: WriteRun, tmp_path: Path
     write_run(mode="q", versions={"torch": "2.8", "numpy": "2.0"})
     write_run(mode="do", versions={"torch": "2.9", "numpy": "2.0"})
 
-    assert record.versions(load([tmp_path])) == {"torch": "2.8, 2.9", "numpy": "2.0"}
+    assert record.versions(run.result.versions for run in load([tmp_path])) == {
+        "torch": "2.8, 2.9",
+        "numpy": "2.0",
+    }
 
 
 def test_the_record_has_runs_settings_and_devices(write_run: WriteRun, tmp_path: Path) -> None:

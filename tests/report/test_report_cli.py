@@ -11,7 +11,7 @@ import pytest
 from adversarial_oversampling.report.__main__ import main, with_unique_names
 from adversarial_oversampling.report.common import Table
 from adversarial_oversampling.report.per_split import COLUMNS, per_split
-from adversarial_oversampling.report.runs import UNDEFINED_METRIC, load, replica_frame, run_frame
+from adversarial_oversampling.report.runs import UNDEFINED_METRIC, load, replica_frame
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.results.schema import METRICS, SCHEMA_VERSION
 from tests.report.conftest import MY_DO, WriteRun, run_writer, selected_columns
@@ -106,6 +106,9 @@ def test_the_page_answers_first_and_its_links_lead_to_files(compared: Path) -> N
     assert all((folder / unquote(link)).is_file() for link in links)
     results = {(folder / unquote(link)).resolve() for link in links if link.endswith("result.json")}
     assert results == set((compared / "runs").rglob("result.json"))
+    tables = {path.name for path in (folder / "tables").iterdir()}
+    linked = {Path(link).name for link in links if link.startswith("tables/")}
+    assert linked == {name for name in tables if not name.startswith("runs-")}
 
 
 def test_a_summary_is_a_page_with_its_pictures_and_numbers(compared: Path) -> None:
@@ -289,7 +292,7 @@ def test_results_per_split_are_those_of_the_runs(write_run: WriteRun, tmp_path: 
     runs = load([tmp_path / "runs"])
 
     file = tmp_path / "results_per_split.csv"
-    per_split(run_frame(runs), replica_frame(runs)).to_csv(file, index=False)
+    per_split(replica_frame(runs)).to_csv(file, index=False)
     table = pd.read_csv(file, dtype=str, keep_default_na=False)
     assert list(table) == list(COLUMNS)
     assert len(table) == 4 + 4 * 3

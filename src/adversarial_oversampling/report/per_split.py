@@ -35,13 +35,11 @@ COLUMNS = (
 )
 
 
-def per_split(frame: pd.DataFrame, replicas: pd.DataFrame) -> pd.DataFrame:
+def per_split(replicas: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run, seed and fold, in the order of the tables.
 
     Parameters
     ----------
-    frame : DataFrame
-        The run frame.
     replicas : DataFrame
         The replica frame.
 
@@ -88,6 +86,4 @@ def per_split(frame: pd.DataFrame, replicas: pd.DataFrame) -> pd.DataFrame:
         config_hash
             Hash of all settings that shape the result. Read it as text.
     """
-    choices = dict(zip(frame["config_hash"], frame["epoch_selection"], strict=True))
-    rows = replicas.assign(epoch_selection=replicas["config_hash"].map(choices))
-    return plain(rows)[list(COLUMNS)]
+    return plain(replicas)[list(COLUMNS)]

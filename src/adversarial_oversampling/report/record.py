@@ -52,7 +52,7 @@ def record(runs: Sequence[Run], paths: Sequence[Path], folder: Path, when: datet
         "runs_from": runs_from(paths, folder),
         "runs": len(runs),
         "settings": dict(Counter(comparison_setting(run.result) for run in runs)),
-        "versions": versions(runs),
+        "versions": versions(run.result.versions for run in runs),
         "devices": list(dict.fromkeys(run.result.device for run in runs)),
         "threads": sorted({run.result.threads for run in runs}),
         "commands": commands(run.folder for run in runs),
@@ -69,15 +69,11 @@ def joined(made_of: Mapping[str, Any], earlier: Mapping[str, Any], frame: pd.Dat
     frame : DataFrame
         The run frame of all results.
     """
-    versions: dict[str, dict[str, None]] = {}
-    for record_ in (made_of, earlier):
-        for name, used in record_["versions"].items():
-            versions.setdefault(name, {}).update(dict.fromkeys(used.split(", ")))
     return {
         **made_of,
         "runs": len(frame),
         "settings": dict(Counter(frame["setting"])),
-        "versions": {name: ", ".join(used) for name, used in versions.items()},
+        "versions": versions([made_of["versions"], earlier["versions"]]),
         "devices": list(dict.fromkeys([*made_of["devices"], *earlier["devices"]])),
         "threads": sorted({*made_of["threads"], *earlier["threads"]}),
         "commands": list(dict.fromkeys([*earlier["commands"], *made_of["commands"]])),
@@ -97,13 +93,13 @@ def read(folder: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) and content.get("made_by") == MADE_BY else None
 
 
-def versions(runs: Sequence[Run]) -> dict[str, str]:
-    """Return the versions of packages that the runs used; several where they differ."""
-    used: dict[str, dict[str, None]] = {}
-    for run in runs:
-        for name, version in run.result.versions.items():
-            used.setdefault(name, {})[version] = None
-    return {name: ", ".join(all_versions) for name, all_versions in used.items()}
+def versions(used: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return the versions of packages that runs or reports used; several where they differ."""
+    union: dict[str, dict[str, None]] = {}
+    for one in used:
+        for name, texts in one.items():
+            union.setdefault(name, {}).update(dict.fromkeys(texts.split(", ")))
+    return {name: ", ".join(all_versions) for name, all_versions in union.items()}
 
 
 def commands(folders: Iterable[Path]) -> list[str]:

@@ -237,7 +237,6 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
         natural_ratio = min(rows_per_class.train) / max(rows_per_class.train)
         row = {"folder": str(run.folder), **_keys(run)}
         row |= {
-            "epoch_selection": result.epoch_selection,
             "seeds": result.seeds,
             "folds": result.folds or 0,
             "replicas": len(result.replicas),
@@ -311,6 +310,7 @@ def _keys(run: Run) -> dict[str, Any]:
         "setting": comparison_setting(result),
         "config_hash": result.config_hash,
         "fixed_split": fixed_split(result),
+        "epoch_selection": result.epoch_selection,
     }
 
 

@@ -1,9 +1,9 @@
 """Build what a configuration names before data are read, so that a faulty setting ends the run at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from inspect import signature
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,26 +28,24 @@ def refused(key: str) -> Iterator[None]:
         raise InputError(f"{key}: {one_line(error)}") from error
 
 
-def _check_passed_on(key: str, make: partial[Any]) -> None:
+def _check_passed_on(key: str, estimator: Any, names: Iterable[str]) -> None:
     """Refuse settings that boosted trees pass on to their library, which ignores what it does not know."""
-    # Slow to import, and most modes need none of them.
-    from lightgbm import LGBMClassifier
-    from lightgbm.basic import _ConfigAliases  # the only list of the names that the library knows
-    from xgboost import XGBClassifier
+    kind = type(estimator)
+    # The libraries are slow to import, and other estimators need none of them.
+    if kind.__name__ in ("LGBMClassifier", "ThresholdLGBMClassifier"):
+        from lightgbm import LGBMClassifier
+        from lightgbm.basic import _ConfigAliases  # the only list of the names that the library knows
 
-    from adversarial_oversampling.training.balanced_xgboost import BalancedXGBClassifier
-    from adversarial_oversampling.training.threshold_lightgbm import ThresholdLGBMClassifier
+        aliases = _ConfigAliases._get_all_param_aliases().values()
+        passed_on = {*LGBMClassifier().get_params(), *chain.from_iterable(aliases)}
+    elif kind.__name__ in ("XGBClassifier", "BalancedXGBClassifier"):
+        from xgboost import XGBClassifier
 
-    kind = make.func
-    known = set(signature(kind).parameters)
-    if kind in (LGBMClassifier, ThresholdLGBMClassifier):
-        known |= set(LGBMClassifier().get_params())
-        known |= {alias for names in _ConfigAliases._get_all_param_aliases().values() for alias in names}
-    elif kind in (XGBClassifier, BalancedXGBClassifier):
-        known |= set(XGBClassifier().get_params())
+        passed_on = set(XGBClassifier().get_params())
     else:  # Python refuses what a signature does not have
         return
-    for name in make.keywords:
+    known = passed_on | set(signature(kind).parameters)
+    for name in names:
         if name not in known:
             raise InputError(no_such_setting(f"{key}.{name}", known))
 
@@ -78,8 +76,9 @@ def try_to_build(cfg: DictConfig, run_dir: Path) -> None:
     if "estimator" in cfg.mode:
         make = build("mode.estimator", cfg.mode.estimator)
         with refused("mode.estimator"):
-            make(random_state=0)
-        _check_passed_on("mode.estimator", make)
+            estimator = make(random_state=0)
+        settings = (str(name) for name in cfg.mode.estimator if name not in ("_target_", "_partial_"))
+        _check_passed_on("mode.estimator", estimator, settings)
         return
     if has_generator(cfg):
         _build_gan_loss(cfg.gan_type)
