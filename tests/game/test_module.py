@@ -32,8 +32,9 @@ class Recorded(Game):
         self.steps: list[tuple[str, Tensor]] = []
         return self
 
-    def step(self, player: str, loss: Tensor) -> None:
+    def step(self, player: str, loss: Tensor, parts: Mapping[str, Tensor]) -> None:
         self.steps.append((player, loss.detach()))
+        self._losses.add(player, {**parts, "loss": loss})
 
 
 PLAIN_Q = [
@@ -398,9 +399,9 @@ def test_only_the_player_of_a_turn_changes(compose_config: Compose, tmp_path: Pa
     changed: list[tuple[str, set[str]]] = []
     plain_step = game.step
 
-    def step(player: str, loss: Tensor) -> None:
+    def step(player: str, loss: Tensor, parts: Mapping[str, Tensor]) -> None:
         before = {name: p.detach().clone() for name, p in game.named_parameters()}
-        plain_step(player, loss)
+        plain_step(player, loss, parts)
         moved = {n.split(".")[0] for n, p in game.named_parameters() if not torch.equal(p, before[n])}
         changed.append((player, moved))
 
@@ -487,12 +488,12 @@ def test_the_player_with_whom_it_began_is_named(
 ) -> None:
     step, rounds = Game.step, 0
 
-    def broken(self: Game, turn: str, loss: Tensor) -> None:
+    def broken(self: Game, turn: str, loss: Tensor, parts: Mapping[str, Tensor]) -> None:
         nonlocal rounds
         rounds += turn == player
         if turn == player and rounds == 8:  # in the second epoch of six rounds
             loss = loss * torch.tensor([1.0] * members + [torch.nan] * members)
-        step(self, turn, loss)
+        step(self, turn, loss, parts)
 
     monkeypatch.setattr(Game, "step", broken)
     cfg = compose_config("mode=do", "replicas=2", f"members={members}", "trainer.max_epochs=2")
@@ -674,7 +675,7 @@ def test_a_round_needs_no_number_from_its_device(compose_config: Compose, mode: 
     game.configure_optimizers()
     rounds = next(iter(data.train_dataloader()))
     game.training_step([Batch(*(part.to("meta") for part in batch)) for batch in rounds[:2]], 0)
-    assert {total.device.type for total in game._sums.values()} == {"meta"}
+    assert {value.device.type for value in game._losses.averages().values()} == {"meta"}
 
 
 def test_batches_are_drawn_on_the_device_of_the_rows(compose_config: Compose) -> None:

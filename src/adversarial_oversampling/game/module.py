@@ -6,10 +6,8 @@ on them}. GAMO has the terms of AO's cell as least squares. A mode without a gen
 """
 
 import copy
-from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any
 
 import torch
@@ -27,6 +25,7 @@ from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game import losses
 from adversarial_oversampling.game.best_epoch import BestEpoch
 from adversarial_oversampling.game.diversity import anchor_entropy, distances_within, diversity
+from adversarial_oversampling.game.epoch_losses import EpochLosses
 from adversarial_oversampling.game.networks import (
     Classifier,
     Discriminator,
@@ -136,18 +135,6 @@ class Rules:
             "mixup",
         ):
             limits.check(f"mode.rules.{key}", getattr(self, key))
-
-
-PARTS = {
-    "discriminator/real": "discriminator",
-    "discriminator/generated": "generator",
-    "discriminator/gradient_penalty": "discriminator",
-    "generator/against_discriminator": "discriminator",
-    "generator/against_classifier": "classifier",
-    "classifier/real": "classifier",
-    "classifier/generated": "generator",
-}
-"""Parts of the losses in the order of play, and the player whose network may make each not finite."""
 
 
 def both(batch: Batch, generated: Tensor) -> Tensor:
@@ -280,10 +267,7 @@ class Game(LightningModule):
         self.best = BestEpoch(replicas // members, self.state_dict())
         self.history: dict[str, list[Tensor]] = {}
         self.trained_on = self.device  # Lightning moves the networks back to the CPU
-        self._sums: dict[str, Tensor] = {}
-        self._counts: Counter[str] = Counter()
-        self._finite_rounds: Tensor | int = 0
-        self._rounds = 0
+        self._losses = EpochLosses()
         self._last_scores: list[Tensor] = []
         self._evaluated: list[tuple[Tensor, Tensor]] = []
 
@@ -303,7 +287,7 @@ class Game(LightningModule):
         predicted = torch.empty_like(true)
         for i, batch in enumerate(rounds):
             predicted[i] = self.play(batch)
-            self._count_finite()
+            self._losses.end_round()
         predicted, true = (classes.movedim(0, 1).flatten(1) for classes in (predicted, true))
         self.train_confusion += confusion(predicted, true, self.train_confusion.shape[-1])
 
@@ -335,7 +319,7 @@ class Game(LightningModule):
         """Tell real from generated rows (eqs. 4 and 7); k has the law of Q's real rows."""
         classes = torch.cat([batch.y, self.generated_classes.flatten(1)], dim=1)
         scores = self.discriminator(both(batch, generated), classes)
-        on_real, on_generated = scores[:, : batch.y.shape[1]], self.generated_part(scores)
+        on_real, on_generated = self.apart(scores)
         real = self.gan.discriminator_real(on_real, self.label_noise(on_real)).mean(dim=-1)
         fake = losses.expectation(
             self.gan.discriminator_generated(on_generated, self.label_noise(on_generated)),
@@ -346,13 +330,10 @@ class Game(LightningModule):
             mix = self.noise.uniform(batch.y.shape[1], 1)
             between = losses.interpolate(batch.x, self.same_class_pairs(generated, batch.y), mix)
             penalty = losses.gradient_penalty(self.discriminator.gradient(between, batch.y))
-        self.step("discriminator", real + fake + self.gan.gradient_penalty * penalty)
-        self.record(
-            {
-                "discriminator/real": real,
-                "discriminator/generated": fake,
-                "discriminator/gradient_penalty": penalty,
-            }
+        self.step(
+            "discriminator",
+            real + fake + self.gan.gradient_penalty * penalty,
+            {"real": real, "generated": fake, "gradient_penalty": penalty},
         )
 
     def generator_turn(self, generated: Tensor, weights: Tensor) -> None:
@@ -361,19 +342,19 @@ class Game(LightningModule):
         logits = self.classifier(generated)
         against_q = losses.expectation(term(logits, self.generated_classes), self.generator_law)
         loss = self.rules.generator_weight * against_q
+        parts = {}
         if self.rules.discriminator_weight:
             scores = self.discriminator(generated, self.generated_classes)
             against_d = losses.expectation(self.gan.generator(scores), self.generator_law)
             loss = self.rules.discriminator_weight * against_d + loss
-            self.record({"generator/against_discriminator": against_d})
+            parts["against_discriminator"] = against_d
         if self.rules.diversity_weight:
             entropy = losses.expectation(
                 anchor_entropy(weights, self.generator.present).unsqueeze(-1), self.generator_law
             )
             loss = loss - self.rules.diversity_weight * entropy
-            self.record({"generator/anchor_entropy": entropy})
-        self.step("generator", loss)
-        self.record({"generator/against_classifier": against_q})
+            parts["anchor_entropy"] = entropy
+        self.step("generator", loss, parts | {"against_classifier": against_q})
         self._last_generated = generated.detach(), weights.detach()
 
     def classifier_turn(self, batch: Batch, generated: Tensor | None = None) -> Tensor:
@@ -388,28 +369,30 @@ class Game(LightningModule):
         if self.rules.mixup:
             batch, partners, share = self.mixed(batch)
         x = batch.x if generated is None else both(batch, generated)
-        logits: Tensor = self.classifier(x, self.dropout_noise(batch, generated))
-        on_real = logits[:, : batch.y.shape[1]]
+        on_real = logits = self.classifier(x, self.dropout_noise(batch, generated))
+        if generated is not None:
+            on_real, on_generated = self.apart(logits)
         rows = term(on_real, batch.y)
         if self.rules.mixup:
             rows = share * rows + (1 - share) * term(on_real, partners)
         if self.rules.class_weights:
             rows = rows * self.class_weights.gather(1, batch.y)
         loss = real = rows.mean(dim=-1)
+        parts = {"real": real}
         if generated is not None:
             term = losses.CLASSIFIER_TERMS[str(self.rules.classifier_term)]
-            on_generated = self.generated_part(logits)
             fake = losses.expectation(term(on_generated, self.generated_classes), self.generated_law)
             loss = real + self.rules.generated_weight * fake
-            self.record({"classifier/generated": fake})
-        self.step("classifier", loss)
-        self.record({"classifier/real": real})
-        return on_real.detach()
+            parts["generated"] = fake
+        self.step("classifier", loss, parts)
+        real_logits: Tensor = on_real.detach()
+        return real_logits
 
     def complement_turn(self, batch: Batch) -> None:
         """Raise Q's entropy over the wrong classes of the same rows, with an optimizer of its own (COT)."""
         # Without dropout, whose masks come from the stream that the other turns continue to draw from.
-        self.step("complement", -losses.complement_entropy(self.classifier(batch.x), batch.y).mean(dim=-1))
+        entropy = losses.complement_entropy(self.classifier(batch.x), batch.y).mean(dim=-1)
+        self.step("complement", -entropy, {})
 
     # The parts of a turn.
 
@@ -454,10 +437,12 @@ class Game(LightningModule):
         ):
             average.lerp_(weight, share)
 
-    def generated_part(self, values: Tensor) -> Tensor:
-        """Return the values of the generated rows among those of `both`, `[R, C, m, ...]`."""
+    def apart(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Split values of `both` into those of the real rows and of the generated ones, `[R, C, m, ...]`."""
         replicas, classes, rows = self.generated_classes.shape
-        return values[:, -classes * rows :].reshape(replicas, classes, rows, *values.shape[2:])
+        generated = classes * rows
+        on_real, on_generated = torch.split(values, [values.shape[1] - generated, generated], dim=1)
+        return on_real, on_generated.reshape(replicas, classes, rows, *values.shape[2:])
 
     def same_class_pairs(self, generated: Tensor, y: Tensor) -> Tensor:
         """Return for each real row of class y a generated row of the same class, `[R, B, d]`."""
@@ -486,8 +471,8 @@ class Game(LightningModule):
 
         return draw
 
-    def step(self, player: str, loss: Tensor) -> None:
-        """Take one optimizer step of a player on its losses `[R]`."""
+    def step(self, player: str, loss: Tensor, parts: Mapping[str, Tensor]) -> None:
+        """Take one optimizer step of a player on its losses `[R]`; they and their parts become curves."""
         weights = self._weights[player]
         weights.backward(loss.sum())
         if self.shard.world_size > 1:
@@ -495,17 +480,7 @@ class Game(LightningModule):
                 all_reduce(gradient)
                 gradient /= self.shard.world_size
         self._optimizers[player].step()
-        self.record({f"{player}/loss": loss})
-
-    def record(self, values: Mapping[str, Tensor]) -> None:
-        """Add `[R]` values to the epoch's averages."""
-        for name, value in values.items():
-            # In place: a small tensor that outlives the step keeps malloc from reusing the memory around it.
-            if name in self._sums:
-                self._sums[name] += value.detach()
-            else:
-                self._sums[name] = value.detach().clone()
-            self._counts[name] += 1
+        self._losses.add(player, {**parts, "loss": loss})
 
     def gathered(self, part: Tensor, dim: int) -> Tensor:
         """Concatenate all processes' parts along a dimension, in the order of the whole."""
@@ -561,12 +536,12 @@ class Game(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Score the epoch, keep each replica's best weights and append to the curves."""
-        curves = self._average_losses()
+        curves = self._averages(self._losses.averages())
         # The weights too: a loss only reveals the weights of the step before.
         weights = [self.by_seed(p.detach()).flatten(1).sum(dim=1) for p in self.parameters()]
         values = torch.stack([*curves.values(), *weights])
-        self.best.find_diverged(self.current_epoch, values, partial(self._first_to_diverge, tuple(curves)))
-        self._finite_rounds, self._rounds = 0, 0
+        self.best.find_diverged(self.current_epoch, values, self._first_to_diverge)
+        self._losses = EpochLosses()
 
         logits, classes = self._take_evaluated()
         if self.rules.tuned_threshold:
@@ -591,33 +566,23 @@ class Game(LightningModule):
             self.history.setdefault(name, []).append(value)
         self.trainer.should_stop |= self.best.all_diverged
 
-    def _count_finite(self) -> None:
-        """Count the rounds of the epoch up to which each part of a loss is finite, `[parts, R]`."""
-        sums = torch.stack([self._sums[part] for part in PARTS if part in self._sums])
-        self._finite_rounds += sums - sums == 0
-        self._rounds += 1
+    def _first_to_diverge(self) -> Tensor:
+        """Return the player whose network was the first with a loss that is not finite, `[S]`.
 
-    def _first_to_diverge(self, recorded: Container[str]) -> Tensor:
-        """Return the player whose network was the first with a part of a loss that is not finite, `[S]`.
-
-        If every part is finite, it is the first whose weights are not.
+        If every loss is finite, it is the first whose weights are not.
         """
-        players = [player for part, player in PARTS.items() if part in recorded] + self.players
-        replicas = len(self.train_confusion)
-        finite = torch.full((len(players), replicas), float(self._rounds), device=self.device)
-        finite[: -len(self.players)] = self._finite_rounds
-        for i, player in enumerate(self.players, -len(self.players)):
-            for tensor in getattr(self, player).parameters():
-                finite[i] -= 0.01 * ~tensor.detach().flatten(1).sum(dim=1).isfinite()
-        first = finite.reshape(len(finite), -1, self.members).amin(dim=2).argmin(dim=0)
-        places = torch.tensor([limits.PLAYERS.index(player) for player in players], device=first.device)
+        finite = self._losses.finite_rounds()
+        for player in self.players:
+            sums = [p.detach().flatten(1).sum(dim=1) for p in getattr(self, player).parameters()]
+            finite.append((player, self._losses.rounds - 0.5 * ~torch.stack(sums).isfinite().all(dim=0)))
+        culprits, rounds = zip(*finite, strict=True)
+        first = self.by_seed(torch.stack(rounds).T).amin(dim=1).argmin(dim=1)
+        places = torch.tensor([limits.PLAYERS.index(player) for player in culprits], device=first.device)
         return places[first]
 
-    def _average_losses(self) -> dict[str, Tensor]:
-        """Return each loss averaged over the epoch's steps and all processes, and forget them."""
-        averages = {name: total / self._counts[name] for name, total in self._sums.items()}
-        self._sums, self._counts = {}, Counter()
-        means = {name: self.by_seed(value).mean(dim=1) for name, value in averages.items()}
+    def _averages(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Average values `[R]` over the members and all processes: `[S]`."""
+        means = {name: self.by_seed(value).mean(dim=1) for name, value in values.items()}
         return {name: self.gathered(value[None], dim=0).mean(dim=0) for name, value in means.items()}
 
     def _diversity(self) -> dict[str, Tensor]:

@@ -34,24 +34,22 @@ class Weights:
         self._packed = [p for p in parameters if not _stays(p)]
         self.tensors = list(self._whole)
         if self._packed:
-            numbers = [p.numel() for p in self._packed]
-            self._padding = self._packed[0].new_zeros(-sum(numbers) % ALIGNED)
-            vector = nn.Parameter(self._joined(self._packed))
-            views = torch.split(vector.detach(), [*numbers, len(self._padding)])
-            for p, view in zip(self._packed, views[:-1], strict=True):
-                p.data = view.view(p.shape)
+            numbers = sum(p.numel() for p in self._packed)
+            vector = nn.Parameter(self._packed[0].new_zeros(numbers + -numbers % ALIGNED))
+            vector.grad = torch.zeros_like(vector)
+            values = _views(vector.detach(), self._packed)
+            self._gradients = _views(vector.grad, self._packed)
+            for p, value in zip(self._packed, values, strict=True):
+                p.data = value.copy_(p.detach())
             self.tensors.append(vector)
-
-    def _joined(self, tensors: Sequence[Tensor]) -> Tensor:
-        return torch.cat([*(tensor.detach().flatten() for tensor in tensors), self._padding])
 
     def backward(self, loss: Tensor) -> None:
         """Set the gradients of `tensors` to those of a scalar loss; no other gradient is computed."""
         gradients = torch.autograd.grad(loss, [*self._whole, *self._packed])
-        whole, packed = gradients[: len(self._whole)], gradients[len(self._whole) :]
-        joined = [self._joined(packed)] if self._packed else []
-        for tensor, gradient in zip(self.tensors, [*whole, *joined], strict=True):
+        for tensor, gradient in zip(self._whole, gradients, strict=False):
             tensor.grad = gradient
+        if self._packed:
+            torch._foreach_copy_(self._gradients, gradients[len(self._whole) :])
 
     @property
     def gradients(self) -> list[Tensor]:
@@ -61,3 +59,10 @@ class Weights:
 
 def _stays(parameter: Tensor) -> bool:
     return parameter.numel() >= LARGE and parameter[0].numel() % ALIGNED == 0
+
+
+def _views(vector: Tensor, shaped: Sequence[Tensor]) -> list[Tensor]:
+    """Return views of a vector, one after the other, with the shapes of some tensors."""
+    numbers = [tensor.numel() for tensor in shaped]
+    parts = torch.split(vector[: sum(numbers)], numbers)
+    return [part.view(tensor.shape) for part, tensor in zip(parts, shaped, strict=True)]
