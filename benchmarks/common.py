@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from adversarial_oversampling.config.resources import processor
+
 FOLDER = Path(__file__).parent
 PACKAGES = (
     "adversarial-oversampling",
@@ -144,12 +146,9 @@ def write_table(file: Path, rows: int, columns: int = 10, classes: int = 2) -> l
 
 def machine() -> dict[str, Any]:
     """Describe the machine, and how busy it is."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": models[0] if models else platform.processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "load_average": round(os.getloadavg()[0], 2),

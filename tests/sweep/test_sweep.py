@@ -127,9 +127,15 @@ def epochs(folder: Path) -> dict[Path, int]:
     return {file: VerifiedCheckpointIO().load_checkpoint(file)["epoch"] for file in files}
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
+
+
 @pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
+    ("launcher", "sent", "code"),
+    [
+        *((launcher, *stop) for launcher in ("basic", "joblib") for stop in STOPS),
+        ("submitit", *STOPS[0]),  # its jobs go on after the other signals, as on a cluster
+    ],
 )
 def test_no_process_outlives_a_stopped_sweep(
     tmp_path: Path, launcher: str, sent: signal.Signals, code: int
@@ -163,7 +169,7 @@ def test_no_process_outlives_a_stopped_sweep(
     until(lambda: not any(is_alive(one) for one in below))
     after = epochs(tmp_path)
     assert before
-    if launcher == "joblib" and sent != signal.SIGKILL:  # joblib then kills its workers and all below them
+    if launcher != "basic" and sent != signal.SIGKILL:  # the launcher kills its workers and all below them
         assert all(after[file] >= epoch for file, epoch in before.items())
     else:  # every job that trains saves the epoch in which the sweep ends
         assert all(after[file] > epoch for file, epoch in before.items())

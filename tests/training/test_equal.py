@@ -8,6 +8,7 @@ import torch
 from omegaconf import DictConfig
 
 from adversarial_oversampling.config.identity import config_hash, run_name
+from adversarial_oversampling.results import write
 from adversarial_oversampling.results.read import check_files, read_result
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.training.equal import changes_nothing
@@ -70,12 +71,16 @@ def test_a_rate_above_the_natural_one_is_trained(compose_config: Compose, tmp_pa
     assert [one.notes for one in half.replicas] == [[], []]
 
 
-@pytest.mark.parametrize("changed", ["threads=2", "seed=1", "damaged", "a damaged file", "none"])
+@pytest.mark.parametrize(
+    "changed", ["threads=2", "seed=1", "another processor", "damaged", "a damaged file", "none"]
+)
 def test_without_the_very_same_run_it_is_trained(
-    compose_config: Compose, tmp_path: Path, changed: str
+    compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
     setting = [changed] if "=" in changed else []
     source, _ = trained(compose_config("mode=q", "fs=natural", *QUICK, *setting), tmp_path)
+    if changed == "another processor":
+        monkeypatch.setattr(write, "processor", lambda: "another one")
     if changed == "damaged":
         (source / "result.json").write_text("{")
     if changed == "a damaged file":

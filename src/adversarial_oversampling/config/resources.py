@@ -1,5 +1,6 @@
 """What a job needs of a machine, and what a machine has."""
 
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def replica_count(cfg: DictConfig) -> int:
     """Return the number of replicas: one per seed, and per fold where all folds are trained."""
     folds = cfg.protocol.folds if cfg.protocol.folds is not None and cfg.protocol.fold is None else 1
     return int(cfg.replicas * folds)
+
+
+def processor() -> str:
+    """Return the model of the processor, as "AMD EPYC"."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.is_file() else []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())
 
 
 def available_memory() -> int:

@@ -170,7 +170,7 @@ class Result(Record):
     defined: Counts = _field("replicas in which each metric is defined")
     replicas: list[ReplicaResult] = _field("one entry per replica", min_length=1)
     parameters: dict[str, int] = _field("number of trainable parameters of each player, for one replica")
-    device: str = _field("where it was trained")
+    device: str = _field("where it was trained: the name of the GPU, or cpu and the model of the processor")
     threads: int = _field("torch threads", "threads")
     seconds: dict[str, Finite] = _field(
         "wall time of each part of the run; after an interruption, of the last attempt", "seconds"

@@ -24,6 +24,7 @@ from torch import Tensor
 from adversarial_oversampling import __version__, metrics
 from adversarial_oversampling.config.catalogue import dataset_description, mode_description
 from adversarial_oversampling.config.identity import config_hash, has_generator
+from adversarial_oversampling.config.resources import processor
 from adversarial_oversampling.config.variants import variant
 from adversarial_oversampling.credentials import masked
 from adversarial_oversampling.data.datamodule import TableDataModule
@@ -141,7 +142,7 @@ def build_result(
         defined=Counts(**{name: len(values) for name, values in defined.items()}),
         replicas=replicas,
         parameters=dict(output.parameters),
-        device=_device_name(output.device),
+        device=device_name(output.device),
         threads=torch.get_num_threads(),
         seconds={name: round(value, 3) for name, value in seconds.items()},
         versions=versions(),
@@ -207,8 +208,17 @@ def _number(value: Tensor) -> float | None:
     return float(value) if bool(value.isfinite()) else None
 
 
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+def device_name(device: torch.device) -> str:
+    """Return the name of a GPU, or "cpu" and the model of the processor: each rounds in its own way."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return f"cpu ({processor()})" if device.type == "cpu" else device.type
+
+
+def devices_here() -> set[str]:
+    """Return the names of all devices of this machine."""
+    gpus = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
+    return {device_name(device) for device in (torch.device("cpu"), *gpus)}
 
 
 def versions() -> dict[str, str]:

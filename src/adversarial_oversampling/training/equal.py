@@ -74,6 +74,8 @@ def take_over(
             return None
         if found is None or found.versions != write.versions() or read.made_elsewhere(found, cfg):
             return None
+        if found.device not in write.devices_here():
+            return None
         result = write.copy_run(run_dir, source, _renamed(found, cfg, source), composition)
     log.info("fs=%s changes nothing here: the result is that of %s.", cfg.fs.name, source)
     return result
