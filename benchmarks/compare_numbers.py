@@ -1,16 +1,21 @@
 """Compare the numbers of finished runs before and after a change, bit for bit.
 
     python benchmarks/compare_numbers.py FOLDER_BEFORE FOLDER_AFTER
+    python benchmarks/compare_numbers.py docs/results multirun
 
 Runs are paired by dataset, mode, protocol, gan_type, fs, seeds and folds. For each pair, the values, columns
 and types of predictions.parquet and curves.parquet are compared. Results of any schema version are accepted.
 Each difference is printed as a line; the exit code is 1 if there is any.
+
+FOLDER_BEFORE may be the summary of a report, such as docs/results, which has the metrics and the best epoch
+of every seed. Then a line for every run of FOLDER_AFTER says in how many seeds they are equal.
 """
 
 import argparse
+import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +24,37 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 FILES = ("predictions.parquet", "curves.parquet")
+SUMMARY = "results_per_split.csv"
+NUMBERS = ("acsa", "g_mean", "auroc", "pr_auc", "calibration_error", "best_epoch", "selection_acsa")
 KEYS = ("dataset", "mode", "protocol", "gan_type", "fs")
 Run = tuple[Any, ...]
 
 
 def find_runs(folder: Path) -> dict[Run, Path]:
-    """Return the folder of every finished run in a folder; exit if two runs cannot be told apart.
+    """Return the folder of every finished run in a folder; exit if two runs cannot be told apart."""
+    runs: dict[Run, Path] = {}
+    for run, place, _ in finished(folder):
+        if run in runs:
+            sys.exit(f"Error: {runs[run]} and {place} are both runs of {label(run)}; keep one of them.")
+        runs[run] = place
+    return runs
+
+
+def finished(folder: Path) -> list[tuple[Run, Path, dict[str, Any]]]:
+    """Return every finished run in a folder with its own folder and its result; exit if there is none.
 
     Results that a later training replaced, in folders named `previous`, are left out.
     """
-    runs: dict[Run, Path] = {}
+    runs = []
     for file in sorted(folder.rglob("result.json")):
         if "previous" in file.relative_to(folder).parts:
             continue
         try:
             result = _read_json(file)
             splits = tuple((replica["seed"], replica["fold"]) for replica in result["replicas"])
-            run = (*(result[key] for key in KEYS), splits)
+            runs.append(((*(result[key] for key in KEYS), splits), file.parent, result))
         except (OSError, ValueError, KeyError, TypeError) as error:
             sys.exit(f"Error: {file}: not a result of this suite ({type(error).__name__}: {error}).")
-        if run in runs:
-            sys.exit(f"Error: {runs[run]} and {file.parent} are both runs of {label(run)}; keep one of them.")
-        runs[run] = file.parent
     if not runs:
         sys.exit(f"Error: {folder} has no result.json; give a folder of finished runs.")
     return runs
@@ -114,11 +128,43 @@ def _acsa(folder: Path) -> str:
     return "none" if value is None else f"{100 * value:.2f} %"
 
 
+def compare_with_summary(summary: Path, folder: Path) -> int:
+    """Print in how many seeds each run has the numbers of a summary; return the exit code."""
+    with (summary / SUMMARY).open(newline="") as file:
+        known = {_split(row): _numbers(row) for row in csv.DictReader(file)}
+    differing, runs = 0, finished(folder)
+    for run, _, result in runs:
+        pairs = [
+            (known.get(_split({**replica, "config_hash": result["config_hash"]})), _numbers(replica))
+            for replica in result["replicas"]
+        ]
+        equal = sum(before == after for before, after in pairs)
+        missing = sum(before is None for before, _ in pairs)
+        differing += equal < len(pairs)
+        rest = f", {missing} of them not in the summary" if missing else ""
+        name = "; ".join([label(run), *result["variant"]])
+        print(f"{name}: {equal} of {len(pairs)} equal{rest}")
+    return _conclude(differing, len(runs))
+
+
+def _split(row: Mapping[str, Any]) -> tuple[str, int, int | None]:
+    """Return the configuration, the seed and the fold of a row of a summary, or of a replica."""
+    fold = None if row["fold"] in ("", None) else int(row["fold"])
+    return row["config_hash"], int(row["seed"]), fold
+
+
+def _numbers(row: Mapping[str, Any]) -> list[float | None]:
+    """Return the numbers of a row of a summary, or of a replica; None for an absent one."""
+    return [None if row[name] in ("", None) else float(row[name]) for name in NUMBERS]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("before", type=Path, help="folder of runs of the code before the change")
     parser.add_argument("after", type=Path, help="folder of the same runs after it")
     arguments = parser.parse_args()
+    if (arguments.before / SUMMARY).is_file():
+        return compare_with_summary(arguments.before, arguments.after)
     before, after = find_runs(arguments.before), find_runs(arguments.after)
     differing = 0
     for run in dict.fromkeys([*before, *after]):
@@ -131,7 +177,11 @@ def main() -> int:
         differing += bool(lines)
         for line in lines:
             print(f"{label(run)}: {line}")
-    runs = len(before | after)
+    return _conclude(differing, len(before | after))
+
+
+def _conclude(differing: int, runs: int) -> int:
+    """Print how many runs differ, and return the exit code."""
     print(f"{differing} of {runs} runs differ." if differing else f"{runs} runs, all equal bit for bit.")
     return 1 if differing else 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from compare_numbers import compare_with_summary
 
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.report import earlier, per_split, record
@@ -131,3 +132,21 @@ def test_the_committed_results_can_be_extended() -> None:
     kept = earlier.read(Path(__file__).parents[2] / "docs" / "results")
 
     assert len({row["config_hash"] for row in kept.rows}) == kept.made_of["runs"]
+
+
+def test_runs_are_compared_with_a_summary_seed_by_seed(
+    write_run: WriteRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = [0.6, 0.7, None]
+    old = write_run("haberman", "q", acsa=scores)
+    summary = keep(tmp_path / "summary", old)
+    assert compare_with_summary(summary, old) == 0
+    assert "haberman, q, holdout, natural, seeds [0, 1, 2]: 3 of 3 equal" in capsys.readouterr().out
+
+    of_old = load([old])[0].result.config_hash
+    scores[1] = 0.7 + 2**-53
+    other = write_run("haberman", "q", acsa=scores, config_hash=of_old, folder="again/other")
+    assert compare_with_summary(summary, other) == 1
+    assert "2 of 3 equal\n1 of 1 runs differ." in capsys.readouterr().out
+    assert compare_with_summary(summary, write_run("pima", "q")) == 1
+    assert "0 of 3 equal, 3 of them not in the summary" in capsys.readouterr().out

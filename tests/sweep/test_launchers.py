@@ -1,11 +1,18 @@
 """Checks and limits of launchers; test_sweep runs whole sweeps."""
 
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hydra import compose, initialize_config_dir
 
 from adversarial_oversampling.config.compose import config_dir
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.sweep.launchers import check_launcher, limit_jobs_at_once
+from adversarial_oversampling.sweep.launchers import check_launcher, limit_jobs_at_once, log_controllers
 
 
 @pytest.mark.parametrize(
@@ -39,6 +46,44 @@ def test_a_search_has_a_limit_of_its_own() -> None:
     limit_jobs_at_once(config)
     assert "max_batch_size" not in config.hydra.sweeper
     assert config.hydra.sweeper.n_jobs == 1
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
+def test_a_process_of_submitit_writes_to_a_file_and_knows_its_job(tmp_path: Path, shell: str) -> None:
+    if (program := shutil.which(shell)) is None:
+        pytest.skip(f"no {shell} here")
+    output = tmp_path / "it's $HOME"
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        config = compose(
+            "train", overrides=["launcher=submitit", "hydra.launcher.mem_gb=4"], return_hydra_config=True
+        )
+    config.hydra.sweep.dir = str(output)
+    log_controllers(config)
+    assert config.hydra.launcher.mem_gb == 4
+
+    controller = [sys.executable, "-c", "import os; print(os.getppid()); 1 / 0"]
+    with subprocess.Popen(
+        " && ".join([*config.hydra.launcher.setup, shlex.join(controller)]),
+        shell=True,
+        executable=program,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "HOME": "elsewhere"},
+    ) as process:
+        written, errors = process.communicate(timeout=60)
+    assert int(written) == process.pid  # which submitit takes for the job's number
+    assert not errors
+    assert "ZeroDivisionError" in (output / ".submitit" / "controllers.log").read_text()
+
+
+def test_other_launchers_have_no_setup() -> None:
+    for launcher in ("basic", "joblib", "slurm"):
+        with initialize_config_dir(config_dir(), version_base="1.3"):
+            config = compose("train", overrides=[f"launcher={launcher}"], return_hydra_config=True)
+        before = config.copy()
+        log_controllers(config)
+        assert config == before
 
 
 @pytest.mark.parametrize(

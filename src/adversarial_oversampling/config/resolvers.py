@@ -1,6 +1,5 @@
 """Resolvers: the functions that the YAML files call, such as `${run_name:}`."""
 
-import shlex
 import textwrap
 from collections.abc import Callable
 from functools import partial
@@ -39,7 +38,6 @@ def register() -> None:
         "absolute": lambda path, base: str(Path(base, user_path(str(path)))),
         "expanded": lambda path: str(user_path(str(path))),
         "mode_help": mode_help,
-        "shell_quoted": lambda path: shlex.quote(str(path)),
         "table_name": table_name,
         "user_cache": lambda: str(pooch.os_cache("adversarial-oversampling")),
     }

@@ -36,11 +36,11 @@ def replica_count(cfg: DictConfig) -> int:
 
 
 def processor() -> str:
-    """Return the model of the processor, as "AMD EPYC"."""
+    """Return the model of the processor, or its architecture where the system does not tell the model."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.is_file() else []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, platform.processor() or platform.machine())
+    return next(models, None) or platform.processor() or platform.machine()
 
 
 def available_memory() -> int:

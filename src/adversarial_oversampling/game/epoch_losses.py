@@ -13,14 +13,14 @@ CULPRITS = {
     "classifier/generated": "generator",
     "complement/loss": "classifier",
 }
-"""Losses that the network of another player than the one that moves may make not finite, and that player."""
+"""Losses whose first NaN or infinity is due to another player than the one of their name, and that player."""
 
 
 class EpochLosses:
     """The losses of the turns that have been played in an epoch.
 
-    A turn's losses are added in one operation: with small networks, a round is as long as the number of its
-    operations.
+    A turn's losses are added in one operation: with small networks, the time of a round depends on how many
+    operations it has, not on their size.
 
     Attributes
     ----------
@@ -36,20 +36,20 @@ class EpochLosses:
         self.rounds = 0
 
     @torch.no_grad()
-    def add(self, player: str, parts: Mapping[str, Tensor]) -> None:
+    def add(self, player: str, losses: Mapping[str, Tensor]) -> None:
         """Add the losses of a turn, each `[R]`: its parts in the order of play, then the whole."""
-        values = torch.stack(list(parts.values()))
+        values = torch.stack(list(losses.values()))
         if player in self._sums:
             # In place: a small tensor that outlives the step keeps malloc from reusing the memory around it.
             self._sums[player] += values
         else:
-            self._sums[player], self._names[player] = values, [f"{player}/{name}" for name in parts]
+            self._sums[player], self._names[player] = values, [f"{player}/{name}" for name in losses]
         self._turns[player] += 1
 
     def end_round(self) -> None:
         """Count the rounds up to which each loss is finite."""
         sums = torch.cat(list(self._sums.values()))
-        finite = (sums - sums == 0).float()
+        finite = (sums - sums == 0).float()  # NaN - NaN and infinity - infinity are NaN
         if self.rounds:
             self._finite_rounds += finite
         else:
@@ -65,12 +65,12 @@ class EpochLosses:
         }
 
     def finite_rounds(self) -> list[tuple[str, Tensor]]:
-        """Return for each loss, in the order of play, whose network may have made it not finite, and when.
+        """Return for each loss, in the order of play, the player to blame and for how long it was finite.
 
         Returns
         -------
         list of (str, Tensor [R])
-            The player, and how many rounds were finite.
+            The player, and the rounds until the loss became NaN or infinite.
         """
         names = [name for of_player in self._names.values() for name in of_player]
         culprits = [CULPRITS.get(name, name.partition("/")[0]) for name in names]

@@ -319,7 +319,7 @@ class Game(LightningModule):
         """Tell real from generated rows (eqs. 4 and 7); k has the law of Q's real rows."""
         classes = torch.cat([batch.y, self.generated_classes.flatten(1)], dim=1)
         scores = self.discriminator(both(batch, generated), classes)
-        on_real, on_generated = self.apart(scores)
+        on_real, on_generated = self.split_both(scores)
         real = self.gan.discriminator_real(on_real, self.label_noise(on_real)).mean(dim=-1)
         fake = losses.expectation(
             self.gan.discriminator_generated(on_generated, self.label_noise(on_generated)),
@@ -371,7 +371,7 @@ class Game(LightningModule):
         x = batch.x if generated is None else both(batch, generated)
         on_real = logits = self.classifier(x, self.dropout_noise(batch, generated))
         if generated is not None:
-            on_real, on_generated = self.apart(logits)
+            on_real, on_generated = self.split_both(logits)
         rows = term(on_real, batch.y)
         if self.rules.mixup:
             rows = share * rows + (1 - share) * term(on_real, partners)
@@ -437,7 +437,7 @@ class Game(LightningModule):
         ):
             average.lerp_(weight, share)
 
-    def apart(self, values: Tensor) -> tuple[Tensor, Tensor]:
+    def split_both(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Split values of `both` into those of the real rows and of the generated ones, `[R, C, m, ...]`."""
         replicas, classes, rows = self.generated_classes.shape
         generated = classes * rows

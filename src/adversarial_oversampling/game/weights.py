@@ -26,7 +26,11 @@ class Weights:
     ----------
     tensors : list of Parameter
         To be given to an optimizer whose step treats every weight by itself.
+    gradients : list of Tensor
+        The gradients of `tensors` that `backward` has set.
     """
+
+    gradients: list[Tensor]
 
     def __init__(self, player: nn.Module) -> None:
         parameters = list(player.parameters())
@@ -36,25 +40,21 @@ class Weights:
         if self._packed:
             numbers = sum(p.numel() for p in self._packed)
             vector = nn.Parameter(self._packed[0].new_zeros(numbers + -numbers % ALIGNED))
-            vector.grad = torch.zeros_like(vector)
-            values = _views(vector.detach(), self._packed)
-            self._gradients = _views(vector.grad, self._packed)
-            for p, value in zip(self._packed, values, strict=True):
-                p.data = value.copy_(p.detach())
+            for p, view in zip(self._packed, _views(vector.detach(), self._packed), strict=True):
+                p.data = view.copy_(p.detach())
+            self._gradient = torch.zeros_like(vector)
+            self._gradient_views = _views(self._gradient, self._packed)
             self.tensors.append(vector)
 
     def backward(self, loss: Tensor) -> None:
         """Set the gradients of `tensors` to those of a scalar loss; no other gradient is computed."""
         gradients = torch.autograd.grad(loss, [*self._whole, *self._packed])
-        for tensor, gradient in zip(self._whole, gradients, strict=False):
-            tensor.grad = gradient
+        self.gradients = list(gradients[: len(self._whole)])
         if self._packed:
-            torch._foreach_copy_(self._gradients, gradients[len(self._whole) :])
-
-    @property
-    def gradients(self) -> list[Tensor]:
-        """The gradients that `backward` has set."""
-        return [tensor.grad for tensor in self.tensors if tensor.grad is not None]
+            torch._foreach_copy_(self._gradient_views, gradients[len(self._whole) :])
+            self.gradients.append(self._gradient)
+        for tensor, gradient in zip(self.tensors, self.gradients, strict=True):
+            tensor.grad = gradient
 
 
 def _stays(parameter: Tensor) -> bool:

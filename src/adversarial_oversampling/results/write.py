@@ -212,13 +212,7 @@ def device_name(device: torch.device) -> str:
     """Return the name of a GPU, or "cpu" and the model of the processor: each rounds in its own way."""
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
-    return f"cpu ({processor()})" if device.type == "cpu" else device.type
-
-
-def devices_here() -> set[str]:
-    """Return the names of all devices of this machine."""
-    gpus = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
-    return {device_name(device) for device in (torch.device("cpu"), *gpus)}
+    return f"{device.type} ({processor()})"
 
 
 def versions() -> dict[str, str]:

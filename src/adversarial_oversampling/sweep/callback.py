@@ -20,7 +20,7 @@ from adversarial_oversampling.guard import guard
 from adversarial_oversampling.limits import FolderPath
 from adversarial_oversampling.results.display import summary
 from adversarial_oversampling.sweep.job import status_folder
-from adversarial_oversampling.sweep.launchers import check_launcher, limit_jobs_at_once
+from adversarial_oversampling.sweep.launchers import check_launcher, limit_jobs_at_once, log_controllers
 from adversarial_oversampling.sweep.overrides import is_search, parsed
 from adversarial_oversampling.sweep.plan import Job, plan, plan_search, seconds_to_go
 from adversarial_oversampling.sweep.search import check_search, show_best, show_search
@@ -98,6 +98,7 @@ class SweepCallback(Callback):
                 self.jobs = plan(config)
             check_launcher(config)
             limit_jobs_at_once(config)
+            log_controllers(config)
             start_service(config)
             self._start(config)
 

@@ -1,10 +1,12 @@
-"""Check a launcher before it gets a sweep's jobs, and limit how many it runs at once."""
+"""Prepare a launcher before it gets a sweep's jobs: whether it can run them, and how many at once."""
 
+import shlex
 import shutil
 import socket
+from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from adversarial_oversampling.config.resources import jobs_at_once
 from adversarial_oversampling.errors import InputError
@@ -48,6 +50,25 @@ def limit_jobs_at_once(config: DictConfig) -> None:
     sweeper = config.hydra.sweeper  # Optuna's has no batch size, but a limit of its own
     if "LocalLauncher" in config.hydra.launcher._target_ and sweeper.get("max_batch_size", 0) is None:
         sweeper.max_batch_size = jobs_at_once(config)
+
+
+def log_controllers(config: DictConfig) -> None:
+    """Let the processes of submitit that wait for jobs write to a file: Ctrl-C ends them with a traceback.
+
+    Parameters
+    ----------
+    config : DictConfig
+        The configuration of the multirun; `hydra.launcher.setup` is set for submitit's local executor.
+    """
+    launcher = config.hydra.launcher
+    if "LocalLauncher" not in launcher._target_:
+        return
+    folder = Path(config.hydra.sweep.dir, ".submitit").absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_dict(launcher):
+        # These commands precede the process in its shell. submitit knows a job by the shell's process id, and
+        # without a trap, bash would replace itself with the last command.
+        launcher.setup = ["trap : EXIT", f"exec 2>>{shlex.quote(str(folder / 'controllers.log'))}"]
 
 
 def _connect_to_ray(settings: Any) -> None:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from adversarial_oversampling.config.identity import config_hash, run_name
+from adversarial_oversampling.config.resources import gpus_per_job
 from adversarial_oversampling.config.variants import variant
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.data.laws import LAWS
@@ -74,7 +75,7 @@ def take_over(
             return None
         if found is None or found.versions != write.versions() or read.made_elsewhere(found, cfg):
             return None
-        if found.device not in write.devices_here():
+        if found.device != write.device_name(torch.device("cuda" if gpus_per_job(cfg) else "cpu")):
             return None
         result = write.copy_run(run_dir, source, _renamed(found, cfg, source), composition)
     log.info("fs=%s changes nothing here: the result is that of %s.", cfg.fs.name, source)
