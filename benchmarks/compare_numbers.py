@@ -43,11 +43,12 @@ def find_runs(folder: Path) -> dict[Run, Path]:
 def finished(folder: Path) -> list[tuple[Run, Path, dict[str, Any]]]:
     """Return every finished run in a folder with its own folder and its result; exit if there is none.
 
-    Results that a later training replaced, in folders named `previous`, are left out.
+    Results that a later training replaced, in folders named `previous`, and hidden folders are left out.
     """
     runs = []
     for file in sorted(folder.rglob("result.json")):
-        if "previous" in file.relative_to(folder).parts:
+        parts = file.relative_to(folder).parts
+        if "previous" in parts or any(part.startswith(".") for part in parts):
             continue
         try:
             result = _read_json(file)
@@ -132,19 +133,23 @@ def compare_with_summary(summary: Path, folder: Path) -> int:
     """Print in how many seeds each run has the numbers of a summary; return the exit code."""
     with (summary / SUMMARY).open(newline="") as file:
         known = {_split(row): _numbers(row) for row in csv.DictReader(file)}
-    differing, runs = 0, finished(folder)
-    for run, _, result in runs:
+    differing, compared, others = 0, 0, 0
+    for run, _, result in finished(folder):
         pairs = [
             (known.get(_split({**replica, "config_hash": result["config_hash"]})), _numbers(replica))
             for replica in result["replicas"]
         ]
+        if all(before is None for before, _ in pairs):
+            others += 1
+            continue
+        compared += 1
         equal = sum(before == after for before, after in pairs)
-        missing = sum(before is None for before, _ in pairs)
         differing += equal < len(pairs)
-        rest = f", {missing} of them not in the summary" if missing else ""
         name = "; ".join([label(run), *result["variant"]])
-        print(f"{name}: {equal} of {len(pairs)} equal{rest}")
-    return _conclude(differing, len(runs))
+        print(f"{name}: {equal} of {len(pairs)} equal")
+    if others:
+        print(f"{others} other runs are not in {summary / SUMMARY}.")
+    return _conclude(differing, compared) if compared else 1
 
 
 def _split(row: Mapping[str, Any]) -> tuple[str, int, int | None]:
