@@ -23,6 +23,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from adversarial_oversampling.text import count
+
 FILES = ("predictions.parquet", "curves.parquet")
 SUMMARY = "results_per_split.csv"
 NUMBERS = ("acsa", "g_mean", "auroc", "pr_auc", "calibration_error", "best_epoch", "selection_acsa")
@@ -148,7 +150,7 @@ def compare_with_summary(summary: Path, folder: Path) -> int:
         name = "; ".join([label(run), *result["variant"]])
         print(f"{name}: {equal} of {len(pairs)} equal")
     if others:
-        print(f"{others} other runs are not in {summary / SUMMARY}.")
+        print(f"Not in {summary / SUMMARY}: {count(others, 'run')}.")
     return _conclude(differing, compared) if compared else 1
 
 

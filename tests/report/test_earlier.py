@@ -149,4 +149,4 @@ def test_runs_are_compared_with_a_summary_seed_by_seed(
     assert compare_with_summary(summary, other) == 1
     assert "2 of 3 equal\n1 of 1 runs differ." in capsys.readouterr().out
     assert compare_with_summary(summary, write_run("pima", "q")) == 1
-    assert capsys.readouterr().out == f"1 other runs are not in {summary / 'results_per_split.csv'}.\n"
+    assert capsys.readouterr().out == f"Not in {summary / 'results_per_split.csv'}: 1 run.\n"
