@@ -23,11 +23,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from adversarial_oversampling.report.per_split import FILE as SUMMARY
+from adversarial_oversampling.results.schema import METRICS
 from adversarial_oversampling.text import count
 
 FILES = ("predictions.parquet", "curves.parquet")
-SUMMARY = "results_per_split.csv"
-NUMBERS = ("acsa", "g_mean", "auroc", "pr_auc", "calibration_error", "best_epoch", "selection_acsa")
+NUMBERS = (*METRICS, "best_epoch", "selection_acsa")
 KEYS = ("dataset", "mode", "protocol", "gan_type", "fs")
 Run = tuple[Any, ...]
 

@@ -48,7 +48,7 @@ def limit_jobs_at_once(config: DictConfig) -> None:
         The configuration of the multirun; `hydra.sweeper.max_batch_size` is set if it is null.
     """
     sweeper = config.hydra.sweeper  # Optuna's has no batch size, but a limit of its own
-    if "LocalLauncher" in config.hydra.launcher._target_ and sweeper.get("max_batch_size", 0) is None:
+    if _is_submitit_here(config.hydra.launcher) and sweeper.get("max_batch_size", 0) is None:
         sweeper.max_batch_size = jobs_at_once(config)
 
 
@@ -61,7 +61,7 @@ def log_controllers(config: DictConfig) -> None:
         The configuration of the multirun; `hydra.launcher.setup` is set for submitit's local executor.
     """
     launcher = config.hydra.launcher
-    if "LocalLauncher" not in launcher._target_:
+    if not _is_submitit_here(launcher):
         return
     folder = Path(config.hydra.sweep.dir, ".submitit").absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,6 +69,11 @@ def log_controllers(config: DictConfig) -> None:
         # These commands precede the process in its shell. submitit knows a job by the shell's process id, and
         # without a trap, bash would replace itself with the last command.
         launcher.setup = ["trap : EXIT", f"exec 2>>{shlex.quote(str(folder / 'controllers.log'))}"]
+
+
+def _is_submitit_here(launcher: DictConfig) -> bool:
+    """Return whether a launcher is submitit's local executor."""
+    return "LocalLauncher" in launcher._target_
 
 
 def _connect_to_ray(settings: Any) -> None:
