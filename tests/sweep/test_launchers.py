@@ -48,9 +48,8 @@ def test_a_search_has_a_limit_of_its_own() -> None:
     assert config.hydra.sweeper.n_jobs == 1
 
 
-SHELLS = [
-    shell for shell in ("sh", "bash", "dash") if shutil.which(shell)
-]  # of this machine; sh is one of the others
+# What this machine has: on most systems, sh is one of the other two.
+SHELLS = [shell for shell in ("sh", "bash", "dash") if shutil.which(shell)]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
