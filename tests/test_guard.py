@@ -6,10 +6,12 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -238,9 +240,73 @@ def test_the_cause_of_an_error_counts() -> None:
     assert line.startswith("Error: key: no (traceback: ")
 
 
-@pytest.mark.parametrize(("signal", "code"), [(KeyboardInterrupt(), INTERRUPTED), (Terminated(), TERMINATED)])
-def test_a_signal_says_goodbye(signal: BaseException, code: int) -> None:
-    assert guarded(raised(signal)) == (code, "Stopped.")
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), INTERRUPTED), (Terminated(), TERMINATED)])
+def test_a_signal_says_goodbye(error: BaseException, code: int) -> None:
+    assert guarded(raised(error)) == (code, "Stopped.")
+
+
+@pytest.mark.parametrize(
+    ("module", "imported"),
+    [("train", "hydra"), ("report", "pandas"), ("predict", "pandas"), ("script", "hydra")],
+)
+def test_ctrl_c_while_a_command_is_imported_prints_nothing(
+    tmp_path: Path, module: str, imported: str
+) -> None:
+    (tmp_path / f"{imported}.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(10)\n")
+    start = [sys.executable, "-m", f"adversarial_oversampling.{module}"]
+    if module == "script":
+        start = [str(Path(sys.executable).with_name("adversarial-oversampling"))]
+    process = subprocess.Popen(
+        start,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60) == ("", None)
+    assert process.returncode == -signal.SIGINT  # a shell shows 130
+
+
+def interrupted(clean_up: Callable[[], None]) -> Callable[[], None]:
+    """A function that gets Ctrl-C in a library, whose own clean-up then does something else."""
+    library: dict[str, Any] = {"__name__": "omegaconf.base", "os": os, "signal": signal, "clean_up": clean_up}
+    source = """
+def interrupted():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        clean_up()
+        None.flags
+"""
+    exec(source, library)
+    return library["interrupted"]  # type: ignore[no-any-return]
+
+
+def test_ctrl_c_that_a_library_loses_ends_the_command() -> None:
+    def lost() -> None:
+        with contextlib.suppress(AttributeError):
+            interrupted(lambda: None)()
+
+    assert guarded(lost) == (INTERRUPTED, "Stopped.")
+    assert guarded(interrupted(lambda: None)) == (INTERRUPTED, "Stopped.")
+
+
+def test_what_fails_after_ctrl_c_is_told() -> None:
+    assert guarded(interrupted(raised(InputError("key: no.")))) == (1, "Error: key: no.")
+    code, line = guarded(interrupted(raised(KeyError("x"))))
+    assert code == BUG
+    assert line.startswith("Error: KeyError")
+
+
+def test_a_signal_of_an_earlier_command_does_not_count() -> None:
+    guarded(raised(KeyboardInterrupt()))
+    guarded(lambda: os.kill(os.getpid(), signal.SIGINT))
+    with guard():
+        pass
 
 
 def test_without_a_temporary_folder_there_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

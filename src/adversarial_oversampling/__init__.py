@@ -4,6 +4,8 @@ Data flows one way: configuration, rows, replicas, game, metrics, result. `train
 """
 
 import os
+import signal
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,13 @@ __all__ = ["AdversarialOversampler", "AdversarialOversamplingClassifier", "__ver
 # Otherwise MKL's products depend on the alignment of a matrix in memory, and a replica among others would
 # differ from the solo run in the last bits. The setting costs no time.
 os.environ.setdefault("MKL_CBWR", "AUTO")
+
+# A command of this package, by `python -m` or by its script's name, is imported for a while. Ctrl-C then ends
+# it without a traceback; later, its guard handles Ctrl-C.
+if (
+    sys.argv[:1] == ["-m"] or os.path.basename(sys.argv[0]).startswith("adversarial-oversampling")
+) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 __version__ = "0.2.0"
 

@@ -3,8 +3,10 @@
 import errno
 import logging
 import re
+import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
@@ -22,6 +24,9 @@ BUG, INTERRUPTED, TERMINATED = 70, 130, 143
 _NO_MEMORY = "not enough memory; lower replicas, members or dataset.training.batch_size"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+
+_stop: KeyboardInterrupt | None = None
+"""What the last signal has raised in this command."""
 
 
 @contextmanager
@@ -41,16 +46,49 @@ def guard(goodbye: str = "Stopped.") -> Iterator[None]:
     """
     prepare_process()
     try:
-        yield
-    except KeyboardInterrupt as stopped:
-        print(goodbye, file=sys.stderr)
-        sys.exit(TERMINATED if isinstance(stopped, Terminated) else INTERRUPTED)
-    except Exception as error:
+        with _ctrl_c_raised():
+            yield
+            raise_if_stopped()
+    except (KeyboardInterrupt, Exception) as error:
+        stopped = _stop if _raised_by(error, "hydra", "omegaconf") else error
+        if isinstance(stopped, KeyboardInterrupt):
+            print(goodbye, file=sys.stderr)
+            sys.exit(TERMINATED if isinstance(stopped, Terminated) else INTERRUPTED)
         line = f"Error: {reason(error)}"
         if explanation(error) is not None:
             sys.exit(line)
         print(line, file=sys.stderr)
         sys.exit(BUG)
+
+
+@contextmanager
+def _ctrl_c_raised() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt; before, while a command is imported, it ends the process."""
+    global _stop
+    handler = signal.getsignal(signal.SIGINT)
+    ours = handler in (signal.SIG_DFL, signal.default_int_handler)
+    if not ours or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _stop = None
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def stop(number: int, frame: object) -> None:
+    """Raise KeyboardInterrupt, or Terminated for SIGTERM, and remember it: the handler of a signal."""
+    global _stop
+    _stop = Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+    raise _stop
+
+
+def raise_if_stopped() -> None:
+    """Raise what a signal has raised if it was lost: OmegaConf's own clean-up may replace it by an error."""
+    if _stop is not None:
+        raise _stop
 
 
 def prepare_process() -> None:
@@ -123,7 +161,9 @@ def explanation(error: BaseException) -> str | None:
                 return str(explain(cause))
     if any(_is_torchs_memory_error(cause) for cause in _causes(error)):
         return _NO_MEMORY
-    return f"{one_line(error)}: Hydra refuses the command; see --help" if _is_of_hydra(error) else None
+    # Its own code raises an error for arguments that do not fit together.
+    refused = f"{one_line(error)}: Hydra refuses the command; see --help"
+    return refused if _raised_by(error, "hydra") else None
 
 
 def _is_torchs_memory_error(error: BaseException) -> bool:
@@ -141,10 +181,10 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or hidden
 
 
-def _is_of_hydra(error: BaseException) -> bool:
-    """Return whether Hydra's own code has raised an error, as for arguments that do not fit together."""
-    frames = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return bool(frames) and frames[-1].startswith("hydra.")
+def _raised_by(error: BaseException, *packages: str) -> bool:
+    """Return whether code of one of these packages has raised an error."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(modules) and modules[-1].partition(".")[0] in packages
 
 
 def _first(text: str) -> str:

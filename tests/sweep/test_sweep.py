@@ -175,6 +175,54 @@ def test_no_process_outlives_a_stopped_sweep(
         assert all(after[file] > epoch for file, epoch in before.items())
 
 
+def test_ctrl_c_while_joblibs_workers_start_prints_no_traceback(tmp_path: Path) -> None:
+    """A worker imports for a while before it runs a job, and gets the terminal's signal too."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, time\n"
+        "if any('popen_loky' in argument for argument in sys.orig_argv):\n"
+        f"    open({str(tmp_path / 'importing')!r}, 'w').close()\n"
+        "    time.sleep(4)\n"
+    )
+    jobs = ["dataset=haberman", "mode=q", "seed=1,2", "replicas=1", "logger=none", "launcher=joblib"]
+    process = subprocess.Popen(
+        command(tmp_path / "runs", *jobs),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        start_new_session=True,
+    )
+    until((tmp_path / "importing").exists)
+    os.killpg(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "2 of 2 jobs did not end: the same command resumes them." in stdout
+    assert "Traceback" not in stderr
+
+
+def test_ctrl_c_that_is_lost_before_a_job_ends_the_sweep(tmp_path: Path) -> None:
+    """OmegaConf may turn the interrupt into another error while a job is composed."""
+    program = (
+        "import os, signal\n"
+        "from adversarial_oversampling import train\n"
+        "from adversarial_oversampling.sweep import job\n"
+        "def interrupted(cfg):\n"
+        "    try:\n        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    except KeyboardInterrupt:\n        raise AttributeError\n"
+        "job.check = interrupted\n"
+        "train.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *command(tmp_path, "mode=q", "seed=1,2", *QUICK)[3:]],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 130
+    assert "2 of 2 jobs did not end: the same command resumes them." in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 def test_a_sweep_whose_launcher_crashes_shows_what_has_ended(tmp_path: Path) -> None:
     jobs = ["dataset=haberman", "mode=q", "trainer.max_epochs=1,100000", "replicas=1", "logger=none"]
     process = subprocess.Popen(

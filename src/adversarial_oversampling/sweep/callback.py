@@ -15,12 +15,17 @@ from omegaconf import DictConfig, read_write
 
 from adversarial_oversampling.config.compose import added_folders, without_hydra
 from adversarial_oversampling.config.validation import check, check_choices, check_sections
-from adversarial_oversampling.errors import InputError, Terminated
-from adversarial_oversampling.guard import guard
+from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.guard import guard, stop
 from adversarial_oversampling.limits import FolderPath
 from adversarial_oversampling.results.display import summary
 from adversarial_oversampling.sweep.job import status_folder
-from adversarial_oversampling.sweep.launchers import check_launcher, limit_jobs_at_once, log_controllers
+from adversarial_oversampling.sweep.launchers import (
+    block_ctrl_c_in_workers,
+    check_launcher,
+    limit_jobs_at_once,
+    log_controllers,
+)
 from adversarial_oversampling.sweep.overrides import is_search, parsed
 from adversarial_oversampling.sweep.plan import Job, plan, plan_search, seconds_to_go
 from adversarial_oversampling.sweep.search import check_search, show_best, show_search
@@ -47,10 +52,6 @@ SHOWN = 4  # running jobs that such a line names
 
 
 FOLDER = FolderPath()
-
-
-def _terminate(*_: object) -> None:
-    raise Terminated
 
 
 class Running(NamedTuple):
@@ -101,6 +102,7 @@ class SweepCallback(Callback):
             log_controllers(config)
             start_service(config)
             self._start(config)
+            block_ctrl_c_in_workers(config)
 
     def _start(self, config: DictConfig) -> None:
         self.config = config
@@ -123,7 +125,7 @@ class SweepCallback(Callback):
         self.follower = threading.Thread(target=self._follow, daemon=True)
         self.follower.start()
         atexit.register(self.close)  # after a crash of the launcher, or a signal
-        self.on_sigterm = signal.signal(signal.SIGTERM, _terminate)
+        self.on_sigterm = signal.signal(signal.SIGTERM, stop)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print the final tables; exit with 1 if a job failed or is missing."""
@@ -134,6 +136,7 @@ class SweepCallback(Callback):
         with guard():
             self.close()
         signal.signal(signal.SIGTERM, self.on_sigterm)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         if len(self.statuses) < self.total or any(s.status == "failed" for s in self.statuses.values()):
             sys.exit(1)
 

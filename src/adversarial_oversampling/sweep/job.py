@@ -19,7 +19,7 @@ from adversarial_oversampling.config.identity import PLACEMENT
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.credentials import masked
 from adversarial_oversampling.errors import InputError, ProcessDiedError, TrialPruned
-from adversarial_oversampling.guard import prepare_process, reason
+from adversarial_oversampling.guard import prepare_process, raise_if_stopped, reason
 from adversarial_oversampling.results import read
 from adversarial_oversampling.results.files import NO_FILES, composition
 from adversarial_oversampling.sweep.overrides import is_search
@@ -39,6 +39,11 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | str | None:
 
     Return its validation ACSA, "pruned" if its search has ended it early, or None if it failed or has none.
     """
+    with processes.unblocked_ctrl_c():
+        return _run_job(cfg, hydra)
+
+
+def _run_job(cfg: DictConfig, hydra: HydraConf) -> float | str | None:
     if "joblib" in hydra.launcher._target_ and (parent := parent_process()) and parent.pid:
         processes.exit_with_parent(parent.pid)  # joblib's workers outlive a sweep that is killed
     prepare_process()  # which may be a launcher's worker
@@ -48,6 +53,7 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | str | None:
     status = JobStatus(hydra.job.num, overrides, str(run_dir), "skipped")
     folder = status_folder(hydra, cfg)
     result = None
+    raise_if_stopped()
     try:
         check(cfg)
         result = read.finished(run_dir, cfg)
@@ -60,6 +66,7 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | str | None:
             status = run_in_child(cfg, run_dir, status, trial_address(cfg, hydra), composition(cfg, hydra))
             result = None if status.reason else read.finished(run_dir, cfg)
     except Exception as error:  # one job's error does not end the sweep
+        raise_if_stopped()
         status = replace(status, reason=reason(error))
     if status.status == "pruned":
         status.write(folder)

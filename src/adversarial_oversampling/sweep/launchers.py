@@ -1,8 +1,11 @@
 """Prepare a launcher before it gets a sweep's jobs: whether it can run them, and how many at once."""
 
+import multiprocessing.resource_tracker
 import shlex
 import shutil
+import signal
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +72,28 @@ def log_controllers(config: DictConfig) -> None:
         # These commands precede the process in its shell. submitit knows a job by the shell's process id, and
         # without a trap, bash would replace itself with the last command.
         launcher.setup = ["trap : EXIT", f"exec 2>>{shlex.quote(str(folder / 'controllers.log'))}"]
+
+
+def block_ctrl_c_in_workers(config: DictConfig) -> None:
+    """Let joblib's workers get Ctrl-C only while they run a job: while they import, it prints a traceback.
+
+    A worker inherits the signals that this thread blocks, and `run_job` unblocks them.
+
+    Parameters
+    ----------
+    config : DictConfig
+        The configuration of the multirun; other launchers need nothing.
+    """
+    if "JoblibLauncher" not in config.hydra.launcher._target_:
+        return
+    from joblib.externals.loky.backend import resource_tracker  # slow to import, and not needed otherwise
+
+    # The start of these two, by the first worker, would unblock the signal.
+    resource_tracker.ensure_running()
+    multiprocessing.resource_tracker.ensure_running()
+    # A thread that does not block the signal takes it for the process; Python handles it in the main thread.
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def _is_submitit_here(launcher: DictConfig) -> bool:
