@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,16 @@ from omegaconf.errors import InterpolationResolutionError
 
 from adversarial_oversampling.config.validation import check_overrides
 from adversarial_oversampling.errors import InputError, ProcessDiedError, Terminated
-from adversarial_oversampling.guard import BUG, INTERRUPTED, TERMINATED, explanation, guard
+from adversarial_oversampling.guard import (
+    BUG,
+    INTERRUPTED,
+    TERMINATED,
+    explanation,
+    guard,
+    interruptible,
+    raise_if_stopped,
+    stop,
+)
 from adversarial_oversampling.results.read import read_result
 from tests.conftest import Run
 
@@ -291,8 +301,37 @@ def test_ctrl_c_that_a_library_loses_ends_the_command() -> None:
         with contextlib.suppress(AttributeError):
             interrupted(lambda: None)()
 
+    def explained() -> None:
+        try:
+            interrupted(lambda: None)()
+        except AttributeError as error:
+            raise InputError("lr: there is no such setting.") from error
+
     assert guarded(lost) == (INTERRUPTED, "Stopped.")
     assert guarded(interrupted(lambda: None)) == (INTERRUPTED, "Stopped.")
+    assert guarded(explained) == (INTERRUPTED, "Stopped.")
+    # As Python's own __set_name__ does while it makes a class.
+    assert guarded(raised(RuntimeError("wrapped"), KeyboardInterrupt())) == (INTERRUPTED, "Stopped.")
+
+
+def test_ctrl_c_that_is_lost_before_a_run_ends_it_before_it_trains(tmp_path: Path) -> None:
+    program = (
+        "import contextlib, os, signal\n"
+        "from adversarial_oversampling import train\n"
+        "def lost(cfg):\n"
+        "    with contextlib.suppress(KeyboardInterrupt):\n        os.kill(os.getpid(), signal.SIGINT)\n"
+        "train.check = lost\n"
+        "train.main()\n"
+    )
+    settings = ["mode=q", "replicas=1", "trainer.max_epochs=1", "logger=none"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *settings, f"paths.output_dir={tmp_path}"],
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (INTERRUPTED, "Stopped. The same command resumes.\n")
+    assert not list(tmp_path.glob("**/result.json"))
 
 
 def test_what_fails_after_ctrl_c_is_told() -> None:
@@ -302,11 +341,67 @@ def test_what_fails_after_ctrl_c_is_told() -> None:
     assert line.startswith("Error: KeyError")
 
 
-def test_a_signal_of_an_earlier_command_does_not_count() -> None:
-    guarded(raised(KeyboardInterrupt()))
-    guarded(lambda: os.kill(os.getpid(), signal.SIGINT))
-    with guard():
-        pass
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["default", "ignored"])
+def test_signals_are_handled_as_before_a_command(handler: Any) -> None:
+    """Also after a signal, and where the command has blocked Ctrl-C for the processes that it starts."""
+    before = signal.signal(signal.SIGINT, handler)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    terminate = signal.getsignal(signal.SIGTERM)
+
+    def sweep() -> None:
+        signal.signal(signal.SIGTERM, stop)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        with guard():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    try:
+        assert guarded(sweep) == (TERMINATED, "Stopped.")
+        assert signal.getsignal(signal.SIGINT) == handler
+        assert signal.getsignal(signal.SIGTERM) == terminate
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == blocked
+        raise_if_stopped()
+        with guard():
+            pass
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_that_was_blocked_stops_where_it_is_unblocked() -> None:
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    reached = False
+    try:
+        # Not to a thread that does not block it.
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt), interruptible():
+            reached = True
+        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    assert not reached
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["import {name}", "import sys; sys.argv = []; import {name}", "-m"],
+    ids=["program", "embedded", "package of a user"],
+)
+def test_the_library_leaves_signals_alone(tmp_path: Path, program: str) -> None:
+    name = "adversarial_oversampling"
+    shown = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    arguments = ["-c", f"{program.format(name=name)}\n{shown}"]
+    if program == "-m":
+        (tmp_path / "users").mkdir()
+        (tmp_path / "users" / "__init__.py").write_text(f"import {name}\n")
+        (tmp_path / "users" / "tool.py").write_text(shown)
+        arguments = ["-m", "users.tool"]
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "True\n"
 
 
 def test_without_a_temporary_folder_there_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,14 +18,23 @@ __all__ = ["AdversarialOversampler", "AdversarialOversamplingClassifier", "__ver
 # differ from the solo run in the last bits. The setting costs no time.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
-# A command of this package, by `python -m` or by its script's name, is imported for a while. Ctrl-C then ends
-# it without a traceback; later, its guard handles Ctrl-C.
-if (
-    sys.argv[:1] == ["-m"] or os.path.basename(sys.argv[0]).startswith("adversarial-oversampling")
-) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
 __version__ = "0.2.0"
+
+_SCRIPTS = tuple(f"adversarial-oversampling{part}" for part in ("", "-report", "-dashboard"))
+
+
+def _is_command() -> bool:
+    """Return whether this process has been started as a command of this package."""
+    if sys.argv[:1] == ["-m"]:  # Python imports the package of the module that it is going to run
+        after = sys.orig_argv[sys.orig_argv.index("-m") + 1 :] if "-m" in sys.orig_argv else []
+        return bool(after) and after[0].partition(".")[0] == __name__
+    # Workers of joblib have the `argv` of the process that started them.
+    return any(os.path.basename(path) in _SCRIPTS and path in sys.orig_argv for path in sys.argv[:1])
+
+
+# Ctrl-C while the command is imported ends it without a traceback; then its guard handles Ctrl-C.
+if _is_command() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 _ESTIMATORS = ("AdversarialOversampler", "AdversarialOversamplingClassifier")
 

@@ -25,8 +25,11 @@ _NO_MEMORY = "not enough memory; lower replicas, members or dataset.training.bat
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
+_active = False
+"""Whether this process is within `interruptible`."""
+
 _stop: KeyboardInterrupt | None = None
-"""What the last signal has raised in this command."""
+"""What a signal has raised within it."""
 
 
 @contextmanager
@@ -45,37 +48,45 @@ def guard(goodbye: str = "Stopped.") -> Iterator[None]:
         Ctrl-C and 143 after SIGTERM. The line names the file with the traceback, which an InputError lacks.
     """
     prepare_process()
-    try:
-        with _ctrl_c_raised():
+    with interruptible():
+        try:
             yield
             raise_if_stopped()
-    except (KeyboardInterrupt, Exception) as error:
-        stopped = _stop if _raised_by(error, "hydra", "omegaconf") else error
-        if isinstance(stopped, KeyboardInterrupt):
-            print(goodbye, file=sys.stderr)
-            sys.exit(TERMINATED if isinstance(stopped, Terminated) else INTERRUPTED)
-        line = f"Error: {reason(error)}"
-        if explanation(error) is not None:
-            sys.exit(line)
-        print(line, file=sys.stderr)
-        sys.exit(BUG)
+        except (KeyboardInterrupt, Exception) as error:
+            if stopped := _signal_behind(error):
+                print(goodbye, file=sys.stderr)
+                sys.exit(TERMINATED if isinstance(stopped, Terminated) else INTERRUPTED)
+            line = f"Error: {reason(error)}"
+            if explanation(error) is not None:
+                sys.exit(line)
+            print(line, file=sys.stderr)
+            sys.exit(BUG)
 
 
 @contextmanager
-def _ctrl_c_raised() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt; before, while a command is imported, it ends the process."""
-    global _stop
-    handler = signal.getsignal(signal.SIGINT)
-    ours = handler in (signal.SIG_DFL, signal.default_int_handler)
-    if not ours or threading.current_thread() is not threading.main_thread():
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt, also if it came before; afterwards, signals are handled as before.
+
+    A handler of another program stays. Within this context, or in another thread, nothing changes.
+    """
+    global _active, _stop
+    if _active or threading.current_thread() is not threading.main_thread():
         yield
         return
-    _stop = None
-    signal.signal(signal.SIGINT, stop)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    _active = True
     try:
+        if handlers[signal.SIGINT] in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(signal.SIGINT, stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        _active, _stop = False, None
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number, handler in handlers.items():
+            if handler is not None:  # None: not Python's own
+                signal.signal(number, handler)
 
 
 def stop(number: int, frame: object) -> None:
@@ -86,9 +97,18 @@ def stop(number: int, frame: object) -> None:
 
 
 def raise_if_stopped() -> None:
-    """Raise what a signal has raised if it was lost: OmegaConf's own clean-up may replace it by an error."""
+    """Raise again what a signal has raised, if it was lost: OmegaConf may hide it while it cleans up."""
     if _stop is not None:
         raise _stop
+
+
+def _signal_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """Return what a signal has raised if it has led to an error; Hydra and OmegaConf may hide that it has."""
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, KeyboardInterrupt):
+            return cause
+    return _stop if any(_raised_by(cause, "hydra", "omegaconf") for cause in causes) else None
 
 
 def prepare_process() -> None:

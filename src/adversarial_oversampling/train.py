@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from adversarial_oversampling.config.compose import added_folders, config_dir
 from adversarial_oversampling.config.quoting import quoted
 from adversarial_oversampling.config.validation import check, check_options, check_overrides
-from adversarial_oversampling.guard import guard
+from adversarial_oversampling.guard import guard, raise_if_stopped
 from adversarial_oversampling.results.display import show
 from adversarial_oversampling.results.files import CHECKPOINTS, composition
 from adversarial_oversampling.results.read import finished, log_stored
@@ -41,6 +41,7 @@ def run(cfg: DictConfig) -> float | str | None:
             # Slow to import, and not needed for a sweep, --help, a refused setting or a stored result.
             from adversarial_oversampling.training.run import train
 
+            raise_if_stopped()
             result = train(cfg, run_dir, composition=composition(cfg, hydra_config))
         show(result)
     return result.mean_selection_acsa

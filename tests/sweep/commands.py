@@ -78,7 +78,6 @@ def _state_kept() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level, factory = [*root.handlers], root.level, logging.getLogRecordFactory()
     raising, config = logging.raiseExceptions, HydraConfig.instance().cfg
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     on_signal = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
     with mock.patch.dict(os.environ):
         try:
@@ -90,4 +89,3 @@ def _state_kept() -> Iterator[None]:
             HydraConfig.instance().cfg = config
             for one, handler in on_signal.items():
                 signal.signal(one, handler)
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

@@ -134,6 +134,7 @@ STOPS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.S
     ("launcher", "sent", "code"),
     [
         *((launcher, *stop) for launcher in ("basic", "joblib") for stop in STOPS),
+        ("joblib, by the script", *STOPS[0]),
         ("submitit", *STOPS[0]),  # its jobs go on after the other signals, as on a cluster
     ],
 )
@@ -141,9 +142,13 @@ def test_no_process_outlives_a_stopped_sweep(
     tmp_path: Path, launcher: str, sent: signal.Signals, code: int
 ) -> None:
     jobs = ["dataset=haberman", "mode=q", "seed=1,2,3", "replicas=1", "trainer.max_epochs=100000"]
+    launcher, _, script = launcher.partition(", ")
     jobs += ["trainer.checkpoint_seconds=2", "logger=none", f"launcher={launcher}"]
+    start = command(tmp_path, *jobs)
+    if script:
+        start[:3] = [str(Path(sys.executable).with_name("adversarial-oversampling"))]
     process = subprocess.Popen(
-        command(tmp_path, *jobs),
+        start,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -201,22 +206,26 @@ def test_ctrl_c_while_joblibs_workers_start_prints_no_traceback(tmp_path: Path) 
     assert "Traceback" not in stderr
 
 
-def test_ctrl_c_that_is_lost_before_a_job_ends_the_sweep(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("launcher", "process"), [("basic", "adversarial_oversampling.train"), ("joblib", "popen_loky")]
+)
+def test_ctrl_c_that_is_lost_before_a_job_ends_the_sweep(tmp_path: Path, launcher: str, process: str) -> None:
     """OmegaConf may turn the interrupt into another error while a job is composed."""
-    program = (
-        "import os, signal\n"
-        "from adversarial_oversampling import train\n"
-        "from adversarial_oversampling.sweep import job\n"
-        "def interrupted(cfg):\n"
-        "    try:\n        os.kill(os.getpid(), signal.SIGINT)\n"
-        "    except KeyboardInterrupt:\n        raise AttributeError\n"
-        "job.check = interrupted\n"
-        "train.main()\n"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        f"if any({process!r} in argument for argument in sys.orig_argv):\n"
+        "    from adversarial_oversampling.sweep import job\n"
+        "    def interrupted(cfg):\n"
+        "        try:\n            os.kill(os.getpid(), signal.SIGINT)\n"
+        "        except KeyboardInterrupt:\n            raise AttributeError\n"
+        "    job.check = interrupted\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, *command(tmp_path, "mode=q", "seed=1,2", *QUICK)[3:]],
+        command(tmp_path / "runs", "mode=q", "seed=1,2", f"launcher={launcher}", *QUICK),
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
         capture_output=True,
         text=True,
+        timeout=120,
     )
     assert done.returncode == 130
     assert "2 of 2 jobs did not end: the same command resumes them." in done.stdout

@@ -18,7 +18,7 @@ import torch
 
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.schema import METRICS, Result
-from adversarial_oversampling.training.processes import ProcessDiedError, call, unblocked_ctrl_c
+from adversarial_oversampling.training.processes import ProcessDiedError, call
 from adversarial_oversampling.training.run import train
 from tests.conftest import Compose, Run, saved_weights
 
@@ -195,19 +195,6 @@ def test_bad_input_in_several_processes(
 def test_a_peer_without_a_game_needs_one_process(run: Run, tmp_path: Path) -> None:
     alone, several = together(run, tmp_path, "mode=logistic")
     assert alone.replicas == several.replicas
-
-
-def test_ctrl_c_that_was_blocked_arrives_where_it_is_unblocked() -> None:
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    reached = False
-    try:
-        signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # not to a thread that does not block it
-        with pytest.raises(KeyboardInterrupt), unblocked_ctrl_c():
-            reached = True
-        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    assert not reached
 
 
 def test_ctrl_c_while_the_first_process_starts_prints_no_traceback_of_the_server(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ class SweepCallback(Callback):
         self.follower = threading.Thread(target=self._follow, daemon=True)
         self.follower.start()
         atexit.register(self.close)  # after a crash of the launcher, or a signal
-        self.on_sigterm = signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGTERM, stop)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Print the final tables; exit with 1 if a job failed or is missing."""
@@ -135,8 +135,6 @@ class SweepCallback(Callback):
             time.sleep(0.1)
         with guard():
             self.close()
-        signal.signal(signal.SIGTERM, self.on_sigterm)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         if len(self.statuses) < self.total or any(s.status == "failed" for s in self.statuses.values()):
             sys.exit(1)
 

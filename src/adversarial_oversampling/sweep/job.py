@@ -19,7 +19,7 @@ from adversarial_oversampling.config.identity import PLACEMENT
 from adversarial_oversampling.config.validation import check
 from adversarial_oversampling.credentials import masked
 from adversarial_oversampling.errors import InputError, ProcessDiedError, TrialPruned
-from adversarial_oversampling.guard import prepare_process, raise_if_stopped, reason
+from adversarial_oversampling.guard import interruptible, prepare_process, raise_if_stopped, reason
 from adversarial_oversampling.results import read
 from adversarial_oversampling.results.files import NO_FILES, composition
 from adversarial_oversampling.sweep.overrides import is_search
@@ -39,13 +39,13 @@ def run_job(cfg: DictConfig, hydra: HydraConf) -> float | str | None:
 
     Return its validation ACSA, "pruned" if its search has ended it early, or None if it failed or has none.
     """
-    with processes.unblocked_ctrl_c():
+    if "joblib" in hydra.launcher._target_ and (parent := parent_process()) and parent.pid:
+        processes.exit_with_parent(parent.pid)  # joblib's workers outlive a sweep that is killed
+    with interruptible():  # which a launcher's worker is not
         return _run_job(cfg, hydra)
 
 
 def _run_job(cfg: DictConfig, hydra: HydraConf) -> float | str | None:
-    if "joblib" in hydra.launcher._target_ and (parent := parent_process()) and parent.pid:
-        processes.exit_with_parent(parent.pid)  # joblib's workers outlive a sweep that is killed
     prepare_process()  # which may be a launcher's worker
     os.chdir(hydra.runtime.cwd)  # a cluster's workers have a folder of their own
     run_dir = Path(hydra.runtime.output_dir)

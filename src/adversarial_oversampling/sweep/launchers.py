@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def log_controllers(config: DictConfig) -> None:
 def block_ctrl_c_in_workers(config: DictConfig) -> None:
     """Let joblib's workers get Ctrl-C only while they run a job: while they import, it prints a traceback.
 
-    A worker inherits the signals that this thread blocks, and `run_job` unblocks them.
+    A worker inherits the signals that this thread blocks, and `run_job` unblocks them for the time of a job.
 
     Parameters
     ----------
@@ -88,12 +89,17 @@ def block_ctrl_c_in_workers(config: DictConfig) -> None:
         return
     from joblib.externals.loky.backend import resource_tracker  # slow to import, and not needed otherwise
 
-    # The start of these two, by the first worker, would unblock the signal.
+    # They would otherwise start together with the first worker, and their start unblocks the signal.
     resource_tracker.ensure_running()
     multiprocessing.resource_tracker.ensure_running()
-    # A thread that does not block the signal takes it for the process; Python handles it in the main thread.
-    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    _take_signals()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+@cache
+def _take_signals() -> None:
+    """Start a thread that takes the signals which this one blocks; Python handles them in the main thread."""
+    threading.Thread(target=threading.Event().wait, name="signals", daemon=True).start()
 
 
 def _is_submitit_here(launcher: DictConfig) -> bool:

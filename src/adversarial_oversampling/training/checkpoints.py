@@ -23,6 +23,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from adversarial_oversampling import __version__
 from adversarial_oversampling.config.identity import config_hash
 from adversarial_oversampling.errors import InputError, parsing
+from adversarial_oversampling.guard import raise_if_stopped
 from adversarial_oversampling.results.files import CHECKPOINTS, writing
 from adversarial_oversampling.shard import WHOLE, Shard
 
@@ -125,6 +126,7 @@ class EpochCheckpoint(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the signals from Lightning, which stops in the middle of an epoch and takes them back."""
+        raise_if_stopped()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 if signal.getsignal(number) is not signal.SIG_IGN:  # as in a shell's background

@@ -7,8 +7,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cache
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -116,17 +115,6 @@ def _receive(receiver: Any, child: BaseProcess) -> Any:
     if error is not None:
         raise error
     return value
-
-
-@contextmanager
-def unblocked_ctrl_c() -> Iterator[None]:
-    """Let Ctrl-C interrupt this thread, also if it came before; block it afterwards if it was blocked."""
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _run(function: Callable[[], Any], sender: Connection) -> None:
