@@ -91,15 +91,43 @@ def test_the_test_rows_get_the_probabilities_of_the_run(
         assert list(pd.read_csv(tmp_path / f"{choice}.csv")) == columns
 
 
+def test_no_file_of_a_command_replaces_another(
+    runs: dict[str, Path], command: Command, table: Path, tmp_path: Path
+) -> None:
+    new = tmp_path / "new.csv"
+    new.write_bytes(table.read_bytes())
+    (tmp_path / "same.csv").symlink_to(new)
+    rows = ["generate", runs["do"], "--class", "yes", "--rows", 2, "--output"]
+    for arguments, named in (
+        (["predict", runs["do"], new, "--output", new], new),
+        (["predict", runs["do"], new, "--output", tmp_path / "same.csv"], tmp_path / "same.csv"),
+        ([*rows, tmp_path / "a.csv", "--provenance", tmp_path / "a.csv"], tmp_path / "a.csv"),
+        ([*rows, tmp_path / "a.xlsx"], tmp_path / "a.xlsx"),
+    ):
+        done = command(*arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"Error: {named}: ")
+        assert done.stderr.count("\n") == 1
+    assert new.read_bytes() == table.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.csv", "same.csv"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda frame: frame.drop(columns="age"), "there is no column 'age'"),
         (
             lambda frame: frame.assign(city="Kiev"),
-            "'Kiev', which is none of its categories",
+            "('Bonn', 'Lima', 'Oslo', 'Rome'); leave the cell empty or the row out, or train on rows that",
         ),
-        (lambda frame: frame.assign(age="old"), "column 'age'"),
+        (
+            lambda frame: frame.assign(age="old"),
+            "column 'age' has 'old', which is not a number; write a number with a decimal point, or leave",
+        ),
+        (
+            lambda frame: frame.assign(since="soon"),
+            "column 'since' has 'soon', which is not a date; write dates as 2024-01-31 or 2024-01-31T12:00.",
+        ),
         (lambda frame: frame.assign(income=np.inf), "infinite"),
     ],
 )
@@ -113,6 +141,7 @@ def test_a_file_that_does_not_fit(
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert message in done.stderr
+    assert "dataset." not in done.stderr  # the command has no settings
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -131,7 +160,7 @@ def test_generated_rows_are_rows_of_the_table(
     for name in ("age", "income", "since"):
         assert new[name].between(whole[name].min(), whole[name].max()).all()
     assert (new.since.str.len() == len("2020-01-01")).all()
-    provenance = pd.read_parquet(tmp_path / "rows.provenance.parquet")
+    provenance = pd.read_parquet(tmp_path / "rows.csv.provenance.parquet")
     assert list(provenance) == ["generated", "real", "weight"]
     assert set(whole.label[provenance.real]) == {"yes"}
     assert np.allclose(provenance.groupby("generated").weight.sum(), 1, atol=1e-6)

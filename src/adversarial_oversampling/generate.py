@@ -9,7 +9,7 @@ from adversarial_oversampling.data.table import to_frame
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.guard import guard
 from adversarial_oversampling.limits import Number
-from adversarial_oversampling.results.files import RESULT, write_frame
+from adversarial_oversampling.results.files import RESULT, check_output, write_frame
 from adversarial_oversampling.results.model import TrainedModel, provenance
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.text import user_path
@@ -80,7 +80,9 @@ def main() -> None:
     parser.add_argument("--replica", default="best", help="best (default), or the seed of a replica")
     parser.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
     options = parser.parse_args()
-    origin_file = options.provenance or options.output.with_suffix(".provenance.parquet")
+    origin_file = options.provenance or options.output.with_name(f"{options.output.name}.provenance.parquet")
+    check_output(options.output)
+    check_output(origin_file, options.output)
     rows, origin = generate(options.run, options.label, options.rows, options.replica, options.seed)
     write_frame(origin, origin_file)
     write_frame(rows, options.output)

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from adversarial_oversampling.data.reading import read_rows
 from adversarial_oversampling.guard import guard
-from adversarial_oversampling.results.files import RESULT, write_frame
+from adversarial_oversampling.results.files import RESULT, check_output, write_frame
 from adversarial_oversampling.results.model import Predictor, TrainedModel
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.text import user_path
@@ -76,6 +76,7 @@ def main() -> None:
         "ACSA on the rows that chose its epoch; a number: the replica of that seed",
     )
     options = parser.parse_args()
+    check_output(options.output, options.rows)
     frame = predict(options.run, options.rows, options.replica)
     write_frame(frame, options.output)
     counts = ", ".join(f"{n} {name}" for name, n in frame["predicted"].value_counts().items())

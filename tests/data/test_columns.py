@@ -96,11 +96,11 @@ def test_columns_are_found_by_name_in_another_frame() -> None:
     [
         (["a", "b"], ["b", "z"], r"row 1: column 'c' has 'z', which is none of its categories \('a', 'b'\)"),
         (["a", "b"], ["b", 3], "column 'c' has '3'"),
-        ([1.5, 2], [1.5, "z"], "row 1: column 'c' has 'z', which is no number"),
+        ([1.5, 2], [1.5, "z"], "row 1: column 'c' has 'z', which is not a number"),
         (
             pd.to_datetime(["2024-01-01"] * 2),
             ["2024-01-01", "z"],
-            "row 1: column 'c' has 'z', which is no date",
+            "row 1: column 'c' has 'z', which is not a date",
         ),
         ([True, False], [True, "z"], "row 1: column 'c' has 'z'"),
     ],

@@ -258,7 +258,7 @@ class TestSeparators:
         content = lines("0,5;a", "1,5;a", "2,5;b", "3,5;b", header="v;label")
         assert "give dataset.separator=';' dataset.decimal=','." in refusal(content)
         message = refusal(content, separator=";")
-        assert "line 2: column 'v' has '0,5', which is no number" in message
+        assert "line 2: column 'v' has '0,5', which is not a number" in message
         assert "dataset.decimal=','" in message
         assert load(content, separator=";", decimal=",").x[:, 0].tolist() == [0.5, 1.5, 2.5, 3.5]
 
@@ -288,9 +288,18 @@ class TestColumns:
             sorted(["5", text, "6", "9"])
         )
 
+    def test_a_number_that_may_be_a_code(self, refusal: Refusal, load: Load) -> None:
+        content = lines("53113,a", "01234,a", "10115,b", "90402,b")
+        message = refusal(content)
+        assert "line 3: column 'v' has '01234', which may be a number or a code" in message
+        assert "dataset.columns.numeric=[v] or dataset.columns.categorical=[v]" in message
+        assert load(content, columns={"numeric": ["v"]}).x[1, 0] == 1234
+        assert "01234" in load(content, columns={"categorical": ["v"]}).columns[0].categories
+        assert load(lines("0,a", "0.5,a", "-0.5,b", "7,b")).columns[0].role == "numeric"
+
     def test_a_number_with_a_thousands_comma(self, refusal: Refusal) -> None:
         message = refusal(lines("5,a", '"1,300",a', "6,b"))
-        assert "line 3: column 'v' has '1,300', which is no number" in message
+        assert "line 3: column 'v' has '1,300', which is not a number" in message
         assert "dataset.columns.categorical" in message
 
     def test_an_identifier(self, refusal: Refusal, load: Load) -> None:
@@ -318,7 +327,7 @@ class TestColumns:
         assert "line 3: column 'v' has an infinite value" in refusal(lines("5,a", f"{text},a", "6,b", "9,b"))
 
     def test_dates_that_are_none(self, refusal: Refusal) -> None:
-        assert "line 3: column 'v' has '2024-02-30', which is no date" in refusal(
+        assert "line 3: column 'v' has '2024-02-30', which is not a date" in refusal(
             lines("2024-02-28,a", "2024-02-30,a", "2024-03-01,b")
         )
         assert "mixes dates with other texts, here 'soon'" in refusal(
@@ -344,7 +353,7 @@ class TestColumns:
             ({"drop": ["v"]}, "no feature column is left"),
             ({"drop": ["v"], "numeric": ["v"]}, "column 'v' has a role too"),
             ({"numeric": ["v"], "date": ["v"]}, "column 'v' is in dataset.columns.numeric too"),
-            ({"date": ["v"]}, "line 2: column 'v' has '5', which is no date"),
+            ({"date": ["v"]}, "line 2: column 'v' has '5', which is not a date"),
             ({"ordinal": {"v": ["5", "7"]}}, "line 4: column 'v' has '6', which is none of its categories"),
             ({"ordinal": {"v": []}}, "list every value of column 'v' once"),
             ({"ordinal": {"v": ["5", "5"]}}, "list every value of column 'v' once"),

@@ -204,7 +204,7 @@ def test_an_unseen_category_and_a_missing_column(mixed: Any) -> None:
     ("parameters", "message"),
     [
         ({"mode": "wgan"}, "mode=wgan: choose one of"),
-        ({"mode": "lightgbm"}, "mode=lightgbm: has not"),
+        ({"mode": "lightgbm"}, "mode=lightgbm: it has no classifier of its own"),
         ({"fs": "all"}, "fs=all: choose one of"),
         ({"fs": 1.5}, "fs.ratio=1.5"),
         ({"batch_size": 0}, "dataset.training.batch_size=0"),
@@ -221,7 +221,7 @@ def test_a_wrong_parameter_is_named(parameters: dict[str, Any], message: str, nu
 
 @pytest.mark.parametrize("mode", ["q", "smote"])
 def test_an_oversampler_needs_a_generator(mode: str, numbers: Any) -> None:
-    with pytest.raises(InputError, match=f"mode={mode}: has not a generator"):
+    with pytest.raises(InputError, match=f"mode={mode}: it has no generator"):
         AdversarialOversampler(mode, **QUICK).fit_resample(*numbers)
 
 

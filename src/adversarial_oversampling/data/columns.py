@@ -59,12 +59,15 @@ class Origin:
         The decimal sign in texts.
     of_file : bool
         Whether columns can be left out, texts taken for missing and the decimal sign changed by settings.
+    fitted : bool
+        Whether the rows are new ones for columns that are known, so that only the rows can be changed.
     """
 
     place: Callable[[int], str] = "row {}".format
     prefix: str = ""
     decimal: str = "."
     of_file: bool = True
+    fitted: bool = False
 
 
 FRAME = Origin()
@@ -233,6 +236,7 @@ class _Reader:
                 return self._categorical()
         numbers, bad = self._numbers()
         if not bad.any():
+            self._refuse_leading_zeros()
             return Column(self.name, "integer" if _whole(numbers) else "numeric")
         return self._inferred_from_text()
 
@@ -265,10 +269,15 @@ class _Reader:
         if (unseen := values < 0).any():
             row = int(np.argmax(unseen))
             categories = ", ".join(map(shown, column.categories[:8])) + ", ..." * (len(column.categories) > 8)
+            way_out = f"list it in {self.origin.prefix}ordinal, in order"
+            if self.origin.fitted:
+                way_out = "leave the cell empty or the row out, or train on rows that have it"
+                if not self.origin.of_file:
+                    way_out += ", or on a column of pandas' category dtype"
             raise InputError(
                 f"{self.origin.place(row)}: column {shown(self.name)} has "
                 f"{shown(texts.values[texts.codes[row]])}, which is none of its categories ({categories}); "
-                "leave the row out, or train on rows that have it, or on a column of pandas' category dtype."
+                f"{way_out}."
             )
         return values
 
@@ -296,6 +305,19 @@ class _Reader:
             return Column(self.name, "boolean", (spell["false"], spell["true"]))
         self._refuse_identifier(texts)
         return self._categorical()
+
+    def _refuse_leading_zeros(self) -> None:
+        """Refuse texts such as 01234, which may be numbers or codes."""
+        if self.kind != "text":
+            return
+        found = pc.fill_null(pc.match_substring_regex(_arrow(self.series), r"^\s*[+-]?0[0-9]"), False)
+        row = pc.index(found, True).as_py()
+        if row >= 0:
+            raise InputError(
+                f"{self.origin.place(row)}: column {shown(self.name)} has "
+                f"{shown(str(self.series.iloc[row]))}, which may be a number or a code; give "
+                f"{self._setting('numeric')} or {self._setting('categorical')}."
+            )
 
     def _refuse_identifier(self, texts: Texts) -> None:
         rows, distinct = int((texts.codes >= 0).sum()), len(texts.values)
@@ -337,8 +359,9 @@ class _Reader:
             row = int(np.argmax(bad))
             raise InputError(
                 f"{self.origin.place(row)}: column {shown(self.name)} has "
-                f"{shown(texts.values[texts.codes[row]])}, which is no date; write dates as 2024-01-31 or "
-                f"2024-01-31T12:00, or give {self._setting('categorical')}."
+                f"{shown(texts.values[texts.codes[row]])}, which is not a date; write dates as 2024-01-31 or "
+                "2024-01-31T12:00"
+                + ("." if self.origin.fitted else f", or give {self._setting('categorical')}.")
             )
         return values
 
@@ -358,7 +381,12 @@ class _Reader:
     def _no_number(self, row: int) -> InputError:
         texts = texts_of(self.series)
         text = texts.values[texts.codes[row]]
-        start = f"{self.origin.place(row)}: column {shown(self.name)} has {shown(text)}, which is no number"
+        start = (
+            f"{self.origin.place(row)}: column {shown(self.name)} has {shown(text)}, which is not a number"
+        )
+        if self.origin.fitted:
+            sign = "point" if self.origin.decimal == "." else "comma"
+            return InputError(f"{start}; write a number with a decimal {sign}, or leave the cell empty.")
         if not self._has_other_decimal(text) or not self.origin.of_file:
             return InputError(f"{start}; {self._ways_out(text)}")
         sign, setting = ("comma", "decimal=','") if self.origin.decimal == "." else ("point", "decimal=.")

@@ -177,6 +177,8 @@ def load_table(
         The fields of `ColumnSettings`.
     sha256 : str, optional
         What the content of the file has to be.
+    setting : str
+        What names the file in a message, such as "dataset.path: ".
 
     Raises
     ------
@@ -189,7 +191,7 @@ def load_table(
         raise InputError("dataset.path: give the path of a CSV, Parquet or Feather file.")
     if target is None:
         raise InputError("dataset.target: give the name of the column with the class labels.")
-    file = read_file(user_path(str(path)), separator, sha256)
+    file = read_file(user_path(str(path)), separator, sha256, "dataset.path: ")
     origin = Origin(file.place, "dataset.columns.", decimal)
     features = _features(file, str(target), settings)
     labels = _labels(file, str(target), settings, origin)
@@ -200,7 +202,7 @@ def load_table(
     return make_table(name, values, labels, known)
 
 
-def read_file(path: Path, separator: str = ",", sha256: str | None = None) -> File:
+def read_file(path: Path, separator: str = ",", sha256: str | None = None, setting: str = "") -> File:
     """Read a file whose kind is known by its first bytes; the cells of a CSV file stay texts.
 
     Raises
@@ -208,7 +210,7 @@ def read_file(path: Path, separator: str = ",", sha256: str | None = None) -> Fi
     InputError
         If there is no such file, or it is damaged, or it is no table.
     """
-    content = _content(path, sha256)
+    content = _content(path, sha256, setting)
     if content.startswith(b"PAR1"):
         return _typed(path, content, "Parquet")
     if content.startswith((b"ARROW1", b"FEA1")):
@@ -223,12 +225,12 @@ def read_file(path: Path, separator: str = ",", sha256: str | None = None) -> Fi
     return _csv(path, content, separator)
 
 
-def _content(path: Path, sha256: str | None) -> bytes:
+def _content(path: Path, sha256: str | None, setting: str) -> bytes:
     if path.is_dir():
-        raise InputError(f"dataset.path: {path} is a folder; give the path of a file in it.")
+        raise InputError(f"{setting}{path} is a folder; give the path of a file in it.")
     if not path.is_file():
         raise InputError(
-            f"dataset.path: there is no file {path}; give the path of a CSV, Parquet or Feather file."
+            f"{setting}there is no file {path}; give the path of a CSV, Parquet or Feather file."
         )
     with parsing(path, "check its permissions.", "cannot be read"):
         _check_size(path, path.stat().st_size)
@@ -603,5 +605,4 @@ def read_rows(path: Path, columns: Sequence[Column], settings: Mapping[str, Any]
     frame = pd.DataFrame(
         {column.name: _without_missing(file.frame[column.name], texts) for column in columns}, copy=False
     )
-    origin = Origin(file.place, "dataset.columns.", decimal)
-    return cells(frame, columns, origin)
+    return cells(frame, columns, Origin(file.place, decimal=decimal, fitted=True))

@@ -56,10 +56,10 @@ class AdversarialOversamplingClassifier(ClassifierMixin, GameParameters):
             A ValueError, for a parameter or a table that has to change.
         """
         cfg = configuration(self, needs_generator=False)
+        columns, cells = columns_and_cells(as_frame(X, at_least=2), self.columns)
         validate_data(self, X, y, reset=True, skip_check_array=True)
         labels = _check_y(y, multi_output=False, y_numeric=False, estimator=self)
         check_classification_targets(labels)
-        columns, cells = columns_and_cells(as_frame(X, at_least=2), self.columns)
         _check_length(cells, labels)
         table, by_size = training_table(columns, cells, labels)
         self.model_, self.history_ = fit_model(cfg, table)
@@ -83,13 +83,19 @@ class AdversarialOversamplingClassifier(ClassifierMixin, GameParameters):
 
     @property
     def generated_(self) -> pd.DataFrame:
-        """Generated rows of every class as the columns show them, with their `class` in the last column."""
+        """Generated rows of every class as the columns show them, with their `class` in the last column.
+
+        It is called `class_` where a feature is called `class`.
+        """
         check_is_fitted(self, "model_")
+        label = "class"
+        while label in {column.name for column in self.columns_}:
+            label += "_"
         frames = []
         for k, place in enumerate(self._position):
             made = self.model_.generate(k, _GENERATED_ROWS, self.model_.record.seeds[0])
             frame = to_frame(made.cells, self.columns_)
-            frame["class"] = self.classes_[place]
+            frame[label] = self.classes_[place]
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
 

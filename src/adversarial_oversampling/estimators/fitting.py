@@ -37,6 +37,8 @@ def fit_model(cfg: DictConfig, table: Table) -> tuple[TrainedModel, pd.DataFrame
     cfg = cfg.copy()
     OmegaConf.update(cfg, "dataset.split.test_size", 0)
     OmegaConf.update(cfg, "paths.cache_dir", None)
+    if cfg.trainer.accelerator == "gpu" and not torch.cuda.is_available():
+        raise InputError("device=cuda: torch finds no GPU on this machine; give device='cpu'.")
     with quiet():
         data = build_data(cfg, table=table)
         data.setup()

@@ -109,12 +109,12 @@ class AdversarialOversampler(GameParameters, BaseOverSampler):
                 origins.append(provenance(new.weights, new.anchors, first=sum(map(len, made))))
                 made.append(new.cells)
                 labels.append(np.full(rows, label, y.dtype))
-        self.generated_ = as_given(np.concatenate(made), columns, given)
+        self.generated_ = as_given(np.concatenate(made), columns, given, cells)
         self.provenance_ = pd.concat(origins, ignore_index=True)
         if isinstance(given, pd.DataFrame):
             joined = pd.concat([given, self.generated_], ignore_index=True)
         else:
-            joined = np.concatenate([as_given(cells, columns, given), self.generated_])
+            joined = np.concatenate([np.asarray(given), self.generated_])
         return joined, np.concatenate(labels)
 
     def __sklearn_tags__(self) -> Any:

@@ -1,6 +1,7 @@
 """The parameters that both estimators have, and the configuration that they stand for."""
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,9 @@ class GameParameters(BaseEstimator):
         `do`, `ao`, `gamo`, `both_fool` or `both_favour`; the classifier takes any mode that trains Q, such as
         `q` or `smote`.
     fs : str or float, optional
-        Oversampling rate: a choice of the config group `fs`, such as `"balanced"`, or the ratio of the
-        smallest to the largest class, in (0, 1]. None: what the mode sets.
+        Rate at which the game oversamples the real rows of its batches: a choice of the config group `fs`,
+        such as `"balanced"`, or the ratio of the smallest to the largest class, in (0, 1]. None: what the
+        mode sets. How many rows an over-sampler returns is its `sampling_strategy`.
     gan_type : str, optional
         Game between G and D: a choice of the config group `gan_type`. None: what the mode sets.
     max_epochs : int, optional
@@ -154,6 +156,8 @@ def configuration(parameters: GameParameters, needs_generator: bool) -> DictConf
     if parameters.mode not in modes:
         raise InputError(f"mode={parameters.mode}: choose one of {', '.join(modes)}.")
     choices = ["dataset=table", "recipe=plain", "logger=none", f"mode={parameters.mode}"]
+    if not isinstance(parameters.fs, str | Real | None):
+        raise InputError(f"fs={parameters.fs!r}: give a number, or one of {', '.join(config_files('fs'))}.")
     for group in ("fs", "gan_type"):
         choice = getattr(parameters, group)
         if isinstance(choice, str):
@@ -162,8 +166,10 @@ def configuration(parameters: GameParameters, needs_generator: bool) -> DictConf
             choices.append(f"{group}={choice}")
     cfg: DictConfig = default_config(tuple(choices)).copy()
     if "rules" not in cfg.mode or (needs_generator and cfg.mode.rules.get("generator_term") is None):
-        what = "a generator" if needs_generator else "a classifier of its own"
-        raise InputError(f"mode={parameters.mode}: has not {what}; choose do, ao, gamo or another such mode.")
+        what = "generator" if needs_generator else "classifier of its own"
+        raise InputError(
+            f"mode={parameters.mode}: it has no {what}; choose do, ao, gamo or another such mode."
+        )
     seed = int(check_random_state(parameters.random_state).randint(2**31 - 1))
     values: dict[str, Any] = {
         "seed": seed,
@@ -177,7 +183,7 @@ def configuration(parameters: GameParameters, needs_generator: bool) -> DictConf
         "trainer.accelerator": {"cuda": "gpu"}.get(parameters.device, parameters.device),
         "trainer.enable_progress_bar": bool(parameters.verbose),
     }
-    if isinstance(parameters.fs, int | float):
+    if isinstance(parameters.fs, Real):
         values |= {"fs.ratio": float(parameters.fs), "fs.name": "ratio"}
     given = {key: getattr(parameters, name) for name, key in KEYS.items()}
     values |= {key: value for key, value in given.items() if value is not None}

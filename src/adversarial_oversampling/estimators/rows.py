@@ -1,6 +1,9 @@
 """The rows and labels that an estimator is given, as a table of the suite."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, cast
 
 import numpy as np
@@ -10,8 +13,11 @@ from sklearn.utils.validation import check_array
 
 from adversarial_oversampling.data.columns import Origin, RoleOverrides, cells, columns_of
 from adversarial_oversampling.data.table import Column, Table, make_table, to_frame
+from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.text import shown
 
 _ROWS = Origin(prefix="columns.", of_file=False)
+_NEW_ROWS = replace(_ROWS, fitted=True)
 
 
 def as_frame(x: Any, at_least: int = 1) -> pd.DataFrame:
@@ -52,9 +58,13 @@ def columns_and_cells(
     Raises
     ------
     InputError
-        As `columns_of` and `cells`.
+        As `columns_of` and `cells`, or if a column that is inferred has no value.
     """
-    columns = tuple(fitted) if fitted else columns_of(frame, cast(RoleOverrides, dict(roles or {})), _ROWS)
+    if fitted:
+        return tuple(fitted), cells(frame, fitted, _NEW_ROWS)
+    columns = columns_of(frame, cast(RoleOverrides, dict(roles or {})), _ROWS)
+    if empty := [column.name for i, column in enumerate(columns) if frame.iloc[:, i].isna().all()]:
+        raise InputError(f"column {shown(empty[0])} has no value in any row; leave it out.")
     return columns, cells(frame, columns, _ROWS)
 
 
@@ -75,11 +85,79 @@ def training_table(
     return table, np.array([order[name] for name in table.class_names], dtype=labels.dtype)
 
 
-def as_given(cells: NDArray[np.float64], columns: Sequence[Column], x: Any) -> Any:
-    """Return cells `[n, d]` in the container and the types of the rows `x` that were given."""
-    if isinstance(x, pd.DataFrame):
-        frame = to_frame(cells, columns)
-        frame.columns = x.columns
-        return frame.astype(x.dtypes)
-    kind = np.asarray(x).dtype
-    return to_frame(cells, columns).to_numpy(kind) if kind.kind in "OUS" else cells.astype(kind)
+def as_given(
+    made: NDArray[np.float64], columns: Sequence[Column], given: Any, cells: NDArray[np.float64]
+) -> Any:
+    """Return new rows in the container and the types of those that an estimator was given.
+
+    Parameters
+    ----------
+    made : ndarray of float64, shape [n, d]
+        Cells of the new rows.
+    columns : sequence of Column
+    given : DataFrame or array_like, shape [N, d]
+        The rows that were given.
+    cells : ndarray of float64, shape [N, d]
+        Their cells.
+
+    Returns
+    -------
+    DataFrame or ndarray
+        A category, or a boolean, is the value of a real row that has it. Fractions in a column of whole
+        numbers, which only a role that was given allows, are floats.
+    """
+    kind = None if isinstance(given, pd.DataFrame) else np.asarray(given).dtype
+    if kind is not None and kind.kind not in "OUS":
+        fractions = kind.kind != "f" and any(column.role == "numeric" for column in columns)
+        return made if fractions else made.astype(kind)
+    real, frame = as_frame(given), to_frame(made, columns)
+    typed = [
+        _categories(made[:, i], column, real.iloc[:, i], cells[:, i])
+        if column.categories
+        else (_dates if column.role == "date" else _numbers)(frame.iloc[:, i], real.iloc[:, i])
+        for i, column in enumerate(columns)
+    ]
+    rows = pd.concat(typed, axis=1)
+    rows.columns = real.columns
+    if kind is None:
+        return rows
+    values = rows.to_numpy(object)
+    return values if kind.kind == "O" else values.astype(kind.kind)  # as wide as its texts need
+
+
+def _categories(
+    made: NDArray[np.float64], column: Column, real: "pd.Series[Any]", cells: NDArray[np.float64]
+) -> "pd.Series[Any]":
+    values = np.array([*column.categories, None], dtype=object)  # texts, for what no row has
+    known, first = np.unique(cells[~np.isnan(cells)].astype(np.int64), return_index=True)
+    values[known] = real[~np.isnan(cells)].iloc[first].to_numpy(object)
+    if np.isnan(cells).any():
+        values[-1] = real[np.isnan(cells)].iloc[0]
+    places = np.where(np.isnan(made), len(column.categories), made).astype(np.int64)
+    return pd.Series(values[places], dtype=object).astype(real.dtype)
+
+
+def _dates(made: "pd.Series[Any]", real: "pd.Series[Any]") -> "pd.Series[Any]":
+    if isinstance(real.dtype, pd.DatetimeTZDtype):
+        zoned: pd.Series[Any] = made.dt.tz_localize("UTC").astype(real.dtype)
+        return zoned
+    if pd.api.types.is_datetime64_any_dtype(real.dtype):
+        return made.astype(real.dtype)
+    example = real.dropna().iloc[0]
+    if isinstance(example, datetime):
+        zoned = made.dt.tz_localize("UTC").dt.tz_convert(example.tzinfo) if example.tzinfo else made
+        return zoned.astype(object)
+    shown: pd.Series[Any] = made.dt.date
+    if isinstance(example, str):
+        shown = made.map(lambda date: date.isoformat(), na_action="ignore").astype(real.dtype)
+    return shown
+
+
+def _numbers(made: "pd.Series[Any]", real: "pd.Series[Any]") -> "pd.Series[Any]":
+    example = None if real.isna().all() else real.dropna().iloc[0]
+    if isinstance(example, str):
+        return made.map(str, na_action="ignore").astype(real.dtype)
+    if isinstance(example, Decimal):
+        return made.map(lambda number: Decimal(str(number)), na_action="ignore").astype(object)
+    whole = pd.api.types.is_integer_dtype(real.dtype) or pd.api.types.is_bool_dtype(real.dtype)
+    return made if whole and pd.api.types.is_float_dtype(made.dtype) else made.astype(real.dtype)

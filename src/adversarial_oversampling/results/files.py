@@ -57,6 +57,9 @@ def writing(path: Path) -> Iterator[None]:
         ) from error
 
 
+FRAME_ENDINGS = (".parquet", ".feather", ".csv")
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write a file atomically: a reader sees either the old content or all of the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,6 +77,20 @@ def _replace(path: Path, write: Callable[[Path], object]) -> None:
         raise
 
 
+def check_output(path: Path, *others: Path) -> None:
+    """Refuse a file that `write_frame` cannot write, or that is another file of the same command.
+
+    Raises
+    ------
+    InputError
+        The message names the file.
+    """
+    if path.suffix.lower() not in FRAME_ENDINGS:
+        raise InputError(f"{path}: give a file that ends in {', '.join(FRAME_ENDINGS)}.")
+    if path.resolve() in [other.resolve() for other in others]:
+        raise InputError(f"{path}: another file of this command has this name; give a new one.")
+
+
 def write_frame(frame: "pd.DataFrame", path: Path) -> None:
     """Write a frame atomically, as its file's name says: .parquet, .feather or .csv.
 
@@ -87,8 +104,7 @@ def write_frame(frame: "pd.DataFrame", path: Path) -> None:
         ".feather": lambda new: frame.to_feather(new),
         ".csv": lambda new: frame.to_csv(new, index=False),
     }
-    if path.suffix.lower() not in writers:
-        raise InputError(f"{path}: give a file that ends in {', '.join(writers)}.")
+    check_output(path)
     try:
         _replace(path, writers[path.suffix.lower()])
     except OSError as error:

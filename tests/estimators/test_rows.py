@@ -1,0 +1,131 @@
+"""New rows have the types of those that an estimator was given, and mean what their cells mean."""
+
+import datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.estimators import AdversarialOversampler, AdversarialOversamplingClassifier
+from adversarial_oversampling.estimators.rows import as_frame, as_given, columns_and_cells
+
+ROWS = 8
+DAYS = pd.date_range("2020-01-01", periods=ROWS)
+COLUMNS: dict[str, Any] = {
+    "booleans": [True, False] * 4,
+    "booleans and missing": np.array([True, False, None, True] * 2, object),
+    "nullable booleans": pd.array([True, False, None, True] * 2, dtype="boolean"),
+    "categories of numbers": pd.Categorical([3, 1, 2, None] * 2),
+    "categories of booleans": pd.Categorical([True, False] * 4),
+    "ordered categories": pd.Categorical(["s", "m", "l", None] * 2, ["s", "m", "l"], ordered=True),
+    "texts": ["x", "y"] * 4,
+    "texts and missing": np.array(["x", None] * 4, object),
+    "nullable texts": pd.array(["x", None] * 4, dtype="string"),
+    "whole numbers": range(ROWS),
+    "small whole numbers": np.arange(ROWS, dtype=np.int8),
+    "nullable whole numbers": pd.array([1, None] * 4, dtype="Int64"),
+    "short floats": np.linspace(0, 1, ROWS, dtype=np.float32),
+    "floats": np.linspace(0, 1, ROWS),
+    "numbers as texts": [f"{i}.5" for i in range(ROWS)],
+    "whole numbers as texts": [str(i) for i in range(ROWS)],
+    "decimals": [Decimal("1.5"), Decimal("2.25")] * 4,
+    "dates": DAYS,
+    "dates in a zone": DAYS.tz_localize("Europe/Berlin"),
+    "days": list(DAYS.date),
+    "times with a zone": np.array(
+        [datetime.datetime(2020, 1, 1, i, tzinfo=datetime.UTC) for i in range(ROWS)], object
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_new_cells_have_the_type_and_the_values_of_the_real_ones(name: str) -> None:
+    frame = pd.DataFrame({"column": COLUMNS[name]}, index=[7] * ROWS)
+    columns, cells = columns_and_cells(frame, None)
+    shown = as_given(cells, columns, frame, cells)
+    pd.testing.assert_frame_equal(shown, frame.reset_index(drop=True))
+    for value, real in zip(shown.column, frame.column, strict=True):
+        assert type(value) is type(real)
+
+
+@pytest.mark.parametrize("role", ["categorical", "ordinal"])
+def test_categories_of_a_given_role_keep_their_values(role: str) -> None:
+    frame = pd.DataFrame({"column": np.array([1, 2, 4, None], object)})
+    given: Any = ["column"] if role == "categorical" else {"column": ["1", "2", "3", "4"]}
+    columns, cells = columns_and_cells(frame, {role: given})
+    assert as_given(cells, columns, frame, cells).column.tolist() == [1, 2, 4, None]
+    if role == "ordinal":  # what no real row has is shown as its text
+        assert as_given(np.array([[2.0]]), columns, frame, cells).column.tolist() == ["3"]
+
+
+def test_fractions_in_a_column_of_whole_numbers_are_not_cut_off() -> None:
+    for given in (pd.DataFrame({"column": [1, 2, 3]}), np.array([[1], [2], [3]])):
+        name = as_frame(given).columns[0]
+        columns, cells = columns_and_cells(as_frame(given), {"numeric": [name]})
+        assert np.asarray(as_given(np.array([[1.5]]), columns, given, cells)).tolist() == [[1.5]]
+
+
+def test_arrays_keep_their_values() -> None:
+    mixed = np.array([[1.5, True, "a"], [2.0, False, "b"]] * 2, object)
+    columns, cells = columns_and_cells(as_frame(mixed), None)
+    assert as_given(cells, columns, mixed, cells).tolist() == mixed.tolist()
+    texts = np.array([["1", "a"], ["2", "b"]] * 2)
+    columns, cells = columns_and_cells(as_frame(texts), None)
+    assert as_given(np.array([[1234567.0, 0.0]]), columns, texts, cells).tolist() == [["1234567", "a"]]
+
+
+def test_a_column_of_the_minority_that_is_always_false_stays_false() -> None:
+    rng = np.random.default_rng(0)
+    y = np.where(np.arange(120) < 20, "few", "many")
+    frame = pd.DataFrame({"number": rng.normal(size=120), "always": y == "many", "k": pd.Categorical(y)})
+    rows, labels = AdversarialOversampler(max_epochs=1, anchors=8, random_state=0).fit_resample(frame, y)
+    assert (rows.always == (labels == "many")).all()
+    assert (rows.k == labels).all()
+    assert (rows.dtypes == frame.dtypes).all()
+
+
+def test_real_rows_of_an_array_are_returned_as_they_are() -> None:
+    numbers = np.random.default_rng(0).normal(size=60)
+    x = np.array([[number, number > 0, None if number > 1 else "a"] for number in numbers], object)
+    rows, _ = AdversarialOversampler(max_epochs=1, anchors=8, random_state=0).fit_resample(
+        x, np.arange(60) < 10
+    )
+    assert rows[:60].tolist() == x.tolist()
+
+
+@pytest.mark.parametrize("estimator", [AdversarialOversampler, AdversarialOversamplingClassifier])
+def test_columns_that_cannot_be_used_are_named(estimator: Any) -> None:
+    y = np.arange(30) < 10
+    frame = pd.DataFrame({"a": np.arange(30) % 7, "b": np.nan})
+    fit = getattr(estimator(max_epochs=1), "fit_resample" if hasattr(estimator, "fit_resample") else "fit")
+    with pytest.raises(InputError, match="column 'b' has no value in any row; leave it out"):
+        fit(frame, y)
+    with pytest.raises(InputError, match="there are 2 columns called 'a'; rename them"):
+        fit(frame.set_axis(["a", "a"], axis=1), y)
+
+
+def test_generated_rows_of_a_classifier_keep_a_feature_called_class() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"class": rng.normal(size=60), "x": rng.normal(size=60)})
+    labels = np.where(np.arange(60) < 15, "few", "many")
+    fitted = AdversarialOversamplingClassifier(max_epochs=1, anchors=8, random_state=0).fit(frame, labels)
+    generated = fitted.generated_
+    assert list(generated) == ["class", "x", "class_"]
+    assert set(generated.class_) == {"few", "many"}
+    assert generated["class"].between(frame["class"].min(), frame["class"].max()).all()
+
+
+def test_a_rate_of_any_type_of_number_is_the_same_rate() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 2)), np.arange(60) < 10
+    probabilities = [
+        AdversarialOversamplingClassifier(max_epochs=1, anchors=8, random_state=0, fs=fs).fit(x, y)
+        for fs in (0.5, np.float32(0.5), np.float64(0.5))
+    ]
+    first, *others = (fitted.predict_proba(x) for fitted in probabilities)
+    assert all(np.array_equal(first, other) for other in others)
+    with pytest.raises(InputError, match=r"fs=\[0.5\]: give a number, or one of balanced"):
+        AdversarialOversamplingClassifier(fs=[0.5]).fit(x, y)  # type: ignore[arg-type]
