@@ -61,6 +61,10 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "unknown recipe": (["recipe=nosuch"], "recipe=nosuch: choose one of .*haberman/do"),
     "unknown choice of Hydra": (["hydra/job_logging=nosuch"], "hydra/job_logging=nosuch: choose one of "),
     "unknown key": (["sed=1"], "sed: there is no such setting; did you mean seed?"),
+    "a table without its dataset": (
+        ["dataset.path=my.csv"],
+        "dataset.path: there is no such setting; for a table of your own, give dataset=table too",
+    ),
     "unknown nested key": (["trainer.max_epoch=3"], "trainer.max_epoch: .* mean trainer.max_epochs?"),
     "unknown key of Hydra": (
         ["hydra.jobs=1"],

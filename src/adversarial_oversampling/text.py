@@ -16,10 +16,12 @@ def one_line(error: BaseException) -> str:
 def no_such_setting(key: str, known: Iterable[object]) -> str:
     """Return the message for an unknown setting, with the nearest of those that its section has."""
     section, dot, name = key.rpartition(".")
-    nearest = difflib.get_close_matches(name, map(str, known), n=1)
-    return (
-        f"{key}: there is no such setting{f'; did you mean {section}{dot}{nearest[0]}?' if nearest else '.'}"
-    )
+    hint = "."
+    if nearest := difflib.get_close_matches(name, map(str, known), n=1):
+        hint = f"; did you mean {section}{dot}{nearest[0]}?"
+    elif key in ("dataset.path", "dataset.target"):
+        hint = "; for a table of your own, give dataset=table too."
+    return f"{key}: there is no such setting{hint}"
 
 
 def shown(text: str) -> str:

@@ -37,13 +37,16 @@ def trained(cfg: DictConfig, output: Path) -> tuple[Path, Result]:
 
 @pytest.mark.parametrize("mode", ["q", "ao", "do"])
 def test_a_rate_below_the_natural_one_takes_the_natural_run_over(
-    compose_config: Compose, tmp_path: Path, mode: str
+    compose_config: Compose, tmp_path: Path, mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Haberman's ratio is 81 to 225."""
     natural, quarter = (compose_config(f"mode={mode}", f"fs={fs}", *QUICK) for fs in ("natural", "quarter"))
     source, first = trained(natural, tmp_path / "both")
     folder, taken = trained(quarter, tmp_path / "both")
+    told = "fs=quarter changes nothing here: the smallest class has 0.36"
+    assert caplog.text.count(told) == 1
     apart, alone = trained(quarter, tmp_path / "alone")
+    assert caplog.text.count(told) == 2  # trained for want of the natural run, and told too
 
     note = f"fs=quarter changes nothing here, so the numbers are those of {source.name}"
     assert [one.notes for one in taken.replicas] == [[note], [note]]
@@ -61,8 +64,8 @@ def test_a_rate_below_the_natural_one_takes_the_natural_run_over(
         pd.testing.assert_frame_equal(
             pd.read_parquet(folder / name), pd.read_parquet(apart / name), check_exact=True
         )
-    told, expected = (saved_weights(place) for place in (folder, apart))
-    torch.testing.assert_close(told, expected, rtol=0, atol=0)
+    weights, expected = (saved_weights(place) for place in (folder, apart))
+    torch.testing.assert_close(weights, expected, rtol=0, atol=0)
 
 
 def test_a_rate_above_the_natural_one_is_trained(compose_config: Compose, tmp_path: Path) -> None:

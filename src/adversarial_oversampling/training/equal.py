@@ -59,9 +59,15 @@ def take_over(
     Result or None
         None if there is no such run, or if it was trained with other versions, threads or devices.
     """
-    if cfg.fs.ratio is None or run_dir.name != Path(run_name(cfg)).name:
+    if cfg.fs.ratio is None or not changes_nothing(data.counts, cfg.fs.ratio):
         return None
-    if not changes_nothing(data.counts, cfg.fs.ratio):
+    smallest = float((data.counts.amin(dim=1) / data.counts.amax(dim=1)).min())
+    log.warning(
+        "fs=%s changes nothing here: the smallest class has %.3f of the rows of the largest.",
+        cfg.fs.name,
+        smallest,
+    )
+    if run_dir.name != Path(run_name(cfg)).name:
         return None
     natural = copy.deepcopy(cfg)
     natural.fs.ratio = None
@@ -78,7 +84,7 @@ def take_over(
         if found.device != write.device_name(torch.device("cuda" if gpus_per_job(cfg) else "cpu")):
             return None
         result = write.copy_run(run_dir, source, _renamed(found, cfg, source), composition)
-    log.info("fs=%s changes nothing here: the result is that of %s.", cfg.fs.name, source)
+    log.info("The result is that of %s.", source)
     return result
 
 
