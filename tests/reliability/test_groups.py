@@ -60,6 +60,9 @@ def refusals(cfg: DictConfig) -> list[str]:
         reasons.append(r"mode\.rules\.\w+=.*: the mode has no generator")
     elif "generated_law" not in cfg.mode.rules and cfg.mode.rules.get("generator_term") is not None:
         reasons.append(r"mode\.rules\.generated_law=None: choose one of")
+    loss = cfg.gan_type.get("loss", {}) if "gan_type" in cfg else {}
+    if "label_noise" in loss and loss._target_.endswith("Wasserstein"):
+        reasons.append(r"gan_type\.loss.*label_noise")  # of a recipe for another game
     if cfg.trainer.accelerator == "gpu" and not torch.cuda.is_available():
         reasons.append(r"trainer\.accelerator=gpu: torch finds no GPU")
     return reasons

@@ -228,6 +228,7 @@ def test_the_threshold_is_tuned_on_rows_that_the_trees_do_not_know(
     compose_config: Compose, dataset: str, protocol: str
 ) -> None:
     settings = ["mode=threshold_lightgbm", f"dataset={dataset}", f"protocol={protocol}", "replicas=1"]
+    settings += ["recipe=plain"]  # the settings of `unweighted`
     data, outcome = played(compose_config, *settings, *FEWER["threshold_lightgbm"])
     x, y, split = data.rows.x[0].numpy(), data.table.y, data.splits[0]
     state = int(seed_sequence(0, Purpose.ESTIMATOR, None).generate_state(1)[0]) // 2
