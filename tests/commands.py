@@ -1,17 +1,19 @@
 """Commands of the suite in processes of their own, which need not import anything.
 
 A server imports the slow packages once and forks a process for each command. Tests of how a process starts
-or of what it imports start Python themselves.
+or of what it imports start Python themselves, with `start_in_terminal` if they send signals.
 """
 
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from subprocess import CompletedProcess
+from subprocess import PIPE, CompletedProcess, Popen
 from tempfile import TemporaryDirectory
 
 PACKAGE = "adversarial_oversampling"
@@ -43,6 +45,26 @@ def start(
     process: BaseProcess = context.Process(target=_main, args=settings)
     process.start()
     return process
+
+
+def start_in_terminal(arguments: Sequence[str], modules: Path | None = None) -> "Popen[str]":
+    """Start a process that gets Ctrl-C as in a terminal, in a group of its own.
+
+    Modules of the folder `modules` come before others of their names.
+    """
+    environment = dict(os.environ)
+    if modules is not None:
+        environment["PYTHONPATH"] = f"{modules}:{environment.get('PYTHONPATH', '')}"
+    return Popen(
+        arguments,
+        stdout=PIPE,
+        stderr=PIPE,
+        text=True,
+        env=environment,
+        # A shell's background jobs ignore SIGINT, and so would their children.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        start_new_session=True,
+    )
 
 
 def _main(

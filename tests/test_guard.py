@@ -12,7 +12,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +32,7 @@ from adversarial_oversampling.guard import (
     stop,
 )
 from adversarial_oversampling.results.read import read_result
+from tests.commands import start_in_terminal
 from tests.conftest import Run
 
 # In one process, which imports nothing slow.
@@ -270,18 +270,11 @@ def test_ctrl_c_while_a_command_is_imported_prints_nothing(
     start = [sys.executable, "-m", f"adversarial_oversampling.{module}"]
     if module == "script":
         start = [str(Path(sys.executable).with_name("adversarial-oversampling"))]
-    process = subprocess.Popen(
-        start,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
+    process = start_in_terminal(start, tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline() == "importing\n"
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60) == ("", None)
+    assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == -signal.SIGINT  # a shell shows 130
 
 
@@ -328,13 +321,9 @@ def test_ctrl_c_that_is_lost_before_a_run_ends_it_before_it_trains(tmp_path: Pat
         "train.main()\n"
     )
     settings = ["mode=q", "replicas=1", "trainer.max_epochs=1", "logger=none"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *settings, f"paths.output_dir={tmp_path}"],
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stderr) == (INTERRUPTED, "Stopped. The same command resumes.\n")
+    process = start_in_terminal([sys.executable, "-c", program, *settings, f"paths.output_dir={tmp_path}"])
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (INTERRUPTED, "Stopped. The same command resumes.\n")
     assert not list(tmp_path.glob("**/result.json"))
 
 
@@ -398,14 +387,8 @@ def test_the_library_leaves_signals_alone(tmp_path: Path, program: str) -> None:
         (tmp_path / "users" / "__init__.py").write_text(f"import {name}\n")
         (tmp_path / "users" / "tool.py").write_text(shown)
         arguments = ["-m", "users.tool"]
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout == "True\n"
+    process = start_in_terminal([sys.executable, *arguments], tmp_path)
+    assert process.communicate(timeout=60)[0] == "True\n"
 
 
 def test_without_a_temporary_folder_there_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

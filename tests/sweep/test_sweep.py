@@ -10,7 +10,6 @@ import sys
 import tempfile
 import threading
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from adversarial_oversampling.sweep.overrides import jobs_of, name_sweep
 from adversarial_oversampling.sweep.plan import Job
 from adversarial_oversampling.sweep.status import JobStatus, duration, read_statuses
 from adversarial_oversampling.training.checkpoints import VerifiedCheckpointIO
+from tests.commands import start_in_terminal
 from tests.sweep.commands import QUICK, command, is_alive, swept, swept_here, until
 
 LAUNCHERS = ["basic", "joblib", "submitit", "ray"]
@@ -147,14 +147,7 @@ def test_no_process_outlives_a_stopped_sweep(
     start = command(tmp_path, *jobs)
     if script:
         start[:3] = [str(Path(sys.executable).with_name("adversarial-oversampling"))]
-    process = subprocess.Popen(
-        start,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-        start_new_session=True,
-    )
+    process = start_in_terminal(start)
     until(lambda: bool(list(tmp_path.glob("*/*/checkpoints/*.ckpt"))))
     below = psutil.Process(process.pid).children(recursive=True)
     assert processes_in(tmp_path)
@@ -189,15 +182,7 @@ def test_ctrl_c_while_joblibs_workers_start_prints_no_traceback(tmp_path: Path) 
         "    time.sleep(4)\n"
     )
     jobs = ["dataset=haberman", "mode=q", "seed=1,2", "replicas=1", "logger=none", "launcher=joblib"]
-    process = subprocess.Popen(
-        command(tmp_path / "runs", *jobs),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-        start_new_session=True,
-    )
+    process = start_in_terminal(command(tmp_path / "runs", *jobs), tmp_path)
     until((tmp_path / "importing").exists)
     os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
@@ -207,29 +192,25 @@ def test_ctrl_c_while_joblibs_workers_start_prints_no_traceback(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("launcher", "process"), [("basic", "adversarial_oversampling.train"), ("joblib", "popen_loky")]
+    ("launcher", "name"), [("basic", "adversarial_oversampling.train"), ("joblib", "popen_loky")]
 )
-def test_ctrl_c_that_is_lost_before_a_job_ends_the_sweep(tmp_path: Path, launcher: str, process: str) -> None:
+def test_ctrl_c_that_is_lost_before_a_job_ends_the_sweep(tmp_path: Path, launcher: str, name: str) -> None:
     """OmegaConf may turn the interrupt into another error while a job is composed."""
     (tmp_path / "sitecustomize.py").write_text(
         "import os, signal, sys\n"
-        f"if any({process!r} in argument for argument in sys.orig_argv):\n"
+        f"if any({name!r} in argument for argument in sys.orig_argv):\n"
         "    from adversarial_oversampling.sweep import job\n"
         "    def interrupted(cfg):\n"
         "        try:\n            os.kill(os.getpid(), signal.SIGINT)\n"
         "        except KeyboardInterrupt:\n            raise AttributeError\n"
         "    job.check = interrupted\n"
     )
-    done = subprocess.run(
-        command(tmp_path / "runs", "mode=q", "seed=1,2", f"launcher={launcher}", *QUICK),
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 130
-    assert "2 of 2 jobs did not end: the same command resumes them." in done.stdout
-    assert "Traceback" not in done.stderr
+    sweep = command(tmp_path / "runs", "mode=q", "seed=1,2", f"launcher={launcher}", *QUICK)
+    process = start_in_terminal(sweep, tmp_path)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "2 of 2 jobs did not end: the same command resumes them." in stdout
+    assert "Traceback" not in stderr
 
 
 def test_a_sweep_whose_launcher_crashes_shows_what_has_ended(tmp_path: Path) -> None:

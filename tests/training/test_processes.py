@@ -20,6 +20,7 @@ from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.schema import METRICS, Result
 from adversarial_oversampling.training.processes import ProcessDiedError, call
 from adversarial_oversampling.training.run import train
+from tests.commands import start_in_terminal
 from tests.conftest import Compose, Run, saved_weights
 
 
@@ -205,15 +206,7 @@ def test_ctrl_c_while_the_first_process_starts_prints_no_traceback_of_the_server
         "try:\n    call([print], ['slow_module'])\n"
         "except KeyboardInterrupt:\n    print('stopped', flush=True)\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-        start_new_session=True,
-    )
+    process = start_in_terminal([sys.executable, "-c", program], tmp_path)
     assert process.stdout is not None
     assert process.stdout.readline() == "importing\n"
     os.killpg(process.pid, signal.SIGINT)

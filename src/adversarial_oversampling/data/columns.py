@@ -163,6 +163,32 @@ def cells(frame: pd.DataFrame, columns: Sequence[Column], origin: Origin = FRAME
     return values
 
 
+def refuse_empty_columns(frame: pd.DataFrame, origin: Origin = FRAME, where: str = "") -> None:
+    """Refuse columns without any value, from which nothing can be learned.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    origin : Origin
+        How the message names settings.
+    where : str
+        What the message begins with, such as a file's name.
+
+    Raises
+    ------
+    InputError
+        The message names the columns.
+    """
+    names = [str(name) for name in frame.columns]
+    if empty := [name for i, name in enumerate(names) if frame.iloc[:, i].isna().all()]:
+        way_out = (
+            f"leave it out with {origin.prefix}drop={listed(empty)}" if origin.of_file else "leave it out"
+        )
+        raise InputError(
+            f"{where}column {', '.join(map(shown, empty[:8]))} has no value in any row; {way_out}."
+        )
+
+
 def texts_of(series: "pd.Series[Any]") -> Texts:
     """Return the cells of a column of any type as texts."""
     match kind := _kind(series):

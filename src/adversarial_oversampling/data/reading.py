@@ -33,6 +33,7 @@ from adversarial_oversampling.data.columns import (
     columns_of,
     is_number,
     listed,
+    refuse_empty_columns,
     texts_of,
 )
 from adversarial_oversampling.data.table import Column, Table, make_table
@@ -177,8 +178,6 @@ def load_table(
         The fields of `ColumnSettings`.
     sha256 : str, optional
         What the content of the file has to be.
-    setting : str
-        What names the file in a message, such as "dataset.path: ".
 
     Raises
     ------
@@ -196,7 +195,7 @@ def load_table(
     features = _features(file, str(target), settings)
     labels = _labels(file, str(target), settings, origin)
     known = columns_of(features, settings.roles, origin)
-    _refuse_empty_columns(file, features)
+    refuse_empty_columns(features, origin, f"{file.path}: ")
     values = cells(features, known, origin)
     _refuse_row_numbers(file, values, known, settings)
     return make_table(name, values, labels, known)
@@ -204,6 +203,16 @@ def load_table(
 
 def read_file(path: Path, separator: str = ",", sha256: str | None = None, setting: str = "") -> File:
     """Read a file whose kind is known by its first bytes; the cells of a CSV file stay texts.
+
+    Parameters
+    ----------
+    path : Path
+    separator : str
+        Between the cells of a CSV file.
+    sha256 : str, optional
+        What the content of the file has to be.
+    setting : str
+        What a message begins with if there is no such file, such as "dataset.path: ".
 
     Raises
     ------
@@ -502,15 +511,6 @@ def _check_classes(file: File, target: str, texts: Texts, origin: Origin) -> Non
     if len(texts.values) > MOST_CLASSES:
         raise InputError(
             f"{start} labels, more than {MOST_CLASSES}; name a column of classes, or merge classes."
-        )
-
-
-def _refuse_empty_columns(file: File, features: pd.DataFrame) -> None:
-    empty = [str(name) for name in features.columns if features[name].isna().all()]
-    if empty:
-        raise InputError(
-            f"{file.path}: column {', '.join(map(shown, empty[:8]))} has no value in any row; leave it out "
-            f"with dataset.columns.drop={listed(empty)}."
         )
 
 

@@ -15,7 +15,7 @@ from adversarial_oversampling.data.table import Table
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.model import TrainedModel
 from adversarial_oversampling.text import capitalized
-from adversarial_oversampling.training.build import build, build_data, build_game
+from adversarial_oversampling.training.build import build, build_data, build_game, check_gpu
 from adversarial_oversampling.training.denormals import flushed_denormals
 from adversarial_oversampling.training.progress import EpochBar
 
@@ -37,8 +37,7 @@ def fit_model(cfg: DictConfig, table: Table) -> tuple[TrainedModel, pd.DataFrame
     cfg = cfg.copy()
     OmegaConf.update(cfg, "dataset.split.test_size", 0)
     OmegaConf.update(cfg, "paths.cache_dir", None)
-    if cfg.trainer.accelerator == "gpu" and not torch.cuda.is_available():
-        raise InputError("device=cuda: torch finds no GPU on this machine; give device='cpu'.")
+    check_gpu(cfg.trainer.accelerator, "device=cuda", "give device='cpu'")
     with quiet():
         data = build_data(cfg, table=table)
         data.setup()

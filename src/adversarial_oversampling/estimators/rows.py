@@ -11,10 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
-from adversarial_oversampling.data.columns import Origin, RoleOverrides, cells, columns_of
+from adversarial_oversampling.data.columns import (
+    Origin,
+    RoleOverrides,
+    cells,
+    columns_of,
+    refuse_empty_columns,
+)
 from adversarial_oversampling.data.table import Column, Table, make_table, to_frame
-from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.text import shown
 
 _ROWS = Origin(prefix="columns.", of_file=False)
 _NEW_ROWS = replace(_ROWS, fitted=True)
@@ -63,8 +67,7 @@ def columns_and_cells(
     if fitted:
         return tuple(fitted), cells(frame, fitted, _NEW_ROWS)
     columns = columns_of(frame, cast(RoleOverrides, dict(roles or {})), _ROWS)
-    if empty := [column.name for i, column in enumerate(columns) if frame.iloc[:, i].isna().all()]:
-        raise InputError(f"column {shown(empty[0])} has no value in any row; leave it out.")
+    refuse_empty_columns(frame, _ROWS)
     return columns, cells(frame, columns, _ROWS)
 
 
@@ -129,10 +132,11 @@ def _categories(
     made: NDArray[np.float64], column: Column, real: "pd.Series[Any]", cells: NDArray[np.float64]
 ) -> "pd.Series[Any]":
     values = np.array([*column.categories, None], dtype=object)  # texts, for what no row has
-    known, first = np.unique(cells[~np.isnan(cells)].astype(np.int64), return_index=True)
-    values[known] = real[~np.isnan(cells)].iloc[first].to_numpy(object)
-    if np.isnan(cells).any():
-        values[-1] = real[np.isnan(cells)].iloc[0]
+    missing = np.isnan(cells)
+    known, first = np.unique(cells[~missing].astype(np.int64), return_index=True)
+    values[known] = real[~missing].iloc[first].to_numpy(object)
+    if missing.any():
+        values[-1] = real[missing].iloc[0]
     places = np.where(np.isnan(made), len(column.categories), made).astype(np.int64)
     return pd.Series(values[places], dtype=object).astype(real.dtype)
 

@@ -123,6 +123,28 @@ def build_game(cfg: DictConfig, data: TableDataModule) -> Game:
     )
 
 
+def check_gpu(accelerator: str, setting: str, way_out: str) -> None:
+    """Refuse an accelerator that this machine lacks.
+
+    Parameters
+    ----------
+    accelerator : str
+        Lightning's name, such as "gpu".
+    setting, way_out : str
+        What the user gave, and what to give instead.
+
+    Raises
+    ------
+    InputError
+        If it is a GPU, and torch finds none.
+    """
+    if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise InputError(
+            f"{setting}: torch finds no GPU on this machine; {way_out}, or install a CUDA build of torch and "
+            "its driver."
+        )
+
+
 def build_trainer(
     cfg: DictConfig,
     run_dir: Path,
@@ -151,11 +173,7 @@ def build_trainer(
         settings["plugins"] = [VerifiedCheckpointIO(written_by(cfg))]
         on_gpu = settings["accelerator"] != "cpu" and torch.cuda.is_available()
         settings["devices"] = [replicas.rank] if on_gpu and replicas.world_size > 1 else 1
-    if settings["accelerator"] in ("gpu", "cuda") and not torch.cuda.is_available():
-        raise InputError(
-            f"trainer.accelerator={settings['accelerator']}: torch finds no GPU on this machine; take "
-            "trainer=cpu, or install a CUDA build of torch and its driver."
-        )
+    check_gpu(settings["accelerator"], f"trainer.accelerator={settings['accelerator']}", "take trainer=cpu")
     trainer: Trainer = build(
         "trainer",
         settings,
