@@ -65,6 +65,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
         ["dataset.path=my.csv"],
         "dataset.path: there is no such setting; for a table of your own, give dataset=table too",
     ),
+    "key without its section": (["max_epochs=3"], r"max_epochs: .*; did you mean trainer\.max_epochs\?"),
     "unknown nested key": (["trainer.max_epoch=3"], "trainer.max_epoch: .* mean trainer.max_epochs?"),
     "unknown key of Hydra": (
         ["hydra.jobs=1"],

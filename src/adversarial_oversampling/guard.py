@@ -221,6 +221,7 @@ def _yaml(error: Any) -> str:
 
 def _hydra(error: Any) -> str:
     from hydra.errors import MissingConfigException, OverrideParseException
+    from omegaconf import OmegaConf
     from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
     text, cause = _first(str(error)), error.__cause__
@@ -234,7 +235,8 @@ def _hydra(error: Any) -> str:
         return f"{group}={choice}: choose one of {', '.join(error.options)}"
     if isinstance(cause, ConfigAttributeError | ConfigKeyError):
         parent: Any = cause.parent_node
-        return no_such_setting(str(cause.full_key), parent or ())
+        settings: Any = OmegaConf.to_container(parent._get_root()) if parent is not None else {}
+        return no_such_setting(str(cause.full_key), parent or (), settings)
     if merged := re.match("Error merging override (.*)", str(error)):
         return f"{merged[1]}: {str(cause).partition(chr(10))[0]}"
     if isinstance(cause, OmegaConfBaseException):

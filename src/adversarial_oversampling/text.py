@@ -4,8 +4,11 @@ import difflib
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+SUGGESTIONS = 5
+"""At most so many settings of the same name are proposed for an unknown one."""
 
 
 def one_line(error: BaseException) -> str:
@@ -13,15 +16,38 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def no_such_setting(key: str, known: Iterable[object]) -> str:
-    """Return the message for an unknown setting, with the nearest of those that its section has."""
+def no_such_setting(key: str, known: Iterable[object], settings: Mapping[str, object] | None = None) -> str:
+    """Return the message for an unknown setting, with a setting that may be meant.
+
+    Parameters
+    ----------
+    key : str
+        The full key.
+    known : iterable
+        Names that its section has; the nearest one is proposed.
+    settings : mapping, optional
+        The whole configuration. If no name is near, settings of the same name in other sections are proposed.
+    """
     section, dot, name = key.rpartition(".")
-    hint = "."
     if nearest := difflib.get_close_matches(name, map(str, known), n=1):
-        hint = f"; did you mean {section}{dot}{nearest[0]}?"
+        meant = [f"{section}{dot}{nearest[0]}"]
     elif key in ("dataset.path", "dataset.target"):
-        hint = "; for a table of your own, give dataset=table too."
+        return f"{key}: there is no such setting; for a table of your own, give dataset=table too."
+    else:
+        meant = [other for other in _keys_of(name, settings or {}) if other != key][:SUGGESTIONS]
+    hint = f"; did you mean {', '.join(meant[:-1])}{' or ' * (len(meant) > 1)}{meant[-1]}?" if meant else "."
     return f"{key}: there is no such setting{hint}"
+
+
+def _keys_of(name: str, settings: Mapping[str, object], section: str = "") -> list[str]:
+    """Return the full keys of all settings of this name, in the order of the configuration."""
+    keys = []
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            keys += _keys_of(name, value, f"{section}{key}.")
+        elif key == name:
+            keys.append(f"{section}{key}")
+    return keys
 
 
 def shown(text: str) -> str:

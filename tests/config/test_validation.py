@@ -65,7 +65,13 @@ def test_a_single_run_has_no_launcher_and_no_search(argument: str) -> None:
     [
         ("+replica=3", "replica: there is no such setting; did you mean replicas?"),
         ("+foo.bar=1", "foo: there is no such setting."),
-        ("+dataset.training.lr=1", "dataset.training.lr: there is no such setting."),
+        ("+dataset.training.rate=1", "dataset.training.rate: there is no such setting."),
+        (
+            "+dataset.training.lr=1",
+            "dataset.training.lr: there is no such setting; did you mean players.classifier.optimizer.lr, "
+            "players.discriminator.optimizer.lr or players.generator.optimizer.lr?",
+        ),
+        ("+mode.batch_size=1", "did you mean dataset.training.batch_size?"),
         ("+dataset.split.test_sizes=1", "dataset.split.test_sizes: there is no such setting; did you mean"),
         ("+protocol.fold_number=1", "protocol.fold_number: there is no such setting"),
         ("+fs.rate=1", "fs.rate: there is no such setting; did you mean fs.ratio?"),

@@ -218,7 +218,7 @@ def _check_section(node: DictConfig, known: Sequence[Mapping[str, Any]], prefix:
     names = {str(name) for file in known for name in file}
     for name in map(str, node):
         if name not in names:
-            raise InputError(no_such_setting(f"{prefix}{name}", names))
+            raise InputError(no_such_setting(f"{prefix}{name}", names, _everything(node)))
         if name == "description":  # checked apart
             continue
         # A node that is null in the files, such as columns with their order, is free.
@@ -230,6 +230,11 @@ def _check_section(node: DictConfig, known: Sequence[Mapping[str, Any]], prefix:
             _check_section(value, below, f"{prefix}{name}.")
         elif below and len(below) == sum(name in file for file in known):
             raise InputError(f"{prefix}{name}={value}: this is a section with settings; set those.")
+
+
+def _everything(node: DictConfig) -> Any:
+    """Return the whole configuration that a section belongs to as nested dicts, unresolved."""
+    return OmegaConf.to_container(node._get_root())
 
 
 def check_keys(cfg: DictConfig) -> None:
@@ -245,7 +250,7 @@ def check_keys(cfg: DictConfig) -> None:
         composed, known = (OmegaConf.select(node, section) if section else node for node in (cfg, default))
         prefix = f"{section}." if section else ""
         for name in sorted(map(str, composed.keys() - known.keys())):
-            raise InputError(no_such_setting(f"{prefix}{name}", known))
+            raise InputError(no_such_setting(f"{prefix}{name}", known, _everything(cfg)))
     for group in ("dataset", "protocol", "fs", "gan_type", "mode"):
         folders = cfg.paths.config_dirs
         files = config_files(group, folders).values()
