@@ -302,6 +302,37 @@ class TestColumns:
         assert "line 3: column 'v' has '1,300', which is not a number" in message
         assert "dataset.columns.categorical" in message
 
+    @pytest.mark.parametrize(
+        ("text", "advice"),
+        [
+            *((text, "a number; write it without signs") for text in ("12%", "-3.5 %", "$5", "€ 1,200.50")),
+            *(
+                (text, "a number; write it without signs")
+                for text in ("7£", "1 200", "12'345.5", "1\u00a0200")
+            ),
+            *((text, "a date; write dates as 2024-01-31") for text in ("31/01/2024", "1.2.24", "2024/1/31")),
+            *((text, "a date; write dates as") for text in ("31-Jan-2024", "January 31 2024", "2024-1-31")),
+            ("1/31/2024 2:05 PM", "a date; write dates as"),
+            *((text, "a time of day; write it as a number") for text in ("12:30", "2:05 pm")),
+        ],
+    )
+    def test_a_number_or_date_in_a_form_that_is_not_read(
+        self, refusal: Refusal, load: Load, text: str, advice: str
+    ) -> None:
+        rows = [f'"{text}",a', "high,a", f'"{text}",b', "low,b"]
+        message = refusal(lines(*rows))
+        assert f"line 2: column 'v' has {text!r}, which may be {advice}" in message
+        assert "or give dataset.columns.categorical=[v]" in message
+        assert text in load(lines(*rows), columns={"categorical": ["v"]}).columns[0].categories
+        assert f"has {text!r}, which may be {advice}" in refusal(lines("1,a", f'"{text}",a', "2,b", "3,b"))
+
+    @pytest.mark.parametrize(
+        "text", ["30-39", "<=50K", "A%", "1 20", "10.0.0.1", "x1:30", "5 kg", "%", "US$", "1/2", "may"]
+    )
+    def test_a_category_that_begins_like_a_number(self, load: Load, text: str) -> None:
+        table = load(lines(f'"{text}",a', "high,a", f'"{text}",b', "low,b"))
+        assert table.columns[0].role == "categorical"
+
     def test_an_identifier(self, refusal: Refusal, load: Load) -> None:
         content = lines(*(f"name{i},{i % 7},{'ab'[i % 2]}" for i in range(150)), header="id,v,label")
         message = refusal(content)

@@ -31,6 +31,26 @@ _WITH_COMMA = re.compile(
     r"[+-]?(?:[0-9]*,[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?)(?:e[+-]?[0-9]+)?", re.I
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.A)
+_GROUPED = r"\d{1,3}(?:[ '’\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
+_NUMERAL = rf"(?:{_GROUPED}|[\d.,]*\d[\d.,]*)"
+_CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]m)?"
+_YEAR = r"(?:\d{4}|\d\d)"
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_DAY = (
+    rf"\d{{1,2}}([./-])\d{{1,2}}\1{_YEAR}|\d{{4}}([./-])\d{{1,2}}\2\d{{1,2}}"
+    rf"|\d{{1,2}}([ -]){_MONTH}\3{_YEAR}|{_MONTH} \d{{1,2}},? \d{{4}}"
+)
+_OTHER_FORMS = {
+    re.compile(pattern, re.I): advice
+    for pattern, advice in {
+        rf"[+-]?\s?[$€£¥]\s?[+-]?{_NUMERAL}|[+-]?{_NUMERAL}\s?[%‰$€£¥]|[+-]?{_GROUPED}": (
+            "a number; write it without signs and blanks"
+        ),
+        rf"(?:{_DAY})(?:[ T]{_CLOCK})?": "a date; write dates as 2024-01-31 or 2024-01-31T12:00",
+        _CLOCK: "a time of day; write it as a number, such as hours",
+    }.items()
+}
+"""Texts that stand for a number or a date but are not read as one, and what to do about them."""
 _BOOLEAN = ("False", "True")
 
 Kind = Literal["boolean", "number", "date", "category", "text"]
@@ -109,9 +129,9 @@ def columns_of(
     Raises
     ------
     InputError
-        If a column mixes numbers or dates with other texts, is an identifier, has categories that look alike,
-        or does not fit the role that it is given; if an override names no column, or a column twice; if two
-        columns have one name.
+        If a column mixes numbers or dates with other texts, has texts such as 12% or 31/01/2024, is an
+        identifier, has categories that look alike, or does not fit the role that it is given; if an override
+        names no column, or a column twice; if two columns have one name.
     """
     names = [str(name) for name in frame.columns]
     if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
@@ -314,6 +334,7 @@ class _Reader:
 
     def _inferred_from_text(self) -> Column:
         texts = texts_of(self.series)
+        self._refuse_other_forms(texts)
         numbers = np.array([is_number(value, self.origin.decimal) for value in texts.values])
         foreign = [i for i, value in enumerate(texts.values) if self._has_other_decimal(value)]
         dates = np.array([_DATE.fullmatch(value.strip()) is not None for value in texts.values])
@@ -344,6 +365,19 @@ class _Reader:
                 f"{shown(str(self.series.iloc[row]))}, which may be a number or a code; give "
                 f"{self._setting('numeric')} or {self._setting('categorical')}."
             )
+
+    def _refuse_other_forms(self, texts: Texts) -> None:
+        """Refuse texts such as 12% or 31/01/2024, which would silently become categories."""
+        for i, value in enumerate(texts.values):
+            plain = value.strip()
+            if plain.isalpha() or _DATE.fullmatch(plain):
+                continue
+            for pattern, advice in _OTHER_FORMS.items():
+                if pattern.fullmatch(plain):
+                    raise InputError(
+                        f"{self.origin.place(texts.first(i))}: column {shown(self.name)} has {shown(value)}, "
+                        f"which may be {advice}, or give {self._setting('categorical')}."
+                    )
 
     def _refuse_identifier(self, texts: Texts) -> None:
         rows, distinct = int((texts.codes >= 0).sum()), len(texts.values)
