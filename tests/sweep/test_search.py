@@ -19,7 +19,7 @@ from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.sweep.search import check_search
 from adversarial_oversampling.sweep.space import Space, read_space
-from tests.sweep.commands import QUICK, command, swept, swept_here, until
+from tests.sweep.sweeps import QUICK, sweep_command, swept, swept_here, until
 
 RANDOM = "hydra.sweeper.sampler._target_=optuna.samplers.RandomSampler"
 Q = ["hparams_search=q", "dataset=haberman", "mode=q"]
@@ -285,7 +285,7 @@ def test_a_peer_is_searched_by_its_validation_acsa(tmp_path: Path) -> None:
 def test_two_processes_share_one_search(tmp_path: Path) -> None:
     search = [*Q, n_trials(4), *QUICK, f"hydra.sweeper.storage=sqlite:///{tmp_path}/shared.db"]
     other = subprocess.Popen(
-        command(tmp_path / "first", *search), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        sweep_command(tmp_path / "first", *search), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     until(lambda: bool(list((tmp_path / "first").glob(".sweeps/*/*.json"))))  # its first trial begins
     here = swept_here(tmp_path / "second", *search)
@@ -304,7 +304,7 @@ def test_two_processes_share_one_search(tmp_path: Path) -> None:
 def test_the_trial_of_a_killed_process_runs_again_with_the_same_settings(tmp_path: Path) -> None:
     search = [*Q, n_trials(1), "replicas=1", "trainer.max_epochs=75", "logger=none"]
     search += ["trainer.checkpoint_seconds=0"]
-    process = subprocess.Popen(command(tmp_path, *search), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(sweep_command(tmp_path, *search), stdout=subprocess.DEVNULL)
     until(lambda: bool(list(tmp_path.glob("*/*/checkpoints/*.ckpt"))))
     process.send_signal(signal.SIGKILL)
     process.wait()

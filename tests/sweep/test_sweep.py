@@ -28,7 +28,7 @@ from adversarial_oversampling.sweep.plan import Job
 from adversarial_oversampling.sweep.status import JobStatus, duration, read_statuses
 from adversarial_oversampling.training.checkpoints import VerifiedCheckpointIO
 from tests.commands import start_in_terminal
-from tests.sweep.commands import QUICK, command, is_alive, swept, swept_here, until
+from tests.sweep.sweeps import QUICK, is_alive, sweep_command, swept, swept_here, until
 
 LAUNCHERS = ["basic", "joblib", "submitit", "ray"]
 AS_NICE_AS_OTHERS = ("RAY_worker_niceness", "0")  # of 15, Ray's workers hardly run while others compute
@@ -92,7 +92,7 @@ def test_a_sweep_killed_at_any_moment_resumes(tmp_path: Path) -> None:
     assert swept_here(tmp_path / "straight", *jobs).returncode == 0
     for launcher, seconds in (("joblib", 2.0), ("basic", 4.0)):
         process = subprocess.Popen(
-            command(tmp_path / "killed", *jobs, f"launcher={launcher}"), stdout=subprocess.DEVNULL
+            sweep_command(tmp_path / "killed", *jobs, f"launcher={launcher}"), stdout=subprocess.DEVNULL
         )
         while not list((tmp_path / "killed").glob("*/*/.lock")) and process.poll() is None:
             time.sleep(0.1)
@@ -144,7 +144,7 @@ def test_no_process_outlives_a_stopped_sweep(
     jobs = ["dataset=haberman", "mode=q", "seed=1,2,3", "replicas=1", "trainer.max_epochs=100000"]
     launcher, _, script = launcher.partition(", ")
     jobs += ["trainer.checkpoint_seconds=2", "logger=none", f"launcher={launcher}"]
-    start = command(tmp_path, *jobs)
+    start = sweep_command(tmp_path, *jobs)
     if script:
         start[:3] = [str(Path(sys.executable).with_name("adversarial-oversampling"))]
     process = start_in_terminal(start)
@@ -182,7 +182,7 @@ def test_ctrl_c_while_joblibs_workers_start_prints_no_traceback(tmp_path: Path) 
         "    time.sleep(4)\n"
     )
     jobs = ["dataset=haberman", "mode=q", "seed=1,2", "replicas=1", "logger=none", "launcher=joblib"]
-    process = start_in_terminal(command(tmp_path / "runs", *jobs), tmp_path)
+    process = start_in_terminal(sweep_command(tmp_path / "runs", *jobs), tmp_path)
     until((tmp_path / "importing").exists)
     os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
@@ -205,7 +205,7 @@ def test_ctrl_c_that_is_lost_before_a_job_ends_the_sweep(tmp_path: Path, launche
         "        except KeyboardInterrupt:\n            raise AttributeError\n"
         "    job.check = interrupted\n"
     )
-    sweep = command(tmp_path / "runs", "mode=q", "seed=1,2", f"launcher={launcher}", *QUICK)
+    sweep = sweep_command(tmp_path / "runs", "mode=q", "seed=1,2", f"launcher={launcher}", *QUICK)
     process = start_in_terminal(sweep, tmp_path)
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
@@ -216,7 +216,7 @@ def test_ctrl_c_that_is_lost_before_a_job_ends_the_sweep(tmp_path: Path, launche
 def test_a_sweep_whose_launcher_crashes_shows_what_has_ended(tmp_path: Path) -> None:
     jobs = ["dataset=haberman", "mode=q", "trainer.max_epochs=1,100000", "replicas=1", "logger=none"]
     process = subprocess.Popen(
-        command(tmp_path, *jobs, "launcher=joblib", "hydra.launcher.n_jobs=2"),
+        sweep_command(tmp_path, *jobs, "launcher=joblib", "hydra.launcher.n_jobs=2"),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -374,7 +374,7 @@ def test_a_cluster_that_was_started_elsewhere_leaves_results_here(tmp_path: Path
     try:
         until(lambda: "Ray runtime started" in (tmp_path / "ray.log").read_text())
         done = subprocess.run(
-            command(Path("runs"), "launcher=ray_cluster", "mode=q,do", *QUICK),
+            sweep_command(Path("runs"), "launcher=ray_cluster", "mode=q,do", *QUICK),
             cwd=here,
             env={**environment, "RAY_ADDRESS": f"127.0.0.1:{port}"},
             capture_output=True,

@@ -34,7 +34,7 @@ from adversarial_oversampling.tracking import wandb as tracking
 from adversarial_oversampling.training import run as training
 from adversarial_oversampling.training.run import train
 from tests.conftest import Compose, Run
-from tests.sweep.commands import command, is_alive, swept, swept_here, until
+from tests.sweep.sweeps import is_alive, sweep_command, swept, swept_here, until
 
 KEY = "local" + "0" * 40
 WANDB = str(Path(sys.executable).parent / "wandb")
@@ -664,7 +664,7 @@ def sweep(folder: Path, *overrides: str) -> subprocess.Popen[str]:
     """Start a sweep of Q that logs offline."""
     settings = ["mode=q", "replicas=1", "logger=wandb", "trainer.checkpoint_seconds=0", *overrides]
     return subprocess.Popen(
-        command(folder, *settings), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        sweep_command(folder, *settings), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
 
 

@@ -20,7 +20,7 @@ from adversarial_oversampling import train
 QUICK = ["replicas=1", "trainer.max_epochs=1", "logger=none"]
 
 
-def command(folder: Path, *overrides: str) -> list[str]:
+def sweep_command(folder: Path, *overrides: str) -> list[str]:
     sweep = [sys.executable, "-m", "adversarial_oversampling.train", "-m", f"paths.output_dir={folder}"]
     return [*sweep, *overrides]
 
@@ -28,7 +28,7 @@ def command(folder: Path, *overrides: str) -> list[str]:
 def swept(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     """Run a sweep in a process of its own, as a user does."""
     return subprocess.run(
-        command(folder, *overrides), capture_output=True, text=True, check=False, timeout=300
+        sweep_command(folder, *overrides), capture_output=True, text=True, check=False, timeout=300
     )
 
 
@@ -37,7 +37,7 @@ def swept_here(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str
 
     The output is that of this process. What the jobs print is in their folders.
     """
-    arguments = ["train", *command(folder, *overrides)[3:]]
+    arguments = ["train", *sweep_command(folder, *overrides)[3:]]
     code: object = 0
     with (
         _state_kept(),
