@@ -347,6 +347,15 @@ class TestColumns:
         assert "line 4: column 'v' has" in message
         assert "look the same" in message
 
+    def test_words_that_differ_only_in_case(self, refusal: Refusal, load: Load) -> None:
+        content = lines("Male,a", "female,a", "Male,b", "male,b")
+        message = refusal(content)
+        assert "line 5: column 'v' has 'male' and elsewhere 'Male', which differ only in case" in message
+        assert "write them in one way, or give dataset.columns.categorical=[v]" in message
+        categories = load(content, columns={"categorical": ["v"]}).columns[0].categories
+        assert categories == ("Male", "female", "male")
+        assert load(lines("M,a", "m,a", "M,b", "m,b")).columns[0].categories == ("M", "m")
+
     def test_an_empty_column(self, refusal: Refusal, load: Load) -> None:
         content = lines("1,,a", "3,NA,a", "2,null,b", "2,,b", header="v,w,label")
         message = refusal(content)
@@ -406,6 +415,12 @@ class TestLabels:
         message = refusal(lines(f"5,{one}", f"7,{one}", f"6,{other}", "9,b", "8,b"))
         assert "line 4: column 'label' has" in message
         assert repr(other) in message
+
+    def test_labels_that_differ_only_in_case(self, refusal: Refusal, load: Load) -> None:
+        message = refusal(lines("5,yes", "7,Yes", "6,no", "9,no", "8,yes"))
+        assert "line 3: column 'label' has 'Yes' and elsewhere 'yes', which differ only in case" in message
+        assert message.endswith("write them in one way.")
+        assert load(lines("5,a", "7,A", "6,a", "9,A")).class_names == ("A", "a")
 
     @pytest.mark.parametrize("label", ["None", "NA", "null"])
     def test_labels_that_may_mean_none(self, refusal: Refusal, load: Load, label: str) -> None:

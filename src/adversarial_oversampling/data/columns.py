@@ -224,10 +224,21 @@ def texts_of(series: "pd.Series[Any]") -> Texts:
             return Texts(np.asarray(codes, np.int64), tuple(map(_text, distinct)))
 
 
-def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME) -> None:
+def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME, unless: str | None = None) -> None:
     """Refuse values that a reader takes for the same.
 
-    They differ only in white space, in invisible characters or in how a number is written.
+    They differ only in white space, in invisible characters, in how a number is written or in the case of the
+    letters of a word.
+
+    Parameters
+    ----------
+    name : str
+        The column's name.
+    texts : Texts
+    origin : Origin
+        How messages name rows.
+    unless : str, optional
+        The setting with which words that differ only in case are taken as they are; "" if it is given.
 
     Raises
     ------
@@ -239,14 +250,24 @@ def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME) -> No
     for i in range(len(texts.values)):
         if not counts[i]:
             continue
-        key = _look(texts.values[i], origin.decimal)
+        key = look = _look(texts.values[i], origin.decimal)
+        # One letter is a code, and its case may mean something.
+        if isinstance(look, str) and len(look) > 1 and unless != "":
+            key = look.casefold()
         j = known.setdefault(key, i)
         if j != i:
             rare, common = sorted((i, j), key=lambda k: (counts[k], -texts.first(k)))
-            reason = "are the same number" if isinstance(key, float) else "look the same"
+            way_out = "write them in one way"
+            if isinstance(key, float):
+                reason = "are the same number"
+            elif look == _look(texts.values[j], origin.decimal):
+                reason = "look the same"
+            else:
+                reason = "differ only in case"
+                way_out += f", or give {unless}" if unless else ""
             raise InputError(
                 f"{origin.place(texts.first(rare))}: column {shown(name)} has {shown(texts.values[rare])} "
-                f"and elsewhere {shown(texts.values[common])}, which {reason}; write them in one way."
+                f"and elsewhere {shown(texts.values[common])}, which {reason}; {way_out}."
             )
 
 
@@ -327,9 +348,9 @@ class _Reader:
             )
         return values
 
-    def _categorical(self) -> Column:
+    def _categorical(self, given: bool = True) -> Column:
         texts = texts_of(self.series)
-        check_distinguishable(self.name, texts, self.origin)
+        check_distinguishable(self.name, texts, self.origin, "" if given else self._setting("categorical"))
         return Column(self.name, "categorical", tuple(sorted(set(texts.values))))
 
     def _inferred_from_text(self) -> Column:
@@ -351,7 +372,7 @@ class _Reader:
             spell = {"true": _BOOLEAN[1], "false": _BOOLEAN[0]} | dict(zip(folded, texts.values, strict=True))
             return Column(self.name, "boolean", (spell["false"], spell["true"]))
         self._refuse_identifier(texts)
-        return self._categorical()
+        return self._categorical(given=False)
 
     def _refuse_leading_zeros(self) -> None:
         """Refuse texts such as 01234, which may be numbers or codes."""
