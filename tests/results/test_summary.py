@@ -1,11 +1,13 @@
 """The counts of a table."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from adversarial_oversampling.data.sources import load_haberman
 from adversarial_oversampling.data.table import Column, make_table
-from adversarial_oversampling.results.summary import summarize, summary_lines
+from adversarial_oversampling.results.summary import summarize, summary_lines, summary_warnings
 from tests.conftest import Run
 
 
@@ -21,6 +23,7 @@ def test_counts_by_hand() -> None:
     assert summary.constant_columns == ["c", "w"]
     assert summary.duplicate_rows == 2
     assert summary.rows_in_two_classes == 3
+    assert summary.columns_that_tell_the_class == []
     assert summary_lines("t", summary) == [
         "Table t: 6 rows, 3 columns",
         "  numeric (2): v, w",
@@ -30,6 +33,32 @@ def test_counts_by_hand() -> None:
         "  constant columns: c, w",
         "  duplicate rows: 2; rows whose features stand in two classes: 3",
     ]
+
+
+def test_a_column_that_tells_the_class() -> None:
+    nan = np.nan
+    code, copied = [7.0, 7, 8, nan, nan, 8], [0.0, 0, 1, 0, 0, 1]
+    one_off, distinct, constant = [0.0, 0, 1, 0, 0, 0], [0.0, 1, 2, 3, 4, 5], [nan] * 6
+    x = np.array([code, copied, one_off, distinct, constant]).T
+    names = ["the code", "copied", "one_off", "distinct", "constant"]
+    summary = summarize(make_table("t", x, ["a", "a", "b", "a", "a", "b"], names))
+    assert summary.columns_that_tell_the_class == ["the code", "copied"]
+    first, second = summary_warnings(summary)
+    assert first.startswith("column 'the code' tells the class of every row")
+    assert 'dataset.columns.drop=["the code"]' in first
+    assert "dataset.columns.drop=[copied]" in second
+
+
+def test_a_warning_names_the_column_that_tells_the_class(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [f"{i % 7},{int(i % 3 > 0)},{'no' if i % 3 else 'yes'}" for i in range(60)]
+    file = tmp_path / "t.csv"
+    file.write_text("\n".join(["v,outcome,label", *rows]))
+    result = run("mode=logistic", "dataset=table", f"dataset.path={file}", "dataset.target=label")
+    assert "Column 'outcome' tells the class of every row" in caplog.text
+    assert result.table.summary is not None
+    assert result.table.summary.columns_that_tell_the_class == ["outcome"]
 
 
 def test_rows_of_a_published_table() -> None:

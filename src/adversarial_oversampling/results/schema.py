@@ -107,6 +107,11 @@ class TableSummary(Record):
         "rows that repeat the features and the class of an earlier row", "rows", ge=0
     )
     rows_in_two_classes: int = _field("rows whose features stand in a row of another class too", "rows", ge=0)
+    columns_that_tell_the_class: list[str] | None = _field(
+        "feature columns whose value tells the class of every row, as a copy of the label does; null in "
+        "results of versions that did not look for them",
+        default=None,
+    )
 
 
 class TableRecord(Record):

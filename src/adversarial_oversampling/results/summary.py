@@ -6,19 +6,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from adversarial_oversampling.data.columns import listed
 from adversarial_oversampling.data.table import ROLES, Table
 from adversarial_oversampling.results.schema import TableSummary
-from adversarial_oversampling.text import count
+from adversarial_oversampling.text import count, shown
 
 _MOST_LISTED = 10
 
 
 def summarize(table: Table) -> TableSummary:
     """Count the rows, columns, classes, missing cells and duplicates of a table."""
-    distinct, group = np.unique(_row_hashes(table.x), return_inverse=True)
-    lowest, highest = np.full(len(distinct), table.y.max()), np.zeros(len(distinct), table.y.dtype)
-    np.minimum.at(lowest, group, table.y)
-    np.maximum.at(highest, group, table.y)
+    _, group = np.unique(_row_hashes(table.x), return_inverse=True)
     # fmin and fmax skip NaN; a column of nothing but NaN compares False.
     varies = np.fmin.reduce(table.x, axis=0) < np.fmax.reduce(table.x, axis=0)
     by_role = {role: [column.name for column in table.columns if column.role == role] for role in ROLES}
@@ -31,7 +29,12 @@ def summarize(table: Table) -> TableSummary:
             name for name, varied in zip(table.feature_names, varies, strict=True) if not varied
         ],
         duplicate_rows=len(group) - len(np.unique(group * len(table.class_names) + table.y)),
-        rows_in_two_classes=int((lowest < highest)[group].sum()),
+        rows_in_two_classes=int(_in_two_classes(group, table.y).sum()),
+        columns_that_tell_the_class=[
+            name
+            for name, column in zip(table.feature_names, table.x.T, strict=True)
+            if _tells_the_class(column, table.y)
+        ],
     )
 
 
@@ -48,6 +51,30 @@ def summary_lines(name: str, summary: TableSummary) -> list[str]:
         f"  duplicate rows: {summary.duplicate_rows}; "
         f"rows whose features stand in two classes: {summary.rows_in_two_classes}",
     ]
+
+
+def summary_warnings(summary: TableSummary) -> list[str]:
+    """Return what of a summary a user should look at before trusting a result."""
+    return [
+        f"column {shown(name)} tells the class of every row, as a copy of the label does: if it is not known "
+        f"before the class is, leave it out with dataset.columns.drop={listed([name])}."
+        for name in summary.columns_that_tell_the_class or []
+    ]
+
+
+def _in_two_classes(group: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return for each row whether a row of the same group is in another class."""
+    lowest, highest = np.full(group.max() + 1, y.max()), np.zeros(group.max() + 1, y.dtype)
+    np.minimum.at(lowest, group, y)
+    np.maximum.at(highest, group, y)
+    different: NDArray[np.bool_] = (lowest < highest)[group]
+    return different
+
+
+def _tells_the_class(column: NDArray[np.float64], y: NDArray[np.int64]) -> bool:
+    """Return whether no value of a column is in two classes; one of mostly different values says nothing."""
+    group, values = pd.factorize(column, use_na_sentinel=False)
+    return 1 < len(values) <= len(column) / 2 and not _in_two_classes(group, y).any()
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -32,9 +32,9 @@ from adversarial_oversampling.results import read, write
 from adversarial_oversampling.results.files import LOG, NO_FILES, RESULT, writing
 from adversarial_oversampling.results.samples import sample
 from adversarial_oversampling.results.schema import Result
-from adversarial_oversampling.results.summary import summarize, summary_lines
+from adversarial_oversampling.results.summary import summarize, summary_lines, summary_warnings
 from adversarial_oversampling.shard import WHOLE, Shard, shards
-from adversarial_oversampling.text import count
+from adversarial_oversampling.text import capitalized, count
 from adversarial_oversampling.tracking import loggers as tracking
 from adversarial_oversampling.tracking.pending import is_pending, started_by_sweep_agent
 from adversarial_oversampling.training import processes
@@ -161,6 +161,8 @@ def run_method(
             log_stored(cfg, run_dir, result)
         else:
             log.info("%s", "\n".join(summary_lines(cfg.dataset.name, summary)))
+            for warning in summary_warnings(summary):
+                log.warning("%s", capitalized(warning))
             loggers = begin_logging(cfg, run_dir)
             with tracking.finishing(loggers):
                 started = time.perf_counter()
