@@ -14,7 +14,7 @@ from adversarial_oversampling.generate import generate
 from adversarial_oversampling.predict import predict
 from adversarial_oversampling.results import write
 from adversarial_oversampling.results.read import check_files, read_result, record_of
-from adversarial_oversampling.results.schema import Result
+from adversarial_oversampling.results.schema import Result, content_digest
 from adversarial_oversampling.training.checkpoints import VerifiedCheckpointIO, written_by
 from adversarial_oversampling.training.run import train
 from tests.conftest import Compose, Run, short_run
@@ -93,6 +93,20 @@ def test_a_result_whose_files_are_not_whole_is_refused_and_changes_nothing(
     assert again.replicas == first.replicas
     assert again.files["predictions.parquet"] == first.files["predictions.parquet"]
     assert read_result(folder / "result.json") == again
+
+
+def test_a_result_of_a_version_without_an_optional_field_is_read(
+    finished: dict[str, Path], tmp_path: Path
+) -> None:
+    folder, first = copied(finished["do"], tmp_path / "run")
+    fields = json.loads((folder / "result.json").read_text())
+    del fields["table"]["summary"]["columns_that_tell_the_class"]
+    fields["sha256"] = content_digest(fields)
+    (folder / "result.json").write_text(json.dumps(fields))
+    result = read_result(folder / "result.json")
+    assert result.table.summary is not None
+    assert result.table.summary.columns_that_tell_the_class is None
+    assert result.replicas == first.replicas
 
 
 def with_version(content: bytes, version: int) -> bytes:

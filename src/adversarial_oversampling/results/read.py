@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from adversarial_oversampling.config.identity import PLACE_KEYS, config_hash
 from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.results.files import RESULT
-from adversarial_oversampling.results.schema import SCHEMA_VERSION, FileRecord, Result
+from adversarial_oversampling.results.schema import SCHEMA_VERSION, FileRecord, Result, content_digest
 from adversarial_oversampling.text import capitalized
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def read_result(path: Path) -> Result:
         raise InputError(
             f"{path}: {field}: {first['msg'].lower()}; train it again with rerun=true, or leave it out."
         ) from error
-    if result.sha256 != result.digest():
+    if result.sha256 != content_digest(content):
         raise _unusable(path, "damaged")
     return result.model_copy(update={"sha256": ""})
 

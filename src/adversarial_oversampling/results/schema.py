@@ -5,6 +5,7 @@ The file is written and read through `Result`. A file of another `SCHEMA_VERSION
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -134,6 +135,15 @@ class FileRecord(Record):
     sha256: str = _field("SHA-256 of its content", "hexadecimal")
 
 
+def content_digest(fields: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the fields of a result but `sha256`.
+
+    Those of a file are digested as they are there: a version that adds a field still reads older results.
+    """
+    content = {name: value for name, value in fields.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 class Result(Record):
     """A finished run."""
 
@@ -193,14 +203,10 @@ class Result(Record):
         default="",
     )
 
-    def digest(self) -> str:
-        """Return the value that `sha256` has in a file."""
-        content = self.model_dump(mode="json", exclude={"sha256"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
     def to_json(self) -> str:
         """Return the text of a result.json, with the digest."""
-        return self.model_copy(update={"sha256": self.digest()}).model_dump_json(indent=2) + "\n"
+        digest = content_digest(self.model_dump(mode="json"))
+        return self.model_copy(update={"sha256": digest}).model_dump_json(indent=2) + "\n"
 
     def setting(self, key: str) -> Any:
         """Return a setting of the configuration, such as `dataset.name`; None where there is none."""
