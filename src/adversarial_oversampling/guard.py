@@ -236,6 +236,7 @@ def _hydra(error: Any) -> str:
     if isinstance(cause, ConfigAttributeError | ConfigKeyError):
         parent: Any = cause.parent_node
         settings: Any = OmegaConf.to_container(parent._get_root()) if parent is not None else {}
+        settings["hydra"] = settings.pop("hydra", {})  # last: rarely what is meant
         return no_such_setting(str(cause.full_key), parent or (), settings)
     if merged := re.match("Error merging override (.*)", str(error)):
         return f"{merged[1]}: {str(cause).partition(chr(10))[0]}"

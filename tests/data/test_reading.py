@@ -303,31 +303,36 @@ class TestColumns:
         assert "dataset.columns.categorical" in message
 
     @pytest.mark.parametrize(
-        ("text", "advice"),
+        ("text", "kind"),
         [
-            *((text, "a number; write it without signs") for text in ("12%", "-3.5 %", "$5", "€ 1,200.50")),
             *(
-                (text, "a number; write it without signs")
-                for text in ("7£", "1 200", "12'345.5", "1\u00a0200")
+                (text, "a number")
+                for text in ("12%", "-3.5 %", "$5", "€ 1,200.50", "7£", "1 200", "12'345.5")
             ),
-            *((text, "a date; write dates as 2024-01-31") for text in ("31/01/2024", "1.2.24", "2024/1/31")),
-            *((text, "a date; write dates as") for text in ("31-Jan-2024", "January 31 2024", "2024-1-31")),
-            ("1/31/2024 2:05 PM", "a date; write dates as"),
-            *((text, "a time of day; write it as a number") for text in ("12:30", "2:05 pm")),
+            *((text, "a date") for text in ("31/01/2024", "1.2.24", "2024/1/31", "2024-1-31", "1-31-2024")),
+            *((text, "a date") for text in ("31-Jan-2024", "January 31 2024", "1/31/2024 2:05 PM")),
+            *((text, "a time of day") for text in ("12:30", "2:05 pm")),
         ],
     )
     def test_a_number_or_date_in_a_form_that_is_not_read(
-        self, refusal: Refusal, load: Load, text: str, advice: str
+        self, refusal: Refusal, load: Load, text: str, kind: str
     ) -> None:
         rows = [f'"{text}",a', "high,a", f'"{text}",b', "low,b"]
         message = refusal(lines(*rows))
-        assert f"line 2: column 'v' has {text!r}, which may be {advice}" in message
-        assert "or give dataset.columns.categorical=[v]" in message
+        assert f"line 2: column 'v' has {text!r}, which may be {kind}; write" in message
+        assert "if it means a missing cell, give dataset.columns.missing=" in message
+        assert "if the column holds categories, give dataset.columns.categorical=[v]" in message
         assert text in load(lines(*rows), columns={"categorical": ["v"]}).columns[0].categories
-        assert f"has {text!r}, which may be {advice}" in refusal(lines("1,a", f'"{text}",a', "2,b", "3,b"))
+        assert f"has {text!r}, which may be {kind}; write" in refusal(
+            lines("1,a", f'"{text}",a', "2,b", "3,b")
+        )
 
     @pytest.mark.parametrize(
-        "text", ["30-39", "<=50K", "A%", "1 20", "10.0.0.1", "x1:30", "5 kg", "%", "US$", "1/2", "may"]
+        "text",
+        [
+            *("30-39", "<=50K", "A%", "1 20", "10.0.0.1", "x1:30", "5 kg", "%", "US$", "1/2", "may"),
+            *("60:40", "90/60/90", "Marvin 10 1999"),
+        ],
     )
     def test_a_category_that_begins_like_a_number(self, load: Load, text: str) -> None:
         table = load(lines(f'"{text}",a', "high,a", f'"{text}",b', "low,b"))
@@ -415,12 +420,6 @@ class TestLabels:
         message = refusal(lines(f"5,{one}", f"7,{one}", f"6,{other}", "9,b", "8,b"))
         assert "line 4: column 'label' has" in message
         assert repr(other) in message
-
-    def test_labels_that_differ_only_in_case(self, refusal: Refusal, load: Load) -> None:
-        message = refusal(lines("5,yes", "7,Yes", "6,no", "9,no", "8,yes"))
-        assert "line 3: column 'label' has 'Yes' and elsewhere 'yes', which differ only in case" in message
-        assert message.endswith("write them in one way.")
-        assert load(lines("5,a", "7,A", "6,a", "9,A")).class_names == ("A", "a")
 
     @pytest.mark.parametrize("label", ["None", "NA", "null"])
     def test_labels_that_may_mean_none(self, refusal: Refusal, load: Load, label: str) -> None:

@@ -43,10 +43,15 @@ def test_a_column_that_tells_the_class() -> None:
     names = ["the code", "copied", "one_off", "distinct", "constant"]
     summary = summarize(make_table("t", x, ["a", "a", "b", "a", "a", "b"], names))
     assert summary.columns_that_tell_the_class == ["the code", "copied"]
-    first, second = summary_warnings(summary)
-    assert first.startswith("column 'the code' tells the class of every row")
-    assert 'dataset.columns.drop=["the code"]' in first
-    assert "dataset.columns.drop=[copied]" in second
+    (warning,) = summary_warnings(summary)
+    assert warning.startswith("columns 'the code', 'copied' tell the class of every row")
+    assert warning.endswith('dataset.columns.drop=["the code",copied].')
+
+
+def test_a_warning_names_classes_that_differ_only_in_case() -> None:
+    table = make_table("t", np.arange(6.0)[:, None], ["yes", "Yes", "no", "no", "yes", "Yes"], ["v"])
+    (warning,) = summary_warnings(summarize(table))
+    assert warning.startswith("classes 'Yes' and 'yes' differ only in case")
 
 
 def test_a_warning_names_the_column_that_tells_the_class(

@@ -32,21 +32,24 @@ _WITH_COMMA = re.compile(
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.A)
 _GROUPED = r"\d{1,3}(?:[ '’\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
-_NUMERAL = rf"(?:{_GROUPED}|[\d.,]*\d[\d.,]*)"
-_CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]m)?"
-_YEAR = r"(?:\d{4}|\d\d)"
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-_DAY = (
-    rf"\d{{1,2}}([./-])\d{{1,2}}\1{_YEAR}|\d{{4}}([./-])\d{{1,2}}\2\d{{1,2}}"
-    rf"|\d{{1,2}}([ -]){_MONTH}\3{_YEAR}|{_MONTH} \d{{1,2}},? \d{{4}}"
+_NUMERAL = rf"(?:{_GROUPED}|[.,]*\d[\d.,]*)"
+_CLOCK = r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?:\s?[ap]m)?"
+_YEAR, _MONTH, _DAY = r"(?:\d{4}|\d\d)", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
+_NAME_OF_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+_OTHER_DATE = (
+    rf"{_DAY}([./-]){_MONTH}\1{_YEAR}|{_MONTH}([./-]){_DAY}\2{_YEAR}|\d{{4}}([./-]){_MONTH}\3{_DAY}"
+    rf"|{_DAY}([ -]){_NAME_OF_MONTH}\4{_YEAR}|{_NAME_OF_MONTH} {_DAY},? \d{{4}}"
 )
 _OTHER_FORMS = {
     re.compile(pattern, re.I): advice
     for pattern, advice in {
         rf"[+-]?\s?[$€£¥]\s?[+-]?{_NUMERAL}|[+-]?{_NUMERAL}\s?[%‰$€£¥]|[+-]?{_GROUPED}": (
-            "a number; write it without signs and blanks"
+            "a number; write it without currency and percent signs, blanks and apostrophes"
         ),
-        rf"(?:{_DAY})(?:[ T]{_CLOCK})?": "a date; write dates as 2024-01-31 or 2024-01-31T12:00",
+        rf"(?:{_OTHER_DATE})(?:[ T]{_CLOCK})?": "a date; write dates as 2024-01-31 or 2024-01-31T12:00",
         _CLOCK: "a time of day; write it as a number, such as hours",
     }.items()
 }
@@ -227,8 +230,8 @@ def texts_of(series: "pd.Series[Any]") -> Texts:
 def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME, unless: str | None = None) -> None:
     """Refuse values that a reader takes for the same.
 
-    They differ only in white space, in invisible characters, in how a number is written or in the case of the
-    letters of a word.
+    They differ only in white space, in invisible characters or in how a number is written; on demand also
+    those that differ only in case.
 
     Parameters
     ----------
@@ -237,8 +240,8 @@ def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME, unles
     texts : Texts
     origin : Origin
         How messages name rows.
-    unless : str, optional
-        The setting with which words that differ only in case are taken as they are; "" if it is given.
+    unless : str
+        Refuse texts that differ only in case too, and name this setting, which takes them as they are.
 
     Raises
     ------
@@ -252,8 +255,8 @@ def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME, unles
             continue
         key = look = _look(texts.values[i], origin.decimal)
         # One letter is a code, and its case may mean something.
-        if isinstance(look, str) and len(look) > 1 and unless != "":
-            key = look.casefold()
+        if isinstance(look, str) and len(look) > 1 and unless:
+            key = look.lower()
         j = known.setdefault(key, i)
         if j != i:
             rare, common = sorted((i, j), key=lambda k: (counts[k], -texts.first(k)))
@@ -264,7 +267,7 @@ def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME, unles
                 reason = "look the same"
             else:
                 reason = "differ only in case"
-                way_out += f", or give {unless}" if unless else ""
+                way_out += f", or give {unless}"
             raise InputError(
                 f"{origin.place(texts.first(rare))}: column {shown(name)} has {shown(texts.values[rare])} "
                 f"and elsewhere {shown(texts.values[common])}, which {reason}; {way_out}."
@@ -391,13 +394,13 @@ class _Reader:
         """Refuse texts such as 12% or 31/01/2024, which would silently become categories."""
         for i, value in enumerate(texts.values):
             plain = value.strip()
-            if plain.isalpha() or _DATE.fullmatch(plain):
+            if not re.search(r"\d", plain) or _DATE.fullmatch(plain):
                 continue
             for pattern, advice in _OTHER_FORMS.items():
                 if pattern.fullmatch(plain):
                     raise InputError(
                         f"{self.origin.place(texts.first(i))}: column {shown(self.name)} has {shown(value)}, "
-                        f"which may be {advice}, or give {self._setting('categorical')}."
+                        f"which may be {advice}; {self._ways_out(value)}"
                     )
 
     def _refuse_identifier(self, texts: Texts) -> None:

@@ -55,11 +55,26 @@ def summary_lines(name: str, summary: TableSummary) -> list[str]:
 
 def summary_warnings(summary: TableSummary) -> list[str]:
     """Return what of a summary a user should look at before trusting a result."""
-    return [
-        f"column {shown(name)} tells the class of every row, as a copy of the label does: if it is not known "
-        f"before the class is, leave it out with dataset.columns.drop={listed([name])}."
-        for name in summary.columns_that_tell_the_class or []
-    ]
+    found = []
+    if names := summary.columns_that_tell_the_class:
+        who = f"column {shown(names[0])} tells"
+        if len(names) > 1:
+            who = f"columns {', '.join(map(shown, names))} tell"
+        found.append(
+            f"{who} the class of every row, as a copy of the label does; leave out what is not known before "
+            f"the class is: dataset.columns.drop={listed(names)}."
+        )
+    spellings: dict[str, list[str]] = {}
+    for label in summary.classes:
+        # One letter is a code, and its case may mean something.
+        spellings.setdefault(label.lower() if len(label) > 1 else label, []).append(label)
+    for labels in spellings.values():
+        if len(labels) > 1:
+            found.append(
+                f"classes {' and '.join(map(shown, labels))} differ only in case; if they are one class, "
+                "write the labels in one way."
+            )
+    return found
 
 
 def _in_two_classes(group: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.bool_]:
