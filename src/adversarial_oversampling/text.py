@@ -55,6 +55,11 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:57]}...")
 
 
+def without_case(text: str) -> str:
+    """Return text in lower case; one letter as it is, since it may be a code whose case means something."""
+    return text.lower() if len(text) > 1 else text
+
+
 def slug(text: str) -> str:
     """Return text as part of a file's or an artifact's name: letters, digits, `_`, `.` and `-`."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-")[:120]

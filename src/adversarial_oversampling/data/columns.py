@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from adversarial_oversampling.data.table import Column, refuse_infinite
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.text import shown
+from adversarial_oversampling.text import shown, without_case
 
 MOST_CATEGORIES = 100
 """A text column with more categories, most of them of a single row, is taken for an identifier."""
@@ -254,9 +254,8 @@ def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME, unles
         if not counts[i]:
             continue
         key = look = _look(texts.values[i], origin.decimal)
-        # One letter is a code, and its case may mean something.
-        if isinstance(look, str) and len(look) > 1 and unless:
-            key = look.lower()
+        if isinstance(look, str) and unless:
+            key = without_case(look)
         j = known.setdefault(key, i)
         if j != i:
             rare, common = sorted((i, j), key=lambda k: (counts[k], -texts.first(k)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from adversarial_oversampling.data.columns import listed
 from adversarial_oversampling.data.table import ROLES, Table
 from adversarial_oversampling.results.schema import TableSummary
-from adversarial_oversampling.text import count, shown
+from adversarial_oversampling.text import count, shown, without_case
 
 _MOST_LISTED = 10
 
@@ -66,8 +66,7 @@ def summary_warnings(summary: TableSummary) -> list[str]:
         )
     spellings: dict[str, list[str]] = {}
     for label in summary.classes:
-        # One letter is a code, and its case may mean something.
-        spellings.setdefault(label.lower() if len(label) > 1 else label, []).append(label)
+        spellings.setdefault(without_case(label), []).append(label)
     for labels in spellings.values():
         if len(labels) > 1:
             found.append(
