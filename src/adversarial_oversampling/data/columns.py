@@ -227,7 +227,7 @@ def texts_of(series: "pd.Series[Any]") -> Texts:
             return Texts(np.asarray(codes, np.int64), tuple(map(_text, distinct)))
 
 
-def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME, unless: str | None = None) -> None:
+def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME, unless: str = "") -> None:
     """Refuse values that a reader takes for the same.
 
     They differ only in white space, in invisible characters or in how a number is written; on demand also
@@ -240,7 +240,7 @@ def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME, unles
     texts : Texts
     origin : Origin
         How messages name rows.
-    unless : str
+    unless : str, optional
         Refuse texts that differ only in case too, and name this setting, which takes them as they are.
 
     Raises
