@@ -42,15 +42,19 @@ _NAME_OF_MONTH = (
 _OTHER_DATE = (
     rf"{_DAY}([./-]){_MONTH}\1{_YEAR}|{_MONTH}([./-]){_DAY}\2{_YEAR}|\d{{4}}([./-]){_MONTH}\3{_DAY}"
     rf"|{_DAY}([ -]){_NAME_OF_MONTH}\4{_YEAR}|{_NAME_OF_MONTH} {_DAY},? \d{{4}}"
+    rf"|{_NAME_OF_MONTH}[ -]{_YEAR}"
 )
+_CURRENCY = r"(?:[$€£¥]|AUD|CAD|CHF|CNY|EUR|GBP|INR|JPY|USD)"
 _OTHER_FORMS = {
-    re.compile(pattern, re.I): advice
-    for pattern, advice in {
-        rf"[+-]?\s?[$€£¥]\s?[+-]?{_NUMERAL}|[+-]?{_NUMERAL}\s?[%‰$€£¥]|[+-]?{_GROUPED}": (
-            "a number; write it without currency and percent signs, blanks and apostrophes"
+    re.compile(pattern, re.I): form
+    for pattern, form in {
+        rf"[+-]?\s?{_CURRENCY}\s?[+-]?{_NUMERAL}|[+-]?{_NUMERAL}\s?(?:[%‰]|{_CURRENCY})|[+-]?{_GROUPED}"
+        rf"|\({_CURRENCY}?\s?{_NUMERAL}\s?{_CURRENCY}?\)": (
+            "a number",
+            "write it without currency and percent signs, blanks, apostrophes and parentheses",
         ),
-        rf"(?:{_OTHER_DATE})(?:[ T]{_CLOCK})?": "a date; write dates as 2024-01-31 or 2024-01-31T12:00",
-        _CLOCK: "a time of day; write it as a number, such as hours",
+        rf"(?:{_OTHER_DATE})(?:[ T]{_CLOCK})?": ("a date", "write dates as 2024-01-31 or 2024-01-31T12:00"),
+        _CLOCK: ("a time of day", "write it as a number, such as hours"),
     }.items()
 }
 """Texts that stand for a number or a date but are not read as one, and what to do about them."""
@@ -392,15 +396,12 @@ class _Reader:
     def _refuse_other_forms(self, texts: Texts) -> None:
         """Refuse texts such as 12% or 31/01/2024, which would silently become categories."""
         for i, value in enumerate(texts.values):
-            plain = value.strip()
-            if not re.search(r"\d", plain) or _DATE.fullmatch(plain):
-                continue
-            for pattern, advice in _OTHER_FORMS.items():
-                if pattern.fullmatch(plain):
-                    raise InputError(
-                        f"{self.origin.place(texts.first(i))}: column {shown(self.name)} has {shown(value)}, "
-                        f"which may be {advice}; {self._ways_out(value)}"
-                    )
+            if form := _other_form(value):
+                kind, advice = form
+                raise InputError(
+                    f"{self.origin.place(texts.first(i))}: column {shown(self.name)} has {shown(value)}, "
+                    f"which may be {kind}; {advice}; {self._ways_out(value)}"
+                )
 
     def _refuse_identifier(self, texts: Texts) -> None:
         rows, distinct = int((texts.codes >= 0).sum()), len(texts.values)
@@ -467,6 +468,8 @@ class _Reader:
         start = (
             f"{self.origin.place(row)}: column {shown(self.name)} has {shown(text)}, which is not a number"
         )
+        if (form := _other_form(text)) and form[0] != "a date":
+            start += f"; {form[1]}"
         if self.origin.fitted:
             sign = "point" if self.origin.decimal == "." else "comma"
             return InputError(f"{start}; write a number with a decimal {sign}, or leave the cell empty.")
@@ -598,6 +601,14 @@ def _look(text: str, decimal: str) -> str | float:
     single = " ".join(visible.split())
     number = _as_number(single, decimal)
     return single if number is None else number
+
+
+def _other_form(text: str) -> tuple[str, str] | None:
+    """Return what a text such as 12% or 31/01/2024 may be, and how to write it; None for any other text."""
+    plain = text.strip()
+    if not re.search(r"\d", plain) or _DATE.fullmatch(plain):
+        return None
+    return next((form for pattern, form in _OTHER_FORMS.items() if pattern.fullmatch(plain)), None)
 
 
 def _text(value: object) -> str:
