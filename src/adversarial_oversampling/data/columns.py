@@ -6,8 +6,6 @@ as in a CSV file, and typed columns, as in a Parquet file.
 
 import json
 import math
-import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -18,6 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from adversarial_oversampling.data.formats import (
+    as_number,
+    has_other_decimal,
+    is_date,
+    is_number,
+    look,
+    other_form,
+    parsed_numbers,
+)
 from adversarial_oversampling.data.table import Column, refuse_infinite
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.text import shown, without_case
@@ -26,38 +33,6 @@ MOST_CATEGORIES = 100
 """A text column with more categories, most of them of a single row, is taken for an identifier."""
 _SMALL_TABLE = 20  # up to this many rows, every category may be of a single row
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.I)
-_WITH_COMMA = re.compile(
-    r"[+-]?(?:[0-9]*,[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?)(?:e[+-]?[0-9]+)?", re.I
-)
-_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.A)
-_GROUPED = r"\d{1,3}(?:[ '’\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
-_NUMERAL = rf"(?:{_GROUPED}|[.,]*\d[\d.,]*)"
-_CLOCK = r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?:\s?[ap]m)?"
-_YEAR, _MONTH, _DAY = r"(?:\d{4}|\d\d)", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
-_NAME_OF_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
-)
-_OTHER_DATE = (
-    rf"{_DAY}([./-]){_MONTH}\1{_YEAR}|{_MONTH}([./-]){_DAY}\2{_YEAR}|\d{{4}}([./-]){_MONTH}\3{_DAY}"
-    rf"|{_DAY}([ -]){_NAME_OF_MONTH}\4{_YEAR}|{_NAME_OF_MONTH} {_DAY},? \d{{4}}"
-    rf"|{_NAME_OF_MONTH}[ -]{_YEAR}"
-)
-_CURRENCY = r"(?:[$€£¥]|AUD|CAD|CHF|CNY|EUR|GBP|INR|JPY|USD)"
-_OTHER_FORMS = {
-    re.compile(pattern, re.I): form
-    for pattern, form in {
-        rf"[+-]?\s?{_CURRENCY}\s?[+-]?{_NUMERAL}|[+-]?{_NUMERAL}\s?(?:[%‰]|{_CURRENCY})|[+-]?{_GROUPED}"
-        rf"|\({_CURRENCY}?\s?{_NUMERAL}\s?{_CURRENCY}?\)": (
-            "a number",
-            "write it without currency and percent signs, blanks, apostrophes and parentheses",
-        ),
-        rf"(?:{_OTHER_DATE})(?:[ T]{_CLOCK})?": ("a date", "write dates as 2024-01-31 or 2024-01-31T12:00"),
-        _CLOCK: ("a time of day", "write it as a number, such as hours"),
-    }.items()
-}
-"""Texts that stand for a number or a date but are not read as one, and what to do about them."""
 _BOOLEAN = ("False", "True")
 
 Kind = Literal["boolean", "number", "date", "category", "text"]
@@ -257,16 +232,16 @@ def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME, unles
     for i in range(len(texts.values)):
         if not counts[i]:
             continue
-        key = look = _look(texts.values[i], origin.decimal)
-        if isinstance(look, str) and unless:
-            key = without_case(look)
+        key = seen = look(texts.values[i], origin.decimal)
+        if isinstance(seen, str) and unless:
+            key = without_case(seen)
         j = known.setdefault(key, i)
         if j != i:
             rare, common = sorted((i, j), key=lambda k: (counts[k], -texts.first(k)))
             way_out = "write them in one way"
             if isinstance(key, float):
                 reason = "are the same number"
-            elif look == _look(texts.values[j], origin.decimal):
+            elif seen == look(texts.values[j], origin.decimal):
                 reason = "look the same"
             else:
                 reason = "differ only in case"
@@ -275,11 +250,6 @@ def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME, unles
                 f"{origin.place(texts.first(rare))}: column {shown(name)} has {shown(texts.values[rare])} "
                 f"and elsewhere {shown(texts.values[common])}, which {reason}; {way_out}."
             )
-
-
-def is_number(text: str, decimal: str = ".") -> bool:
-    """Return whether a text is a number with the given decimal sign, or infinite."""
-    return _as_number(text, decimal) is not None
 
 
 def listed(names: Sequence[str]) -> str:
@@ -363,8 +333,8 @@ class _Reader:
         texts = texts_of(self.series)
         self._refuse_other_forms(texts)
         numbers = np.array([is_number(value, self.origin.decimal) for value in texts.values])
-        foreign = [i for i, value in enumerate(texts.values) if self._has_other_decimal(value)]
-        dates = np.array([_DATE.fullmatch(value.strip()) is not None for value in texts.values])
+        foreign = [i for i, value in enumerate(texts.values) if has_other_decimal(value, self.origin.decimal)]
+        dates = np.array([is_date(value) for value in texts.values])
         if foreign or numbers.any():
             row = self._odd_one(texts, numbers)
             raise self._no_number(texts.first(foreign[0])) if foreign else self._mixed(texts, row, "numbers")
@@ -396,7 +366,7 @@ class _Reader:
     def _refuse_other_forms(self, texts: Texts) -> None:
         """Refuse texts such as 12% or 31/01/2024, which would silently become categories."""
         for i, value in enumerate(texts.values):
-            if form := _other_form(value):
+            if form := other_form(value):
                 kind, advice = form
                 raise InputError(
                     f"{self.origin.place(texts.first(i))}: column {shown(self.name)} has {shown(value)}, "
@@ -421,10 +391,13 @@ class _Reader:
             return numbers, np.zeros(len(numbers), bool)
         if self.kind == "date":
             return np.full(len(self.series), np.nan), self.series.notna().to_numpy(bool)
-        if self.kind == "text" and (parsed := _parsed(_arrow(self.series), self.origin.decimal)) is not None:
+        if (
+            self.kind == "text"
+            and (parsed := parsed_numbers(_arrow(self.series), self.origin.decimal)) is not None
+        ):
             return parsed, np.zeros(len(parsed), bool)
         texts = texts_of(self.series)
-        values = [_as_number(value, self.origin.decimal) for value in texts.values]
+        values = [as_number(value, self.origin.decimal) for value in texts.values]
         known = np.array([*(math.nan if value is None else value for value in values), math.nan])
         bad = np.array([*(value is None for value in values), False])
         return known[texts.codes], bad[texts.codes]
@@ -433,7 +406,7 @@ class _Reader:
         if self.kind == "date":
             return _epoch(_datetimes(self.series))
         texts = texts_of(self.series)
-        fits = [value.strip() if _DATE.fullmatch(value.strip()) else None for value in texts.values]
+        fits = [value.strip() if is_date(value) else None for value in texts.values]
         seconds = _epoch(
             pd.to_datetime(pd.Series(fits, dtype=object), format="ISO8601", utc=True, errors="coerce")
         )
@@ -468,12 +441,12 @@ class _Reader:
         start = (
             f"{self.origin.place(row)}: column {shown(self.name)} has {shown(text)}, which is not a number"
         )
-        if (form := _other_form(text)) and form[0] != "a date":
+        if (form := other_form(text)) and form[0] != "a date":
             start += f"; {form[1]}"
         if self.origin.fitted:
             sign = "point" if self.origin.decimal == "." else "comma"
             return InputError(f"{start}; write a number with a decimal {sign}, or leave the cell empty.")
-        if not self._has_other_decimal(text) or not self.origin.of_file:
+        if not has_other_decimal(text, self.origin.decimal) or not self.origin.of_file:
             return InputError(f"{start}; {self._ways_out(text)}")
         sign, setting = ("comma", "decimal=','") if self.origin.decimal == "." else ("point", "decimal=.")
         return InputError(
@@ -490,12 +463,6 @@ class _Reader:
             f"if it means a missing cell, {missing}; if the column holds categories, give "
             f"{self._setting('categorical')}."
         )
-
-    def _has_other_decimal(self, text: str) -> bool:
-        stripped = text.strip()
-        if self.origin.decimal == ".":
-            return _WITH_COMMA.fullmatch(stripped) is not None
-        return "." in stripped and _NUMBER.fullmatch(stripped) is not None
 
     def _setting(self, role: str) -> str:
         return f"{self.origin.prefix}{role}={listed([self.name])}"
@@ -563,52 +530,6 @@ def _arrow(series: "pd.Series[Any]") -> pa.Array:
     values = series if series.dtype != object else series.map(_text, na_action="ignore")
     array = pa.array(values, pa.large_string(), from_pandas=True)
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-
-
-def _parsed(texts: pa.Array, decimal: str) -> NDArray[np.float64] | None:
-    """Return texts as numbers if all of them are plain finite ones: fast, and None for any other column."""
-    if decimal != ".":
-        if pc.any(pc.match_substring(texts, ".")).as_py():
-            return None
-        texts = pc.replace_substring(texts, decimal, ".")
-    try:
-        numbers = pc.cast(pc.utf8_trim_whitespace(texts), pa.float64())
-    except pa.ArrowInvalid:
-        return None
-    # Arrow also takes "nan" for a number, which is not one here.
-    if numbers.null_count < len(numbers) and not pc.all(pc.is_finite(numbers)).as_py():
-        return None
-    values: NDArray[np.float64] = numbers.to_numpy(zero_copy_only=False).astype(np.float64)
-    return values
-
-
-def _as_number(text: str, decimal: str) -> float | None:
-    plain = text.strip()
-    if decimal != ".":
-        if "." in plain:
-            return None
-        plain = plain.replace(decimal, ".")
-    return float(plain) if _NUMBER.fullmatch(plain) else None
-
-
-def _look(text: str, decimal: str) -> str | float:
-    """Return what a reader sees of a text: no invisible character, single blanks, a number's value."""
-    visible = "".join(
-        character
-        for character in unicodedata.normalize("NFC", text)
-        if character.isspace() or unicodedata.category(character) not in ("Cf", "Cc")
-    )
-    single = " ".join(visible.split())
-    number = _as_number(single, decimal)
-    return single if number is None else number
-
-
-def _other_form(text: str) -> tuple[str, str] | None:
-    """Return what a text such as 12% or 31/01/2024 may be, and how to write it; None for any other text."""
-    plain = text.strip()
-    if not re.search(r"\d", plain) or _DATE.fullmatch(plain):
-        return None
-    return next((form for pattern, form in _OTHER_FORMS.items() if pattern.fullmatch(plain)), None)
 
 
 def _text(value: object) -> str:

@@ -31,11 +31,11 @@ from adversarial_oversampling.data.columns import (
     cells,
     check_distinguishable,
     columns_of,
-    is_number,
     listed,
     refuse_empty_columns,
     texts_of,
 )
+from adversarial_oversampling.data.formats import is_number
 from adversarial_oversampling.data.table import Column, Table, make_table
 from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.text import count, one_line, shown, user_path
