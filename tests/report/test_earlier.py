@@ -107,6 +107,22 @@ def test_results_that_do_not_fit_are_refused(write_run: WriteRun, tmp_path: Path
         join([old], summary)
 
 
+def test_the_versions_of_a_table_keep_their_labels(write_run: WriteRun, tmp_path: Path) -> None:
+    old = write_run("mine", "q")
+    summary = keep(tmp_path / "summary", old)
+    table = load([old])[0].result.table.model_copy(update={"digest": "0" * 64})
+    new = write_run("mine", "q", folder="new", config_hash="n" * 10, table=table)
+    one = write_run("mine", "do")
+
+    frame, _ = join([new, one], summary)
+
+    digests = dict(zip(frame["config_hash"], frame["table_digest"], strict=True))
+    labels = dict(zip(frame["config_hash"], frame["dataset"], strict=True))
+    assert len(labels) == 3
+    assert all(labels[run] == f"mine (mine.csv) #{digests[run][:8]}" for run in labels)
+    assert len(set(labels.values())) == 2
+
+
 def test_a_damaged_earlier_report_is_refused(write_run: WriteRun, tmp_path: Path) -> None:
     summary = keep(tmp_path / "summary", write_run())
     file = summary / per_split.FILE

@@ -263,19 +263,6 @@ def test_a_result_without_a_field_is_an_error_of_one_line(write_run: WriteRun) -
     assert "\n" not in message
 
 
-def test_two_tables_with_one_label_are_an_error_that_names_both_files(
-    write_run: WriteRun, tmp_path: Path
-) -> None:
-    first = write_run("mine", "q")
-    table = read_result(first / "result.json").table
-    second = write_run("mine", "do", table=table.model_copy(update={"digest": "0" * 64}))
-
-    message = refusal(tmp_path / "runs")
-
-    assert message.startswith("Error: mine (mine.csv): ")
-    assert all(str(run / "result.json") in message for run in (first, second))
-
-
 # ---------------------------------------------------------------------------- results per split
 
 

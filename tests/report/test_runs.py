@@ -278,18 +278,25 @@ def test_two_default_runs_of_a_mode_on_a_dataset_are_an_error(write_run: WriteRu
 # ---------------------------------------------------------------------------- names of tables and modes
 
 
-def test_two_tables_with_one_label_are_an_error_that_names_both(write_run: WriteRun, tmp_path: Path) -> None:
-    first = write_run("mine", "q", folder="a")
-    table = load([first])[0].result.table
-    second = write_run("mine", "do", folder="b", table=table.model_copy(update={"digest": "0" * 64}))
+def test_tables_of_one_name_are_shown_apart(
+    write_run: WriteRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As after a change of the file: the same modes have runs on both versions."""
+    old = load([write_run("mine", "q", folder="a")])[0].result.table.digest
+    table = TableRecord(digest="0" * 64, published=None, file="mine.csv")
+    for mode in ("q", "do"):
+        write_run("mine", mode, folder=f"new {mode}", config_hash=10 * mode[0], table=table)
+    write_run("other", "q", file="other.csv")
 
-    with pytest.raises(InputError) as refused:
-        load([tmp_path])
+    frame = run_frame(load([tmp_path]))
 
-    message = str(refused.value)
-    assert message.startswith(f"mine (mine.csv): {first / 'result.json'} and {second / 'result.json'} are")
-    assert "dataset.name" in message
-    assert "\n" not in message
+    versions = {f"mine (mine.csv) #{old[:8]}": old, "mine (mine.csv) #00000000": "0" * 64}
+    assert len(default_runs(frame)) == 4
+    mine = frame[frame["dataset"] != "other (other.csv)"]
+    assert dict(zip(mine["dataset"], mine["table_digest"], strict=True)) == versions
+    assert set(mine["dataset_title"]) == set(versions)
+    assert caplog.text.count("mine (mine.csv): there are results on 2 different tables of this name") == 1
+    assert "other" not in caplog.text
 
 
 def test_a_csv_file_named_as_a_published_dataset_is_another_dataset(

@@ -10,7 +10,14 @@ import pandas as pd
 from adversarial_oversampling.config.catalogue import datasets, modes
 from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.report import per_split, record
-from adversarial_oversampling.report.runs import NULLABLE, PARTS, UNDEFINED_METRIC, in_order, with_texts
+from adversarial_oversampling.report.runs import (
+    NULLABLE,
+    PARTS,
+    UNDEFINED_METRIC,
+    in_order,
+    label_of_version,
+    with_texts,
+)
 from adversarial_oversampling.results.schema import METRICS
 
 MODE_COLUMNS = ("title", "order", "origin", "color", "linestyle")
@@ -115,12 +122,15 @@ def join(frame: pd.DataFrame, replicas: pd.DataFrame, earlier: Earlier) -> tuple
                 f"{earlier.file}: mode={row['mode']} is not a mode of the suite or of the runs; give the "
                 "report its runs."
             )
+        label = label_of_version(row["dataset"], row["table_digest"])  # if the runs have several of this name
+        dataset = label if label in titles else row["dataset"]
         rows.append(
             {
                 **row,
                 **described[row["mode"]],
-                "dataset_title": titles.get(row["dataset"], row["dataset"]),
-                "dataset_order": orders.get(row["dataset"], float("inf")),
+                "dataset": dataset,
+                "dataset_title": titles.get(dataset, dataset),
+                "dataset_order": orders.get(dataset, float("inf")),
                 "has_generator": row["gan_type"] is not None,
             }
         )

@@ -1,5 +1,6 @@
 """Finished runs as data frames: one row per run, and one row per replica."""
 
+import logging
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ NOT_RUNS = ("previous", ".new")
 NULLABLE = {"fold": "Int64", "best_epoch": "Int64"}
 """Columns of the replica frame that hold whole numbers or nothing."""
 
+log = logging.getLogger(__name__)
+
 ResultFile = tuple[Path, Result]
 """A result.json and its content."""
 
@@ -45,13 +48,16 @@ class Run:
     mode_description : ModeDescription
         Description of its mode. Runs of one mode share it: that of the newest run, with a title that no
         other mode of the report has.
+    dataset : str
+        Label of its table, which no other table of the report has.
     dataset_title : str
-        Name of its dataset in tables and figures, which no other dataset of the report has.
+        Name of its table in tables and figures, which no other table of the report has either.
     """
 
     folder: Path
     result: Result
     mode_description: ModeDescription
+    dataset: str
     dataset_title: str
 
 
@@ -69,13 +75,14 @@ def load(paths: Sequence[Path], skip: Sequence[Path] = ()) -> list[Run]:
     -------
     list of Run
         Ordered by protocol, comparison setting (the larger one first), dataset, mode and fs.
-        If several runs have the same configuration and numbers, the newest file counts.
+        If several runs have the same configuration and numbers, the newest file counts. If several tables
+        have one name, as versions of a file do, a warning is logged and their labels differ.
 
     Raises
     ------
     InputError
-        If a path does not exist, a file is missing, damaged or of another version, two runs of one
-        configuration have different numbers, or two tables have one name.
+        If a path does not exist, a file is missing, damaged or of another version, or two runs of one
+        configuration have different numbers.
     """
     newest: dict[str, tuple[float, ResultFile]] = {}
     for file in _files(paths, [folder.resolve() for folder in skip]):
@@ -86,7 +93,6 @@ def load(paths: Sequence[Path], skip: Sequence[Path] = ()) -> list[Run]:
         if known[0] < modified:
             newest[result.config_hash] = (modified, (file, result))
     oldest_first = [file for _, file in sorted(newest.values(), key=lambda entry: entry[0])]
-    _check_tables(oldest_first)
     runs = _described(oldest_first)
     return sorted(runs, key=lambda run: _order({**_keys(run), "replicas": len(run.result.replicas)}))
 
@@ -124,29 +130,37 @@ def _check_equal(one: ResultFile, other: ResultFile) -> None:
         )
 
 
-def _check_tables(results: Sequence[ResultFile]) -> None:
-    """Raise an InputError if two runs have different tables under one label."""
-    first_of: dict[str, ResultFile] = {}
-    for file, result in results:
-        label = dataset_label(result)
-        first_file, first = first_of.setdefault(label, (file, result))
-        if first.table.digest != result.table.digest:
-            files = " and ".join(map(str, sorted((first_file, file))))
-            raise InputError(
-                f"{label}: {files} are results on different tables of this name; leave one out, or give each "
-                "table its own dataset.name."
-            )
+def label_of_version(label: str, digest: str) -> str:
+    """Return the label of a table where several tables have one label."""
+    return f"{label} #{digest[:8]}"
+
+
+def _labels(results: Sequence[ResultFile]) -> list[str]:
+    """Return the label of every run's table: its name, and its digest too where several have that name."""
+    digests: dict[str, set[str]] = {}
+    for _, result in results:
+        digests.setdefault(dataset_label(result), set()).add(result.table.digest)
+    repeated = {label: found for label, found in digests.items() if len(found) > 1}
+    for label, found in repeated.items():
+        log.warning(
+            "%s: there are results on %d different tables of this name, such as two versions of a file. They "
+            "are shown apart, with the start of their digests; give each table its own dataset.name.",
+            label,
+            len(found),
+        )
+    labels = [(dataset_label(result), result.table.digest) for _, result in results]
+    return [label_of_version(*label) if label[0] in repeated else label[0] for label in labels]
 
 
 def _described(results: Sequence[ResultFile]) -> list[Run]:
-    """Return runs in which every mode has one description and every dataset one title, those of the last."""
+    """Return runs in which every mode has one description and every table one title, those of the last."""
     modes = {result.mode: result.mode_description for _, result in results}
     mode_titles = _distinct({name: (mode.title, f"{mode.title} ({name})") for name, mode in modes.items()})
-    labels = {dataset_label(result): result for _, result in results}
+    labels = _labels(results)
     dataset_titles = _distinct(
         {
             label: (result.dataset_title + label.removeprefix(result.dataset), label)
-            for label, result in labels.items()
+            for label, (_, result) in zip(labels, results, strict=True)
         }
     )
     return [
@@ -154,9 +168,10 @@ def _described(results: Sequence[ResultFile]) -> list[Run]:
             file.parent,
             result,
             modes[result.mode].model_copy(update={"title": mode_titles[result.mode]}),
-            dataset_titles[dataset_label(result)],
+            label,
+            dataset_titles[label],
         )
-        for file, result in results
+        for label, (file, result) in zip(labels, results, strict=True)
     ]
 
 
@@ -178,11 +193,11 @@ def _dataset_orders() -> dict[str, int]:
     return {name: description.order for name, description in datasets().items()}
 
 
-def _dataset_order(result: Result) -> float:
+def _dataset_order(run: Run) -> float:
     """Return the place of a dataset of the suite; all other tables follow."""
-    if dataset_label(result) != result.dataset:
+    if run.dataset != run.result.dataset:
         return float("inf")
-    return _dataset_orders().get(result.dataset, float("inf"))
+    return _dataset_orders().get(run.dataset, float("inf"))
 
 
 def _order(row: Mapping[Any, Any]) -> tuple[Any, ...]:
@@ -287,9 +302,9 @@ def _keys(run: Run) -> dict[str, Any]:
     """Return the columns that both frames have."""
     result, mode = run.result, run.mode_description
     return {
-        "dataset": dataset_label(result),
+        "dataset": run.dataset,
         "dataset_title": run.dataset_title,
-        "dataset_order": _dataset_order(result),
+        "dataset_order": _dataset_order(run),
         "published": result.table.published,
         "table_digest": result.table.digest,
         "mode": result.mode,
