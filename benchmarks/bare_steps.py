@@ -39,6 +39,7 @@ def prepare(cfg: DictConfig) -> TableDataModule:
     """Return the data module of a configuration, set up; it can be used again and again."""
     prepare_process(cfg)
     keep_freed_memory()
+    torch.set_flush_denormal(True)  # as in `training.run.fit`
     return prepare_data(cfg)
 
 

@@ -2,11 +2,13 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
+import psutil
 import pytest
 import safetensors.torch
 from hydra import compose, initialize_config_dir
@@ -27,6 +29,20 @@ NEEDS_ORIGINAL_FILES = pytest.mark.skipif(
 """SECOM, Wafer and Credit are too large for the package, and tests download nothing."""
 Compose = Callable[..., DictConfig]
 Run = Callable[..., Result]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """End the processes that a failed test has started: they would slow all others down."""
+    report = yield
+    if report.failed:
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if process.create_time() >= call.start - 1:
+                    process.kill()
+    return report
 
 
 @cache

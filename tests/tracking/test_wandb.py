@@ -690,7 +690,8 @@ def test_the_jobs_of_a_sweep_share_a_service_that_ends_with_the_sweep(tmp_path: 
     }
     trains[str(first)].kill()
     assert process.stdout is not None
-    assert "1 failed] FAILED seed=1: killed by SIGKILL" in process.stdout.readline()
+    failed = next(line for line in iter(process.stdout.readline, "") if "FAILED" in line)
+    assert "1 failed] FAILED seed=1: killed by SIGKILL" in failed
     assert service.is_running()
     assert trains[str(second)].is_running()
 
