@@ -11,6 +11,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.training.build import build_game
+from adversarial_oversampling.training.denormals import flushed_denormals
 from adversarial_oversampling.training.memory import keep_freed_memory
 from adversarial_oversampling.training.run import prepare_data, prepare_process
 
@@ -39,7 +40,6 @@ def prepare(cfg: DictConfig) -> TableDataModule:
     """Return the data module of a configuration, set up; it can be used again and again."""
     prepare_process(cfg)
     keep_freed_memory()
-    torch.set_flush_denormal(True)  # as in `training.run.fit`
     return prepare_data(cfg)
 
 
@@ -86,5 +86,6 @@ def fit_game(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(game, datamodule=data)
+    with flushed_denormals():
+        trainer.fit(game, datamodule=data)
     return game

@@ -32,17 +32,17 @@ Run = Callable[..., Result]
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    call: pytest.CallInfo[None],
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """End the processes that a failed test has started: they would slow all others down."""
-    report = yield
-    if report.failed:
-        for process in psutil.Process().children(recursive=True):
+def pytest_runtest_call() -> Generator[None]:
+    """End the processes that a failed test leaves below its own: they would slow all others down."""
+    here = psutil.Process()
+    before = set(here.children(recursive=True))
+    try:
+        yield
+    except BaseException:
+        for process in set(here.children(recursive=True)) - before:
             with suppress(psutil.NoSuchProcess):
-                if process.create_time() >= call.start - 1:
-                    process.kill()
-    return report
+                process.kill()
+        raise
 
 
 @cache

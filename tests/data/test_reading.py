@@ -309,10 +309,11 @@ class TestColumns:
                 (text, "a number")
                 for text in ("12%", "-3.5 %", "$5", "€ 1,200.50", "7£", "1 200", "12'345.5")
             ),
-            *((text, "a number") for text in ("EUR 5", "1,200 usd", "(5.00)", "($1,200)")),
+            *((text, "a number") for text in ("EUR 5", "1,200 USD", "(5.00)", "($1,200)")),
+            *((text, "a number") for text in ("US$5", "₹5", "(5 %)")),
             *((text, "a date") for text in ("31/01/2024", "1.2.24", "2024/1/31", "2024-1-31", "1-31-2024")),
             *((text, "a date") for text in ("31-Jan-2024", "January 31 2024", "1/31/2024 2:05 PM")),
-            *((text, "a date") for text in ("Jan 2024", "Sep-24")),
+            *((text, "a date") for text in ("Jan 2024", "Sep-24", "Jan. 2024", "01/2024")),
             *((text, "a time of day") for text in ("12:30", "2:05 pm")),
         ],
     )
@@ -333,6 +334,7 @@ class TestColumns:
         ("text", "advice"),
         [
             ("5%", "which is not a number; write it without currency and percent signs"),
+            ("(5.00)", "which is not a number; write it as a plain number, with a minus sign"),
             ("12:30", "which is not a number; write it as a number, such as hours"),
             ("31/01/2024", "which is not a number; if it means a missing cell"),
         ],
@@ -345,7 +347,19 @@ class TestColumns:
         "text",
         [
             *("30-39", "<=50K", "A%", "1 20", "10.0.0.1", "x1:30", "5 kg", "%", "US$", "1/2", "may"),
-            *("60:40", "90/60/90", "Marvin 10 1999", "May B 2024", "EURO 5", "(low)"),
+            *(
+                "60:40",
+                "90/60/90",
+                "Marvin 10 1999",
+                "May B 2024",
+                "EURO 5",
+                "(low)",
+                "(1)",
+                "(1,2)",
+                "GBP1",
+                "2.5 inr",
+                "2011-12",
+            ),
         ],
     )
     def test_a_category_that_begins_like_a_number(self, load: Load, text: str) -> None:

@@ -98,29 +98,30 @@ def test_results_that_do_not_fit_are_refused(write_run: WriteRun, tmp_path: Path
 
     with pytest.raises(InputError, match="mode=my_do is not a mode of the suite"):
         join([new], of_own)
-    table = load([own])[0].result.table.model_copy(update={"digest": "0" * 64})
-    other = write_run("mine", "my_do", "paper", description=MY_DO, table=table)
-    with pytest.raises(InputError, match=r"mine \(mine.csv\): .* another table of this name"):
-        join([other], of_own)
     write_run("haberman", "q", acsa=[0.6, 0.7, 0.9], config_hash=load([old])[0].result.config_hash)
     with pytest.raises(InputError, match="different results of one configuration"):
         join([old], summary)
 
 
-def test_the_versions_of_a_table_keep_their_labels(write_run: WriteRun, tmp_path: Path) -> None:
-    old = write_run("mine", "q")
-    summary = keep(tmp_path / "summary", old)
+@pytest.mark.parametrize("kept", [["old"], ["new"], ["old", "new"]])
+def test_the_versions_of_a_table_have_their_labels(
+    write_run: WriteRun, tmp_path: Path, kept: list[str]
+) -> None:
+    old = write_run("mine", "q", folder="old")
     table = load([old])[0].result.table.model_copy(update={"digest": "0" * 64})
-    new = write_run("mine", "q", folder="new", config_hash="n" * 10, table=table)
-    one = write_run("mine", "do")
+    runs = {"old": old, "new": write_run("mine", "q", folder="new", config_hash="n" * 10, table=table)}
+    one = write_run("mine", "do", folder="one")
+    main([*(str(runs[name]) for name in kept), "--output", str(tmp_path / "earlier")])
+    others = [str(run) for name, run in runs.items() if name not in kept]
+    output = tmp_path / "report"
 
-    frame, _ = join([new, one], summary)
+    main([str(one), *others, "--earlier", str(tmp_path / "earlier"), "--output", str(output)])
 
-    digests = dict(zip(frame["config_hash"], frame["table_digest"], strict=True))
-    labels = dict(zip(frame["config_hash"], frame["dataset"], strict=True))
-    assert len(labels) == 3
-    assert all(labels[run] == f"mine (mine.csv) #{digests[run][:8]}" for run in labels)
-    assert len(set(labels.values())) == 2
+    found = pd.read_csv(output / per_split.FILE).drop_duplicates("config_hash")
+    assert len(found) == 3
+    assert list(found["dataset"]) == [f"mine (mine.csv) #{digest[:8]}" for digest in found["table_digest"]]
+    assert found["table_digest"].nunique() == 2
+    assert (output / "tables" / "runs.csv").is_file()
 
 
 def test_a_damaged_earlier_report_is_refused(write_run: WriteRun, tmp_path: Path) -> None:

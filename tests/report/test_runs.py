@@ -7,8 +7,20 @@ import pandas as pd
 import pytest
 
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.report.common import default_runs, has_default_settings, mode_titles, rows_of
-from adversarial_oversampling.report.runs import UNDEFINED_METRIC, load, replica_frame, run_frame
+from adversarial_oversampling.report.common import (
+    default_runs,
+    has_default_settings,
+    mode_titles,
+    repeated_tables,
+    rows_of,
+)
+from adversarial_oversampling.report.runs import (
+    UNDEFINED_METRIC,
+    load,
+    replica_frame,
+    run_frame,
+    with_unique_labels,
+)
 from adversarial_oversampling.results.display import dataset_label
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.results.schema import TableRecord
@@ -287,16 +299,38 @@ def test_tables_of_one_name_are_shown_apart(
     for mode in ("q", "do"):
         write_run("mine", mode, folder=f"new {mode}", config_hash=10 * mode[0], table=table)
     write_run("other", "q", file="other.csv")
+    runs = load([tmp_path])
 
-    frame = run_frame(load([tmp_path]))
+    frame, replicas = with_unique_labels(run_frame(runs), replica_frame(runs))
 
     versions = {f"mine (mine.csv) #{old[:8]}": old, "mine (mine.csv) #00000000": "0" * 64}
     assert len(default_runs(frame)) == 4
     mine = frame[frame["dataset"] != "other (other.csv)"]
     assert dict(zip(mine["dataset"], mine["table_digest"], strict=True)) == versions
     assert set(mine["dataset_title"]) == set(versions)
+    assert list(replicas["config_hash"].unique()) == list(frame["config_hash"])
+    assert dict(zip(replicas["config_hash"], replicas["dataset"], strict=True)) == dict(
+        zip(frame["config_hash"], frame["dataset"], strict=True)
+    )
+    assert repeated_tables(frame) == {max(versions): f"a table of the same name as {min(versions)}"}
     assert caplog.text.count("mine (mine.csv): there are results on 2 different tables of this name") == 1
     assert "other" not in caplog.text
+
+
+def test_another_table_under_the_name_of_a_published_one_is_refused(
+    write_run: WriteRun, tmp_path: Path
+) -> None:
+    """Such as a file of the published values, some of whose columns have another role."""
+    first = write_run("haberman", "q", folder="a")
+    table = TableRecord(digest="0" * 64, published="haberman", file=None)
+    second = write_run("haberman", "do", folder="b", table=table)
+    runs = load([tmp_path])
+
+    with pytest.raises(
+        InputError, match=r"haberman: .* different tables of this name; leave one out"
+    ) as refused:
+        with_unique_labels(run_frame(runs), replica_frame(runs))
+    assert all(str(folder) in str(refused.value) for folder in (first, second))
 
 
 def test_a_csv_file_named_as_a_published_dataset_is_another_dataset(

@@ -441,11 +441,14 @@ class _Reader:
         start = (
             f"{self.origin.place(row)}: column {shown(self.name)} has {shown(text)}, which is not a number"
         )
-        if (form := other_form(text)) and form[0] != "a date":
-            start += f"; {form[1]}"
+        form = other_form(text)
+        advice = "" if form is None or form[0] == "a date" else form[1]
         if self.origin.fitted:
             sign = "point" if self.origin.decimal == "." else "comma"
-            return InputError(f"{start}; write a number with a decimal {sign}, or leave the cell empty.")
+            advice = advice or f"write a number with a decimal {sign}"
+            return InputError(f"{start}; {advice}, or leave the cell empty.")
+        if advice:
+            start += f"; {advice}"
         if not has_other_decimal(text, self.origin.decimal) or not self.origin.of_file:
             return InputError(f"{start}; {self._ways_out(text)}")
         sign, setting = ("comma", "decimal=','") if self.origin.decimal == "." else ("point", "decimal=.")

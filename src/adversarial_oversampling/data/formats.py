@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.I)
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.I)
 _WITH_COMMA = re.compile(
     r"[+-]?(?:[0-9]*,[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?)(?:e[+-]?[0-9]+)?", re.I
 )
@@ -19,21 +19,26 @@ _CLOCK = r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?:\s?[ap]m)?"
 _YEAR, _MONTH, _DAY = r"(?:\d{4}|\d\d)", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
 _NAME_OF_MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
 )
 _OTHER_DATE = (
     rf"{_DAY}([./-]){_MONTH}\1{_YEAR}|{_MONTH}([./-]){_DAY}\2{_YEAR}|\d{{4}}([./-]){_MONTH}\3{_DAY}"
     rf"|{_DAY}([ -]){_NAME_OF_MONTH}\4{_YEAR}|{_NAME_OF_MONTH} {_DAY},? \d{{4}}"
-    rf"|{_NAME_OF_MONTH}[ -]{_YEAR}"
+    rf"|{_NAME_OF_MONTH}[ -]{_YEAR}|{_MONTH}/\d{{4}}"
 )
-_CURRENCY = r"(?:[$€£¥]|AUD|CAD|CHF|CNY|EUR|GBP|INR|JPY|USD)"
+_SIGN = r"(?-i:[A-Z]{0,2})[$€£¥₹]"
+_CODE = r"(?-i:AUD|CAD|CHF|CNY|EUR|GBP|INR|JPY|USD)"
+_BEFORE, _AFTER = rf"(?:{_SIGN}\s?|{_CODE}\s)", rf"(?:\s?[%‰]|\s?{_SIGN}|\s{_CODE})"
 _OTHER_FORMS = {
     re.compile(pattern, re.I): form
     for pattern, form in {
-        rf"[+-]?\s?{_CURRENCY}\s?[+-]?{_NUMERAL}|[+-]?{_NUMERAL}\s?(?:[%‰]|{_CURRENCY})|[+-]?{_GROUPED}"
-        rf"|\({_CURRENCY}?\s?{_NUMERAL}\s?{_CURRENCY}?\)": (
+        rf"[+-]?\s?{_BEFORE}[+-]?{_NUMERAL}|[+-]?{_NUMERAL}{_AFTER}|[+-]?{_GROUPED}": (
             "a number",
-            "write it without currency and percent signs, blanks, apostrophes and parentheses",
+            "write it without currency and percent signs, blanks and apostrophes",
+        ),
+        rf"\((?:{_BEFORE}{_NUMERAL}|{_NUMERAL}{_AFTER}|\d+\.\d\d)\)": (
+            "a number",
+            "write it as a plain number, with a minus sign if the parentheses stand for one",
         ),
         rf"(?:{_OTHER_DATE})(?:[ T]{_CLOCK})?": ("a date", "write dates as 2024-01-31 or 2024-01-31T12:00"),
         _CLOCK: ("a time of day", "write it as a number, such as hours"),

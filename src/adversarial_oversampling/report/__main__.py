@@ -32,7 +32,7 @@ from adversarial_oversampling.report import (
 )
 from adversarial_oversampling.report.common import SECTIONS, Table
 from adversarial_oversampling.report.figures import Picture
-from adversarial_oversampling.report.runs import load, replica_frame, run_frame
+from adversarial_oversampling.report.runs import load, replica_frame, run_frame, with_unique_labels
 from adversarial_oversampling.text import count, one_line, user_path
 
 PAGE, DOCUMENT = "index.html", "report.md"
@@ -116,6 +116,7 @@ def write_report(paths: Sequence[Path], output: Path, also: Path | None = None) 
         older = earlier.read(also)
         frame, replicas = earlier.join(frame, replicas, older)
         made_of = record.joined(made_of, older.made_of, frame)
+    frame, replicas = with_unique_labels(frame, replicas)
     print(f"{count(len(frame), 'run')}. Tables and statistics ...", flush=True)
     rankings = statistics.rankings(frame)
     assessed, ablated = claims.assessed_settings(replicas), ablations.ablations(replicas)

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.report.runs import without_version
 from adversarial_oversampling.text import capitalized, slug
 
 SECTIONS = {
@@ -148,14 +149,20 @@ def by_setting_and_dataset(frame: pd.DataFrame) -> list[tuple[str, str, pd.DataF
 
 
 def repeated_tables(frame: pd.DataFrame) -> dict[str, str]:
-    """Return the titles of datasets whose table is that of an earlier one, with the title of that one.
+    """Return the titles of tables that are an earlier one or a version of it, each with how it is.
 
     They are not independent of it, so tests and counts over datasets leave them out.
     """
-    datasets = frame.drop_duplicates("dataset").sort_values(["dataset_order", "dataset"])
-    first = datasets.drop_duplicates("table_digest").set_index("table_digest")["dataset_title"]
-    titles = zip(datasets["dataset_title"], datasets["table_digest"].map(first), strict=True)
-    return {title: earlier for title, earlier in titles if title != earlier}
+    first: dict[str, str] = {}
+    repeated = {}
+    for row in rows_of(frame.drop_duplicates("dataset").sort_values(["dataset_order", "dataset"])):
+        title, name = row.dataset_title, without_version(row.dataset, row.table_digest)
+        if row.table_digest in first:
+            repeated[title] = f"the same table as {first[row.table_digest]}"
+        elif name in first:
+            repeated[title] = f"a table of the same name as {first[name]}"
+        first = {row.table_digest: title, name: title} | first
+    return repeated
 
 
 def mode_titles(frame: pd.DataFrame) -> dict[str, str]:

@@ -15,8 +15,8 @@ from adversarial_oversampling.report.runs import (
     PARTS,
     UNDEFINED_METRIC,
     in_order,
-    label_of_version,
     with_texts,
+    without_version,
 )
 from adversarial_oversampling.results.schema import METRICS
 
@@ -105,8 +105,7 @@ def join(frame: pd.DataFrame, replicas: pd.DataFrame, earlier: Earlier) -> tuple
     Raises
     ------
     InputError
-        If both have different numbers of one configuration or different tables of one name, or a mode of the
-        earlier report is unknown.
+        If both have different numbers of one configuration, or a mode of the earlier report is unknown.
     """
     described: dict[Any, dict[Any, Any]] = {
         name: mode.model_dump(include=set(MODE_COLUMNS)) for name, mode in modes().items()
@@ -122,8 +121,7 @@ def join(frame: pd.DataFrame, replicas: pd.DataFrame, earlier: Earlier) -> tuple
                 f"{earlier.file}: mode={row['mode']} is not a mode of the suite or of the runs; give the "
                 "report its runs."
             )
-        label = label_of_version(row["dataset"], row["table_digest"])  # if the runs have several of this name
-        dataset = label if label in titles else row["dataset"]
+        dataset = without_version(row["dataset"], row["table_digest"])
         rows.append(
             {
                 **row,
@@ -135,7 +133,6 @@ def join(frame: pd.DataFrame, replicas: pd.DataFrame, earlier: Earlier) -> tuple
             }
         )
     kept = with_texts(rows)
-    _check_tables(frame, kept, earlier.file)
     _check_numbers(replicas, kept, earlier.file)
     new = kept[~kept["config_hash"].isin(set(frame["config_hash"]))]
     if new.empty:
@@ -169,17 +166,6 @@ def _run(rows: pd.DataFrame) -> dict[str, Any]:
         "optimism": optimism,
         "classes": (),
     }
-
-
-def _check_tables(frame: pd.DataFrame, kept: pd.DataFrame, file: Path) -> None:
-    """Raise an InputError if a table of a run has the name of another one of the earlier report."""
-    digests = dict(zip(frame["dataset"], frame["table_digest"], strict=True))
-    for label, digest in zip(kept["dataset"], kept["table_digest"], strict=True):
-        if digests.setdefault(label, digest) != digest:
-            raise InputError(
-                f"{label}: {file} has results on another table of this name than the runs; leave one out, or "
-                "give the table another dataset.name."
-            )
 
 
 def _check_numbers(replicas: pd.DataFrame, kept: pd.DataFrame, file: Path) -> None:

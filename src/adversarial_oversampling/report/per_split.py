@@ -50,7 +50,7 @@ def per_split(replicas: pd.DataFrame) -> pd.DataFrame:
 
         dataset
             Name of the dataset; followed by its file in brackets if it is not the published table of that
-            name.
+            name, and by "#" and the start of `table_digest` if there are several tables of that name.
         protocol, mode
             Names.
         seed, fold

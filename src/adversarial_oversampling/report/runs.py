@@ -26,6 +26,9 @@ PROTOCOLS = ("holdout", "cv", "paper")
 NOT_RUNS = ("previous", ".new")
 """Folders in which a run keeps a replaced result and one that is being written."""
 
+DATASET_NAMES = ("dataset", "dataset_title")
+"""Columns of both frames that tell tables apart."""
+
 NULLABLE = {"fold": "Int64", "best_epoch": "Int64"}
 """Columns of the replica frame that hold whole numbers or nothing."""
 
@@ -48,16 +51,13 @@ class Run:
     mode_description : ModeDescription
         Description of its mode. Runs of one mode share it: that of the newest run, with a title that no
         other mode of the report has.
-    dataset : str
-        Label of its table, which no other table of the report has.
     dataset_title : str
-        Name of its table in tables and figures, which no other table of the report has either.
+        Name of its dataset in tables and figures, which no other dataset of the report has.
     """
 
     folder: Path
     result: Result
     mode_description: ModeDescription
-    dataset: str
     dataset_title: str
 
 
@@ -75,8 +75,7 @@ def load(paths: Sequence[Path], skip: Sequence[Path] = ()) -> list[Run]:
     -------
     list of Run
         Ordered by protocol, comparison setting (the larger one first), dataset, mode and fs.
-        If several runs have the same configuration and numbers, the newest file counts. If several tables
-        have one name, as versions of a file do, a warning is logged and their labels differ.
+        If several runs have the same configuration and numbers, the newest file counts.
 
     Raises
     ------
@@ -130,37 +129,15 @@ def _check_equal(one: ResultFile, other: ResultFile) -> None:
         )
 
 
-def label_of_version(label: str, digest: str) -> str:
-    """Return the label of a table where several tables have one label."""
-    return f"{label} #{digest[:8]}"
-
-
-def _labels(results: Sequence[ResultFile]) -> list[str]:
-    """Return the label of every run's table: its name, and its digest too where several have that name."""
-    digests: dict[str, set[str]] = {}
-    for _, result in results:
-        digests.setdefault(dataset_label(result), set()).add(result.table.digest)
-    repeated = {label: found for label, found in digests.items() if len(found) > 1}
-    for label, found in repeated.items():
-        log.warning(
-            "%s: there are results on %d different tables of this name, such as two versions of a file. They "
-            "are shown apart, with the start of their digests; give each table its own dataset.name.",
-            label,
-            len(found),
-        )
-    labels = [(dataset_label(result), result.table.digest) for _, result in results]
-    return [label_of_version(*label) if label[0] in repeated else label[0] for label in labels]
-
-
 def _described(results: Sequence[ResultFile]) -> list[Run]:
-    """Return runs in which every mode has one description and every table one title, those of the last."""
+    """Return runs in which every mode has one description and every dataset one title, those of the last."""
     modes = {result.mode: result.mode_description for _, result in results}
     mode_titles = _distinct({name: (mode.title, f"{mode.title} ({name})") for name, mode in modes.items()})
-    labels = _labels(results)
+    labels = {dataset_label(result): result for _, result in results}
     dataset_titles = _distinct(
         {
             label: (result.dataset_title + label.removeprefix(result.dataset), label)
-            for label, (_, result) in zip(labels, results, strict=True)
+            for label, result in labels.items()
         }
     )
     return [
@@ -168,10 +145,9 @@ def _described(results: Sequence[ResultFile]) -> list[Run]:
             file.parent,
             result,
             modes[result.mode].model_copy(update={"title": mode_titles[result.mode]}),
-            label,
-            dataset_titles[label],
+            dataset_titles[dataset_label(result)],
         )
-        for label, (file, result) in zip(labels, results, strict=True)
+        for file, result in results
     ]
 
 
@@ -193,11 +169,11 @@ def _dataset_orders() -> dict[str, int]:
     return {name: description.order for name, description in datasets().items()}
 
 
-def _dataset_order(run: Run) -> float:
+def _dataset_order(result: Result) -> float:
     """Return the place of a dataset of the suite; all other tables follow."""
-    if run.dataset != run.result.dataset:
+    if dataset_label(result) != result.dataset:
         return float("inf")
-    return _dataset_orders().get(run.dataset, float("inf"))
+    return _dataset_orders().get(result.dataset, float("inf"))
 
 
 def _order(row: Mapping[Any, Any]) -> tuple[Any, ...]:
@@ -225,6 +201,64 @@ def in_order(frame: pd.DataFrame, replicas: pd.DataFrame) -> tuple[pd.DataFrame,
     places = {name: i for i, name in enumerate(frame["config_hash"])}
     replicas = replicas.sort_values("config_hash", key=lambda hashes: hashes.map(places), kind="stable")
     return frame, replicas.reset_index(drop=True)
+
+
+def with_unique_labels(frame: pd.DataFrame, replicas: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the run frame and the replica frame with datasets of which no two tables share the label.
+
+    The label and title of own tables of one name, such as two versions of a file, get the start of the
+    table's digest ("t (t.csv) #228aeae3"), and a warning is logged.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The run frame.
+    replicas : DataFrame
+        The replica frame.
+
+    Returns
+    -------
+    tuple of DataFrame
+
+    Raises
+    ------
+    InputError
+        If a dataset of the suite has several tables.
+    """
+    tables = frame.drop_duplicates(["dataset", "table_digest"])
+    repeated = tables[tables.duplicated("dataset", keep=False)]
+    for name, versions in repeated.groupby("dataset"):
+        label = str(name)
+        if label in _dataset_orders():
+            places = [str(folder) if folder else "the earlier report" for folder in versions["folder"]]
+            raise InputError(
+                f"{label}: {' and '.join(places)} have results on different tables of this name; leave one "
+                "out, or give your own table another dataset.name."
+            )
+        log.warning(
+            "%s: there are results on %d different tables of this name, such as two versions of a file. They "
+            "are shown apart, with the start of their digests; give each table its own dataset.name.",
+            label,
+            len(versions),
+        )
+    if repeated.empty:
+        return frame, replicas
+
+    def labelled(rows: pd.DataFrame) -> pd.DataFrame:
+        label = rows["dataset"].isin(repeated["dataset"])
+        names = {name: rows[name].mask(label, rows[name] + _version(rows)) for name in DATASET_NAMES}
+        return rows.assign(**names)
+
+    return in_order(labelled(frame), labelled(replicas))
+
+
+def _version(rows: pd.DataFrame) -> "pd.Series[str]":
+    return " #" + rows["table_digest"].str[:8]
+
+
+def without_version(label: str, digest: str) -> str:
+    """Return a label of `with_unique_labels` as it was before."""
+    return label.removesuffix(f" #{digest[:8]}")
 
 
 def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
@@ -302,9 +336,9 @@ def _keys(run: Run) -> dict[str, Any]:
     """Return the columns that both frames have."""
     result, mode = run.result, run.mode_description
     return {
-        "dataset": run.dataset,
+        "dataset": dataset_label(result),
         "dataset_title": run.dataset_title,
-        "dataset_order": _dataset_order(run),
+        "dataset_order": _dataset_order(result),
         "published": result.table.published,
         "table_digest": result.table.digest,
         "mode": result.mode,

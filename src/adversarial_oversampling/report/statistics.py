@@ -125,7 +125,7 @@ def complete_block(
 
 def same_table_remarks(repeated: Mapping[str, str]) -> tuple[str, ...]:
     """Return why datasets with the table of another one are left out."""
-    return tuple(f"{title} (the same table as {earlier})" for title, earlier in repeated.items())
+    return tuple(f"{title} ({how})" for title, how in repeated.items())
 
 
 def _missing_text(datasets_without: Sequence[str], without_result: Sequence[str]) -> str:
