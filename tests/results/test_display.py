@@ -5,7 +5,14 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from adversarial_oversampling.results.display import comparison, comparison_setting, seeds_text, show, summary
+from adversarial_oversampling.results.display import (
+    comparison,
+    comparison_setting,
+    dataset_labels,
+    seeds_text,
+    show,
+    summary,
+)
 from adversarial_oversampling.results.schema import Result, mean, std
 from tests.conftest import Run
 
@@ -77,6 +84,15 @@ def test_results_are_grouped_and_sorted_and_the_highest_is_marked(run: Run) -> N
     assert "OPTIMISTIC" in rows[5][1]
     assert [row.style == "bold" for row in table.rows] == [True, *4 * [False], True, False, False]
     assert "*: highest mean ACSA of the dataset and setting; a description, not a test" in text
+
+
+def test_tables_of_one_name_are_two_groups(run: Run) -> None:
+    one = run("mode=q", "trainer.max_epochs=1", "replicas=1")
+    own = one.table.model_copy(update={"published": None, "file": "t.csv"})
+    tables = [own.model_copy(update={"digest": 64 * letter}) for letter in "ab"]
+    assert dataset_labels([one, one]) == ["haberman", "haberman"]
+    labels = dataset_labels([one, *(one.model_copy(update={"table": table}) for table in tables)])
+    assert labels == ["haberman", "haberman (t.csv) #aaaaaaaa", "haberman (t.csv) #bbbbbbbb"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pandas as pd
 from adversarial_oversampling.config.catalogue import ModeDescription, datasets
 from adversarial_oversampling.curve_names import monitor
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.results.display import comparison_setting, dataset_label
+from adversarial_oversampling.results.display import comparison_setting, dataset_label, version
 from adversarial_oversampling.results.files import CURVES, RESULT, SAMPLES
 from adversarial_oversampling.results.read import check_files, read_result, read_table
 from adversarial_oversampling.results.schema import METRICS, ReplicaResult, Result
@@ -246,19 +246,15 @@ def with_unique_labels(frame: pd.DataFrame, replicas: pd.DataFrame) -> tuple[pd.
 
     def labelled(rows: pd.DataFrame) -> pd.DataFrame:
         label = rows["dataset"].isin(repeated["dataset"])
-        names = {name: rows[name].mask(label, rows[name] + _version(rows)) for name in DATASET_NAMES}
-        return rows.assign(**names)
+        versions = rows["table_digest"].map(version)
+        return rows.assign(**{name: rows[name].mask(label, rows[name] + versions) for name in DATASET_NAMES})
 
     return in_order(labelled(frame), labelled(replicas))
 
 
-def _version(rows: pd.DataFrame) -> "pd.Series[str]":
-    return " #" + rows["table_digest"].str[:8]
-
-
 def without_version(label: str, digest: str) -> str:
     """Return a label of `with_unique_labels` as it was before."""
-    return label.removesuffix(f" #{digest[:8]}")
+    return label.removesuffix(version(digest))
 
 
 def run_frame(runs: Sequence[Run]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Results as a person reads them: in a line, and as a table in the terminal."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -29,6 +30,22 @@ def dataset_label(result: Result) -> str:
     if of_suite or result.table.published == result.dataset:
         return result.dataset
     return f"{result.dataset} ({result.table.file or 'own table'})"
+
+
+def dataset_labels(results: Sequence[Result]) -> list[str]:
+    """Return the label of each result's dataset, with its version where several tables have one label."""
+    tables = {(dataset_label(result), result.table.digest) for result in results}
+    uses = Counter(label for label, _ in tables)
+    labels = [dataset_label(result) for result in results]
+    return [
+        label + version(result.table.digest) if uses[label] > 1 else label
+        for label, result in zip(labels, results, strict=True)
+    ]
+
+
+def version(digest: str) -> str:
+    """Return what is appended to a label to tell tables of one name apart."""
+    return f" #{digest[:8]}"
 
 
 def method_label(result: Result) -> str:
@@ -77,8 +94,9 @@ def comparison(results: Iterable[Result]) -> RichTable:
     for name in ("ACSA", "GM"):
         table.add_column(name, justify="right", no_wrap=True)
     groups: dict[tuple[str, str], list[Result]] = {}
-    for result in results:
-        groups.setdefault((dataset_label(result), comparison_setting(result)), []).append(result)
+    results = list(results)
+    for label, result in zip(dataset_labels(results), results, strict=True):
+        groups.setdefault((label, comparison_setting(result)), []).append(result)
     for labels, group in sorted(groups.items()):
         table.add_section()
         scores = [result.mean.acsa for result in group if result.mean.acsa is not None]
