@@ -28,7 +28,7 @@ _OTHER_DATE = (
 )
 _SIGN = r"(?-i:[A-Z]{0,2})[$€£¥₹]"
 _CODE = r"(?-i:AUD|CAD|CHF|CNY|EUR|GBP|INR|JPY|USD)"
-_BEFORE, _AFTER = rf"(?:{_SIGN}\s?|{_CODE}\s)", rf"(?:\s?[%‰]|\s?{_SIGN}|\s{_CODE})"
+_BEFORE, _AFTER = rf"(?:{_SIGN}\s?|{_CODE}\s)", rf"\s?(?:[%‰]|{_SIGN}|{_CODE})"
 _OTHER_FORMS = {
     re.compile(pattern, re.I): form
     for pattern, form in {
