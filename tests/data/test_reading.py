@@ -310,7 +310,7 @@ class TestColumns:
                 for text in ("12%", "-3.5 %", "$5", "€ 1,200.50", "7£", "1 200", "12'345.5")
             ),
             *((text, "a number") for text in ("EUR 5", "1,200 USD", "(5.00)", "($1,200)")),
-            *((text, "a number") for text in ("US$5", "₹5", "5EUR", "(5 %)")),
+            *((text, "a number") for text in ("US$5", "₹5", "5EUR", "(5 %)", "1\u00a0200")),
             *((text, "a date") for text in ("31/01/2024", "1.2.24", "2024/1/31", "2024-1-31", "1-31-2024")),
             *((text, "a date") for text in ("31-Jan-2024", "January 31 2024", "1/31/2024 2:05 PM")),
             *((text, "a date") for text in ("Jan 2024", "Sep-24", "Jan. 2024", "01/2024")),

@@ -391,11 +391,10 @@ class _Reader:
             return numbers, np.zeros(len(numbers), bool)
         if self.kind == "date":
             return np.full(len(self.series), np.nan), self.series.notna().to_numpy(bool)
-        if (
-            self.kind == "text"
-            and (parsed := parsed_numbers(_arrow(self.series), self.origin.decimal)) is not None
-        ):
-            return parsed, np.zeros(len(parsed), bool)
+        if self.kind == "text":
+            parsed = parsed_numbers(_arrow(self.series), self.origin.decimal)
+            if parsed is not None:
+                return parsed, np.zeros(len(parsed), bool)
         texts = texts_of(self.series)
         values = [as_number(value, self.origin.decimal) for value in texts.values]
         known = np.array([*(math.nan if value is None else value for value in values), math.nan])

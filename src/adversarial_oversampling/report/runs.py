@@ -14,7 +14,7 @@ import pandas as pd
 from adversarial_oversampling.config.catalogue import ModeDescription, datasets
 from adversarial_oversampling.curve_names import monitor
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.results.display import comparison_setting, dataset_label, version
+from adversarial_oversampling.results.display import comparison_setting, dataset_label, told_apart, version
 from adversarial_oversampling.results.files import CURVES, RESULT, SAMPLES
 from adversarial_oversampling.results.read import check_files, read_result, read_table
 from adversarial_oversampling.results.schema import METRICS, ReplicaResult, Result
@@ -25,9 +25,6 @@ PROTOCOLS = ("holdout", "cv", "paper")
 """Order of the protocols in a report; others follow."""
 NOT_RUNS = ("previous", ".new")
 """Folders in which a run keeps a replaced result and one that is being written."""
-
-DATASET_NAMES = ("dataset", "dataset_title")
-"""Columns of both frames that tell tables apart."""
 
 NULLABLE = {"fold": "Int64", "best_epoch": "Int64"}
 """Columns of the replica frame that hold whole numbers or nothing."""
@@ -245,9 +242,9 @@ def with_unique_labels(frame: pd.DataFrame, replicas: pd.DataFrame) -> tuple[pd.
         return frame, replicas
 
     def labelled(rows: pd.DataFrame) -> pd.DataFrame:
-        label = rows["dataset"].isin(repeated["dataset"])
-        versions = rows["table_digest"].map(version)
-        return rows.assign(**{name: rows[name].mask(label, rows[name] + versions) for name in DATASET_NAMES})
+        # Every label has one title.
+        names = {name: told_apart(rows[name], rows["table_digest"]) for name in ("dataset", "dataset_title")}
+        return rows.assign(**names)
 
     return in_order(labelled(frame), labelled(replicas))
 

@@ -34,13 +34,14 @@ def dataset_label(result: Result) -> str:
 
 def dataset_labels(results: Sequence[Result]) -> list[str]:
     """Return the label of each result's dataset, with its version where several tables have one label."""
-    tables = {(dataset_label(result), result.table.digest) for result in results}
-    uses = Counter(label for label, _ in tables)
-    labels = [dataset_label(result) for result in results]
-    return [
-        label + version(result.table.digest) if uses[label] > 1 else label
-        for label, result in zip(labels, results, strict=True)
-    ]
+    return told_apart(map(dataset_label, results), (result.table.digest for result in results))
+
+
+def told_apart(labels: Iterable[str], digests: Iterable[str]) -> list[str]:
+    """Return the labels of tables, with the table's version where several tables have one label."""
+    tables = list(zip(labels, digests, strict=True))
+    uses = Counter(label for label, _ in set(tables))
+    return [label + version(digest) if uses[label] > 1 else label for label, digest in tables]
 
 
 def version(digest: str) -> str:
