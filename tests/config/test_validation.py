@@ -5,7 +5,7 @@ import re
 import pytest
 
 from adversarial_oversampling.config.catalogue import datasets, modes
-from adversarial_oversampling.config.validation import check, check_overrides
+from adversarial_oversampling.config.validation import check, check_options, check_overrides
 from adversarial_oversampling.errors import InputError
 from tests.conftest import Compose
 
@@ -48,6 +48,21 @@ def test_label_noise_is_checked(compose_config: Compose, value: str) -> None:
 def test_a_number_is_no_choice_of_a_group(argument: str) -> None:
     with pytest.raises(InputError, match="choose one of"):
         check_overrides(["-m", argument])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["--replicas", "3"], "replicas=3."),
+        (["--replicas=3", "mode=q"], "replicas=3."),
+        (["-m", "--replicas", "mode=q,do"], "replicas=VALUE."),
+        (["--replicas", "-m"], "replicas=VALUE."),
+    ],
+)
+def test_a_setting_with_dashes_is_refused(arguments: list[str], advice: str) -> None:
+    check_options(["-m", "mode=q,do", "--cfg=job"])
+    with pytest.raises(InputError, match=f"no such option; settings have no dashes: {re.escape(advice)}"):
+        check_options(arguments)
 
 
 @pytest.mark.parametrize("argument", ["launcher=joblib", "hparams_search=q"])

@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import psutil
 from hydra.core.hydra_config import HydraConfig
 
 from adversarial_oversampling import train
+from adversarial_oversampling.results.read import read_result
 
 QUICK = ["replicas=1", "trainer.max_epochs=1", "logger=none"]
 
@@ -54,6 +56,15 @@ def swept_here(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str
                 code = 1
     assert isinstance(code, int)
     return subprocess.CompletedProcess(arguments, code, stdout.getvalue(), stderr.getvalue())
+
+
+def numbers(folder: Path) -> dict[str, Any]:
+    """The numbers of a sweep's results by job folder."""
+    by_folder = {}
+    for file in sorted(folder.glob("*/*/result.json")):
+        result = read_result(file)
+        by_folder[str(file.parent.relative_to(folder))] = [result.replicas, result.mean, result.na]
+    return by_folder
 
 
 def until(true: Callable[[], bool]) -> None:

@@ -1,4 +1,4 @@
-"""Checks and limits of launchers; test_sweep runs whole sweeps."""
+"""Checks and limits of launchers; test_sweeps_by_launcher runs whole sweeps."""
 
 import os
 import shlex

@@ -1,143 +1,15 @@
-"""Searches over settings: their spaces, and studies that are resumed, shared, pruned and interrupted."""
+"""Searches over settings, from the command line to the best settings."""
 
-import signal
-import subprocess
 from pathlib import Path
 from statistics import mean
 
 import optuna
 import pytest
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.types import RunMode
-from omegaconf import OmegaConf
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from adversarial_oversampling.config.compose import config_dir
-from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.read import read_result
-from adversarial_oversampling.sweep.search import check_search
-from adversarial_oversampling.sweep.space import Space, read_space
-from tests.sweep.sweeps import QUICK, sweep_command, swept, swept_here, until
-
-RANDOM = "hydra.sweeper.sampler._target_=optuna.samplers.RandomSampler"
-Q = ["hparams_search=q", "dataset=haberman", "mode=q"]
-
-
-def space_of(*given: str, **params: str) -> Space:
-    config = OmegaConf.create({"hydra": {"sweeper": {"params": params}, "overrides": {"task": [*given]}}})
-    with initialize_config_dir(config_dir(), version_base="1.3"):
-        return read_space(config)
-
-
-def checked(*overrides: str) -> Space:
-    with initialize_config_dir(config_dir(), version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
-        return check_search(loader.load_configuration("train", [*overrides], RunMode.MULTIRUN))
-
-
-def sampler_seed(number: int) -> str:
-    return f"hydra.sweeper.sampler.seed={number}"
-
-
-def n_trials(number: int) -> str:
-    return f"hydra.sweeper.n_trials={number}"
-
-
-def only_study(folder: Path, file: str = "optuna.db") -> optuna.Study:
-    storage = f"sqlite:///{folder}/{file}"
-    (one,) = optuna.get_all_study_summaries(storage)
-    return optuna.load_study(study_name=one.study_name, storage=storage)
-
-
-def states(study: optuna.Study) -> list[TrialState]:
-    return [trial.state for trial in study.trials]
-
-
-@pytest.mark.parametrize(
-    ("text", "space"),
-    [
-        ("interval(0.5, 2)", FloatDistribution(0.5, 2)),
-        ("interval(1, 5)", FloatDistribution(1, 5)),
-        ("int(interval(1, 5))", IntDistribution(1, 5)),
-        ("tag(log, interval(0.001, 1))", FloatDistribution(0.001, 1, log=True)),
-        ("tag(log, int(interval(1, 64)))", IntDistribution(1, 64, log=True)),
-        ("int(tag(log, interval(1, 64)))", IntDistribution(1, 64, log=True)),
-        ("range(1, 8, 3)", IntDistribution(1, 7, step=3)),
-        ("range(1, 7, 3)", IntDistribution(1, 4, step=3)),
-        ("range(0, 1, 0.25)", FloatDistribution(0, 0.75, step=0.25)),
-        ("choice(1, 0.5, true, word)", CategoricalDistribution([1, 0.5, True, "word"])),
-        ("3,4", CategoricalDistribution([3, 4])),
-    ],
-)
-def test_a_space_is_what_its_words_say(text: str, space: object) -> None:
-    assert space_of(key=text).varied == {"key": space}
-    assert space_of(f"key={text}", key="interval(8, 9)").varied == {"key": space}
-
-
-def test_a_command_fixes_what_a_search_would_vary() -> None:
-    space = space_of("mode=q,ro", "+b=2", "seed=3", a="1,2", b="choice(1, 2)")
-    assert list(space.varied) == ["a"]
-    assert space.jobs({"a": 1}) == [[f"mode={mode}", "+b=2", "seed=3", "a=1"] for mode in ("q", "ro")]
-    assert space_of("mode=q").jobs({}) == [["mode=q"]]
-
-
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        ("interval(2, 1)", "^key=interval"),
-        ("tag(log, interval(0, 1))", "^key=tag"),
-        ("interval(1", "^hydra.sweeper.params: "),
-    ],
-)
-def test_an_impossible_space_is_refused(text: str, error: str) -> None:
-    with pytest.raises(InputError, match=error):
-        space_of(key=text)
-
-
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        ["hparams_search=q", "mode=q,ro,weighted_q"],
-        ["hparams_search=game", "mode=ao,do,both_fool,both_favour"],
-        ["hparams_search=gamo", "mode=gamo"],
-        ["hparams_search=resampling", "mode=smote,adasyn"],
-        *(
-            [f"hparams_search={peer}", f"mode={peer}"]
-            for peer in (
-                *("lightgbm", "threshold_lightgbm", "xgboost"),
-                *("balanced_forest", "easy_ensemble", "logistic"),
-            )
-        ),
-    ],
-    ids=lambda overrides: overrides[0],
-)
-def test_every_search_fits_its_modes(overrides: list[str]) -> None:
-    assert checked(*overrides).varied
-
-
-@pytest.mark.parametrize(
-    ("overrides", "error"),
-    [
-        (["hparams_search=game", "mode=q"], "mode=q has no mode.rules.generator_weight.*hparams_search=q,"),
-        (["hparams_search=game", "mode=do,q"], "mode=q has no mode.rules.generator_weight"),
-        (
-            ["hparams_search=q", "mode=lightgbm"],
-            "mode=lightgbm has no dataset.training.learning_rate.*hparams_search=lightgbm",
-        ),
-        (["hparams_search=q", "mode=q", "seed=1,2"], "seed=1,2: the trials of a search are compared"),
-        (["hparams_search=q", "mode=q", "dataset=pima,yeast"], "dataset=pima,yeast: the trials"),
-        (["hparams_search=q", "mode=q", "threads=0"], "threads=0: give a whole number"),
-        (["hparams_search=q", "mode=q,nobody"], "started. mode=nobody: choose one"),
-        (["hparams_search=q", "mode=q", n_trials(0)], "hydra.sweeper.n_trials=0: give a whole number"),
-        (["hparams_search=q", "mode=q", "hydra.sweeper.storage=null"], "hydra.sweeper.storage=null: "),
-        (["hparams_search=q", "mode=q", "protocol=paper"], "a search compares settings on validation rows"),
-    ],
-)
-def test_a_search_that_makes_no_sense_is_refused(overrides: list[str], error: str) -> None:
-    with pytest.raises(InputError, match=error):
-        checked(*overrides)
+from tests.sweep.searches import RANDOM, Q, n_trials, only_study, sampler_seed, states
+from tests.sweep.sweeps import QUICK, swept, swept_here
 
 
 def test_a_search_that_cannot_start_is_one_line(tmp_path: Path) -> None:
@@ -207,36 +79,6 @@ def test_modes_share_a_trial_and_are_scored_by_their_mean(tmp_path: Path) -> Non
     assert f"mean validation ACSA of q, ro {100 * study.best_value:.2f}:" in done.stdout
 
 
-def test_a_pruned_trial_leaves_no_result_and_is_no_failure(tmp_path: Path) -> None:
-    pruner = [
-        "hydra.sweeper.pruner._target_=optuna.pruners.ThresholdPruner",
-        "+hydra.sweeper.pruner.lower=0.55",
-    ]
-    pruner += ["~hydra.sweeper.pruner.n_startup_trials", "hydra.sweeper.pruner.n_warmup_steps=2"]
-    few = ["trainer.max_epochs=3", "replicas=2", "logger=none", "trainer.checkpoint_seconds=0"]
-    few += ["protocol.running_mean=1"]  # otherwise the first epochs have no score
-    search = ["hparams_search=optuna", "dataset=haberman", "mode=q", RANDOM, *pruner, *few]
-    search += ["dataset.training.learning_rate=choice(0.01, 0.000001)"]
-    here = swept_here(tmp_path, *search, n_trials(1), sampler_seed(2))
-    # The job is another process's.
-    there = swept(tmp_path, *search, n_trials(2), sampler_seed(0), "launcher=submitit")
-    assert (here.returncode, here.stderr) == (there.returncode, there.stderr) == (0, "")
-    study = only_study(tmp_path)
-    assert set(states(study)) == {TrialState.COMPLETE, TrialState.PRUNED}
-    pruned = [trial for trial in study.trials if trial.state == TrialState.PRUNED]
-    assert {trial.params["dataset.training.learning_rate"] for trial in pruned} == {0.000001}
-    assert all(list(trial.intermediate_values) == [1, 2] for trial in pruned)
-    (result,) = tmp_path.glob("*/*/result.json")
-    (trained,) = {trial.value for trial in study.trials if trial.state == TrialState.COMPLETE}
-    assert trained == read_result(result).mean_selection_acsa
-    first = next(trial for trial in study.trials if trial.state == TrialState.COMPLETE)
-    assert first.intermediate_values[3] == pytest.approx(trained)
-    assert there.stdout.count("pruned after 2 of 3 epochs") == len(pruned) == 1
-    assert "1 pruned" in there.stdout
-    assert "failed" not in here.stdout + there.stdout
-    assert not list(tmp_path.glob("*/*/checkpoints"))
-
-
 def test_failed_trials_count_and_are_told(tmp_path: Path) -> None:
     search = ["hparams_search=optuna", "dataset=haberman", "mode=q", RANDOM, sampler_seed(0), *QUICK]
     some = [*search, "dataset.training.dropout=choice(0.1, 7)", n_trials(3)]
@@ -280,42 +122,3 @@ def test_a_peer_is_searched_by_its_validation_acsa(tmp_path: Path) -> None:
     assert isinstance(study.best_params["mode.estimator.num_leaves"], int)
     results = [read_result(file) for file in tmp_path.glob("*/*/result.json")]
     assert study.best_value == max(result.mean_selection_acsa or 0 for result in results)
-
-
-def test_two_processes_share_one_search(tmp_path: Path) -> None:
-    search = [*Q, n_trials(4), *QUICK, f"hydra.sweeper.storage=sqlite:///{tmp_path}/shared.db"]
-    other = subprocess.Popen(
-        sweep_command(tmp_path / "first", *search), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    until(lambda: bool(list((tmp_path / "first").glob(".sweeps/*/*.json"))))  # its first trial begins
-    here = swept_here(tmp_path / "second", *search)
-    stdout, stderr = other.communicate(timeout=120)
-    assert (other.returncode, stderr) == (here.returncode, here.stderr) == (0, "")
-    ran = (stdout + here.stdout).count(": validation ACSA ")
-    study = only_study(tmp_path, "shared.db")
-    assert ran == len(study.trials) == 4
-    assert len({tuple(sorted(trial.params.items())) for trial in study.trials}) == 4
-    results = [read_result(file) for file in tmp_path.glob("*/*/*/result.json")]
-    assert sorted(trial.value or 0 for trial in study.trials) == sorted(
-        result.replicas[0].selection_acsa or 0 for result in results
-    )
-
-
-def test_the_trial_of_a_killed_process_runs_again_with_the_same_settings(tmp_path: Path) -> None:
-    search = [*Q, n_trials(1), "replicas=1", "trainer.max_epochs=75", "logger=none"]
-    search += ["trainer.checkpoint_seconds=0"]
-    process = subprocess.Popen(sweep_command(tmp_path, *search), stdout=subprocess.DEVNULL)
-    until(lambda: bool(list(tmp_path.glob("*/*/checkpoints/*.ckpt"))))
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    (before,) = only_study(tmp_path).trials
-    assert before.state == TrialState.RUNNING
-
-    done = swept_here(tmp_path, *search)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "has 0 finished trials (1 unfinished); 1 more will be run." in done.stdout
-    (after,) = only_study(tmp_path).trials
-    assert after.state == TrialState.COMPLETE
-    assert after.params == before.params
-    (log,) = tmp_path.glob("*/*/output.log")
-    assert "Resuming from" in log.read_text()

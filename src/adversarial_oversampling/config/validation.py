@@ -74,7 +74,7 @@ def check_overrides(arguments: Sequence[str]) -> None:
 
 
 def check_options(arguments: Sequence[str]) -> None:
-    """Refuse a folder of configurations that is none or has a broken file, and a job from a pickle.
+    """Refuse unknown options, a folder of configurations that is none or has a broken file, and pickled jobs.
 
     Parameters
     ----------
@@ -86,7 +86,13 @@ def check_options(arguments: Sequence[str]) -> None:
     InputError
         The message names the option, the folder or the file.
     """
-    options = get_args_parser().parse_known_args(list(arguments))[0]
+    options, unknown = get_args_parser().parse_known_args(list(arguments))
+    for option in unknown:
+        name, _, value = option.lstrip("-").partition("=")
+        following = "".join(arguments[arguments.index(option) + 1 :][:1])
+        if not value and not following.startswith("-") and "=" not in following:
+            value = following
+        raise InputError(f"{option}: no such option; settings have no dashes: {name}={value or 'VALUE'}.")
     if options.experimental_rerun is not None:
         raise InputError("--experimental-rerun: not supported; the command of a run resumes it.")
     folder = options.config_dir
