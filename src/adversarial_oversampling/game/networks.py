@@ -40,7 +40,8 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 def affine(x: Tensor, weight: Tensor, bias: Tensor, factor: float = 1.0) -> Tensor:
     """Compute `factor * ([R, B, n] x [R, n, o] + [R, 1, o])` such that its bits do not depend on R."""
     if 1 in weight.shape[1:]:
-        return factor * (product(x, weight) + bias)
+        whole = product(x, weight) + bias
+        return whole if factor == 1 else factor * whole
     return torch.baddbmm(bias, x, weight, beta=factor, alpha=factor)
 
 
@@ -104,7 +105,7 @@ class MLP(nn.Module):
             if uniform is not None and self.dropout > 0:
                 rows = dropout(rows, self.dropout, uniform)
         out: Tensor = last(rows)
-        return out.reshape(*x.shape[:-1], out.shape[-1])
+        return out if x.dim() == out.dim() else out.reshape(*x.shape[:-1], out.shape[-1])
 
     def gradient(self, x: Tensor) -> Tensor:
         """Return the gradient of a single output with respect to each row, as a function of the weights.
@@ -254,13 +255,13 @@ class Generator(nn.Module):
         z : Tensor of shape [R, C, m, latent]
             z ~ N(0, I).
         gumbel : Tensor of shape [R, C, m, A] or None
-            Noise on the logits; None if its scale is 0.
+            Gumbel noise of scale 1; None if the scale is 0.
         """
         _, classes, anchors, _ = self.anchors.shape
         z = streams.normal(classes, rows, self.latent)
         if not self.gumbel:
             return z, None
-        return z, gumbel(streams.uniform(classes, rows, anchors)).mul_(self.gumbel)
+        return z, gumbel(streams.uniform(classes, rows, anchors))
 
     def weights(self, z: Tensor, gumbel: Tensor | None = None) -> Tensor:
         """Return the weights g(z|k), `[R, C, m, A]`, of each class's anchors: non-negative, with sum 1.
@@ -270,17 +271,21 @@ class Generator(nn.Module):
         z : Tensor of shape [R, C, m, latent]
             m noise vectors for every class.
         gumbel : Tensor of shape [R, C, m, A], optional
-            Noise on the logits.
+            Gumbel noise of scale 1, which is added to the logits with the scale `self.gumbel`.
         """
         replicas, classes, rows, _ = z.shape
         codes = self.codes.expand(replicas, classes, rows, classes)
-        hidden = leaky_relu(self.trunk(torch.cat([z, codes], dim=-1)), SLOPE, inplace=True)
+        # Flat, as autograd copies the gradient of a view that is changed in place.
+        hidden = leaky_relu(self.trunk(torch.cat([z, codes], dim=-1).flatten(1, 2)), SLOPE, inplace=True)
         bias = self.bias + self.absent  # the mask on the bias: the logits have as many columns and more rows
         logits = affine(
-            hidden.flatten(0, 1), self.weight.flatten(0, 1), bias.flatten(0, 1), 1 / self.temperature
+            hidden.reshape(replicas * classes, rows, -1),
+            self.weight.flatten(0, 1),
+            bias.flatten(0, 1),
+            1 / self.temperature,
         )
         if gumbel is not None:
-            logits.add_(gumbel.flatten(0, 1), alpha=1 / self.temperature)
+            logits.add_(gumbel.flatten(0, 1), alpha=self.gumbel / self.temperature)
         weights = logits.softmax(dim=-1)
         if self.straight_through:
             one = one_hot(weights.argmax(dim=-1), weights.shape[-1])
