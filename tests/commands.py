@@ -1,7 +1,8 @@
 """Commands of the suite in processes of their own, which need not import anything.
 
-A server imports the slow packages once and forks a process for each command. Tests of how a process starts
-or of what it imports start Python themselves, with `start_in_terminal` if they send signals.
+A server imports the slow packages once and forks all processes of a test run: those of commands here, and
+the children of `training.processes`. Tests of how a process starts or of what it imports start Python
+themselves, with `start_in_terminal` if they send signals.
 """
 
 import os
@@ -11,13 +12,14 @@ from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
+from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import PIPE, CompletedProcess, Popen
 from tempfile import TemporaryDirectory
 
 PACKAGE = "adversarial_oversampling"
-PRELOAD = [f"{PACKAGE}.train", f"{PACKAGE}.training.run", f"{PACKAGE}.report.__main__"]
+PRELOAD = [f"{PACKAGE}.train", f"{PACKAGE}.training.run", f"{PACKAGE}.report.__main__", "optuna"]
 TIMEOUT = 300
 
 
@@ -35,12 +37,19 @@ def command(module: str, *arguments: str, cwd: Path | None = None) -> CompletedP
         )
 
 
+def start_server() -> None:
+    """Start the server, which imports in the background, before anything starts one with other modules."""
+    get_context("forkserver").set_forkserver_preload(PRELOAD)
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the server inherits
+    ensure_running()
+    signal.signal(signal.SIGINT, handler)
+
+
 def start(
     module: str, *arguments: str, output: Path, errors: Path | None = None, cwd: Path | None = None
 ) -> BaseProcess:
     """Start `python -m adversarial_oversampling.MODULE`, whose errors go to its output by default."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
     settings = (module, arguments, cwd or Path.cwd(), dict(os.environ), output, errors)
     process: BaseProcess = context.Process(target=_main, args=settings)
     process.start()

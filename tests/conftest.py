@@ -14,10 +14,12 @@ import safetensors.torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import Tensor
+from xdist import is_xdist_controller
 
 from adversarial_oversampling.config.compose import config_dir
 from adversarial_oversampling.results.schema import Result
 from adversarial_oversampling.training.run import train
+from tests.commands import start_server
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -29,6 +31,12 @@ NEEDS_ORIGINAL_FILES = pytest.mark.skipif(
 """SECOM, Wafer and Credit are too large for the package, and tests download nothing."""
 Compose = Callable[..., DictConfig]
 Run = Callable[..., Result]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let all processes of the tests be forked by one server."""
+    if not is_xdist_controller(session):
+        start_server()
 
 
 @pytest.hookimpl(wrapper=True)

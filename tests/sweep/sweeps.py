@@ -18,6 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 
 from adversarial_oversampling import train
 from adversarial_oversampling.results.read import read_result
+from tests.commands import command
 
 QUICK = ["replicas=1", "trainer.max_epochs=1", "logger=none"]
 
@@ -32,6 +33,11 @@ def swept(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         sweep_command(folder, *overrides), capture_output=True, text=True, check=False, timeout=300
     )
+
+
+def swept_by_fork(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    """Run a sweep in a process that need not import anything; for the basic launcher, whose jobs it forks."""
+    return command("train", *sweep_command(folder, *overrides)[3:])
 
 
 def swept_here(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from adversarial_oversampling.results.read import read_result
 from tests.sweep.searches import RANDOM, Q, n_trials, only_study, sampler_seed, states
-from tests.sweep.sweeps import QUICK, swept, swept_here
+from tests.sweep.sweeps import QUICK, swept_by_fork, swept_here
 
 
 def test_a_search_that_cannot_start_is_one_line(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_a_search_that_cannot_start_is_one_line(tmp_path: Path) -> None:
         "hydra.sweeper.storage=nothing cannot be used ": [*Q, "hydra.sweeper.storage=nothing"],
     }
     for error, overrides in refused.items():
-        done = swept(tmp_path, *overrides, *QUICK)
+        done = swept_by_fork(tmp_path, *overrides, *QUICK)
         assert done.returncode == 1
         assert error in done.stderr
         assert "Traceback" not in done.stderr

@@ -11,7 +11,7 @@ from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.sweep import callback
 from adversarial_oversampling.sweep.plan import Job
 from adversarial_oversampling.sweep.status import JobStatus
-from tests.sweep.sweeps import QUICK, swept, swept_here
+from tests.sweep.sweeps import QUICK, swept, swept_by_fork, swept_here
 
 
 def test_a_run_that_is_several_jobs_is_one_row(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_sweep_that_cannot_start_is_one_line(
 
 def test_an_output_folder_that_is_none_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    done = swept(tmp_path / "file", "mode=q", *QUICK)
+    done = swept_by_fork(tmp_path / "file", "mode=q", *QUICK)
     assert done.returncode == 1
     assert done.stderr.startswith("Error: paths.output_dir: ")
     assert "Traceback" not in done.stderr

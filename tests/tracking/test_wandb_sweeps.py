@@ -12,21 +12,21 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_com
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.training.run import train
 from tests.conftest import Compose
-from tests.sweep.sweeps import is_alive, sweep_command, swept, swept_here, until
+from tests.sweep.sweeps import is_alive, sweep_command, swept_by_fork, swept_here, until
 from tests.tracking.wandb_runs import ONLINE, check_files, expected, inspected
 
 BRIEF = ["replicas=1", "trainer.max_epochs=1"]
 
 
 def test_a_warning_of_a_job_is_told_at_the_end_of_the_sweep(tmp_path: Path) -> None:
-    ended = swept(tmp_path / "runs", "mode=q,ro", *BRIEF, "logger=wandb", *ONLINE)
+    ended = swept_by_fork(tmp_path / "runs", "mode=q,ro", *BRIEF, "logger=wandb", *ONLINE)
     assert ended.returncode == 0
     assert "Warning in 2 of 2 jobs: Weights & Biases is not reached" in ended.stdout
     assert f"wandb sync {tmp_path}/runs/*/*/wandb/offline-run-*" in ended.stdout
 
 
 def test_the_jobs_of_a_sweep_are_a_group(tmp_path: Path) -> None:
-    ended = swept(tmp_path / "runs", "mode=q,do", *BRIEF, "logger=wandb")
+    ended = swept_by_fork(tmp_path / "runs", "mode=q,do", *BRIEF, "logger=wandb")
     assert ended.returncode == 0
     assert "wandb:" not in ended.stdout + ended.stderr  # it is in the jobs' own output
     folders = sorted((tmp_path / "runs").glob("haberman/*/wandb/offline-run-*"))
@@ -105,7 +105,7 @@ def test_a_finished_sweep_is_logged_without_training(tmp_path: Path) -> None:
     settings = ["mode=q,logistic", "replicas=2", "trainer.max_epochs=2"]
     assert swept_here(tmp_path, *settings, "logger=none").returncode == 0
     for _ in range(2):
-        ended = swept(tmp_path, *settings, "logger=wandb")
+        ended = swept_by_fork(tmp_path, *settings, "logger=wandb")
         assert ended.returncode == 0
         assert ended.stdout.count("finished before") == 2
         for file in tmp_path.glob("haberman/*/result.json"):

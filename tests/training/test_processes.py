@@ -3,7 +3,6 @@
 import os
 import signal
 import struct
-import subprocess
 import sys
 import threading
 import time
@@ -20,7 +19,7 @@ from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.schema import METRICS, Result
 from adversarial_oversampling.training.processes import ProcessDiedError, call
 from adversarial_oversampling.training.run import train
-from tests.commands import start_in_terminal
+from tests.commands import start, start_in_terminal
 from tests.conftest import Compose, Run, saved_weights
 
 
@@ -159,13 +158,12 @@ def test_several_processes_resume_after_a_kill(run: Run, tmp_path: Path, replica
     settings += ["trainer.accelerator=cpu", "trainer.checkpoint_seconds=0", "logger=none"]
     run(*settings, name="whole")
     killed = tmp_path / "killed"
-    command = [sys.executable, "-m", "adversarial_oversampling.train", *settings, f"hydra.run.dir={killed}"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = start("train", *settings, f"hydra.run.dir={killed}", output=tmp_path / "output")
     give_up = time.monotonic() + 120
     while len(list(killed.glob("checkpoints/*.ckpt"))) < replicas and time.monotonic() < give_up:
         time.sleep(0.05)
     process.kill()
-    process.wait()
+    process.join()
     assert len(list(killed.glob("checkpoints/*.ckpt"))) == replicas
     assert not (killed / "result.json").exists()
     run(*settings, name="killed")
