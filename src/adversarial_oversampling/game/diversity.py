@@ -83,9 +83,8 @@ def anchor_entropy(weights: Tensor, present: Tensor) -> Tensor:
 def distances(a: Tensor, b: Tensor) -> Tensor:
     """Return the Euclidean distances of rows `a [R, C, m, d]` to rows `b [R, C, n, d]`: `[R, C, m, n]`."""
     inner = product(a.flatten(0, 1), b.flatten(0, 1).mT).reshape(*a.shape[:3], b.shape[2])
-    square = a.square().sum(dim=-1)[..., :, None] + b.square().sum(dim=-1)[..., None, :] - 2 * inner
-    root: Tensor = square.clamp_min(0).sqrt()
-    return root
+    square = a.square().sum(dim=-1)[..., :, None] + b.square().sum(dim=-1)[..., None, :]
+    return square.sub_(inner, alpha=2).clamp_min_(0).sqrt_()  # in place, as they are large
 
 
 def distances_within(rows: Tensor, present: Tensor) -> Distances:
