@@ -368,6 +368,17 @@ class TestGenerator:
         often = weights.argmax(dim=-1).flatten().bincount(minlength=4) / 20_000
         torch.testing.assert_close(often, plain.weights(z)[0, 0, 0].detach(), atol=0.015, rtol=0)
 
+    def test_the_scale_of_gumbel_noise_and_the_temperature_by_hand(self) -> None:
+        """Weights are softmax((logits + scale * noise) / temperature)."""
+        generator = a_generator(0, 1, temperature=0.5)
+        z = drawn(2, CLASSES, 3, 4)
+        logits = 0.5 * generator.weights(z).log()  # up to a constant that the softmax leaves out
+        generator.gumbel = 2.0
+        _, noise = generator.noise(game_of(3, 4), 3)
+        assert noise is not None
+        expected = ((logits + 2.0 * noise) / 0.5).softmax(dim=-1)
+        torch.testing.assert_close(generator.weights(z, noise), expected)
+
     def test_gumbel_noise_by_hand(self) -> None:
         found = gumbel(torch.tensor([0.0, exp(-1.0), exp(-exp(1.0))]))
         assert found[0].isfinite()
