@@ -89,6 +89,7 @@ def test_offline_and_sent_later_a_run_says_the_same(
     (told,) = inspected(folder, "--summary")
     assert (told["state"], told["exit_code"]) == ("finished", 0)
     assert {name: told["summary"][name] for name in expected(result)} == expected(result)
+    assert told["summary"]["table_digest"] == result.table.digest
     assert min(map(len, expected_curves(tmp_path / "run").values())) == 3
     for name, values in expected_curves(tmp_path / "run").items():
         assert told["summary"][name] == pytest.approx(values[-1]), name

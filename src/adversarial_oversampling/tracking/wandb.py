@@ -49,6 +49,7 @@ def facts(result: Result) -> dict[str, str | bool]:
     """Return the facts of a finished run that are not numbers, for W&B's summary."""
     return {
         "dataset": dataset_label(result),
+        "table_digest": result.table.digest,
         "mode": result.mode,
         "title": result.mode_description.title,
         "protocol": result.protocol,
