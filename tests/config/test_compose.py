@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
@@ -108,20 +107,6 @@ def test_gamo_can_have_cross_entropy_with_any_recipe(compose_config: Compose, da
     cfg = compose_config(f"dataset={dataset}", "mode=gamo", "ablation=cross_entropy")
     check(cfg)
     assert isinstance(build("gan_type.loss", cfg.gan_type.loss), Vanilla)
-
-
-def test_a_recipe_belongs_to_a_dataset_and_a_mode() -> None:
-    """It changes settings of the game or of the estimator, and says how many settings were tried."""
-    files = sorted(Path(config_dir(), "recipe").glob("*/*.yaml"))
-    for file in files:
-        dataset, mode = file.parent.name, file.stem
-        assert dataset in config_files("dataset")
-        recipe = yaml.safe_load(file.read_text())
-        assert recipe.keys() <= {"mode", "players", "gan_type"}, file
-        tuned = compose_train([f"dataset={dataset}", f"mode={mode}"])
-        check(tuned)
-        shared = 0 if "estimator" in tuned.mode else tuned.dataset.training.settings_compared
-        assert tuned.mode.settings_compared == recipe["mode"]["settings_compared"] > shared
 
 
 def test_the_plain_text_of_the_paper_has_no_noise(compose_config: Compose) -> None:
