@@ -1,4 +1,4 @@
-"""Servers of W&B, and a user who has none yet."""
+"""W&B servers on loopback, and an environment without a key."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a run tells Weights & Biases: to a server on loopback, and in the files of offline runs."""
+"""What a run logs to Weights & Biases: on a server on loopback, and in the files of offline runs."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Servers, clients and runs that die while a run logs to Weights & Biases."""
+"""Servers, clients and runs that stop while a run logs to Weights & Biases."""
 
 import http.server
 import logging

@@ -1,4 +1,4 @@
-"""A server of W&B on loopback, and what a run tells W&B beside what lies in its folder."""
+"""A W&B server on loopback, and comparisons of what a run logs with the files in its folder."""
 
 import json
 import math
