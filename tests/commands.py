@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
-from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from subprocess import PIPE, CompletedProcess, Popen
@@ -35,14 +34,6 @@ def command(module: str, *arguments: str, cwd: Path | None = None) -> CompletedP
         return CompletedProcess(
             [module, *arguments], process.exitcode, output.read_text(), errors.read_text()
         )
-
-
-def start_server() -> None:
-    """Start the server, which imports in the background, before anything starts one with other modules."""
-    get_context("forkserver").set_forkserver_preload(PRELOAD)
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which the server inherits
-    ensure_running()
-    signal.signal(signal.SIGINT, handler)
 
 
 def start(

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from copy import deepcopy
 from functools import cache
@@ -18,8 +18,9 @@ from xdist import is_xdist_controller
 
 from adversarial_oversampling.config.compose import config_dir
 from adversarial_oversampling.results.schema import Result
+from adversarial_oversampling.training.processes import start_server
 from adversarial_oversampling.training.run import train
-from tests.commands import start_server
+from tests.commands import PRELOAD
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -34,9 +35,9 @@ Run = Callable[..., Result]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Let all processes of the tests be forked by one server."""
+    """Let one server fork all processes of the tests; it is started before one with other modules."""
     if not is_xdist_controller(session):
-        start_server()
+        start_server(PRELOAD)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -51,6 +52,19 @@ def pytest_runtest_call() -> Generator[None]:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         raise
+
+
+@pytest.fixture
+def fresh_wandb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A user without a key, whose W&B has not started yet."""
+    import wandb  # slow, and few tests need it
+
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    wandb.teardown()
+    yield
+    wandb.teardown()
 
 
 @cache

@@ -1,8 +1,5 @@
 """A mode added as one YAML file in a folder of one's own, and a table of one's own, through the commands."""
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +7,7 @@ import pytest
 
 from adversarial_oversampling.results.read import read_result
 from tests.commands import command
+from tests.tracking.wandb_runs import inspected
 
 MODE = """
 defaults:
@@ -82,13 +80,7 @@ def test_a_mode_of_ones_own_stands_in_every_part_of_the_report_under_its_title(r
 def test_a_mode_of_ones_own_stands_in_the_dashboards_views_under_its_title(runs: Path) -> None:
     """A view groups the runs that have its tags by job type."""
     (folder,) = (runs.parent / "logged").glob("haberman/stronger_do-*/wandb/offline-run-*")
-    lines = subprocess.run(
-        [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", str(folder)],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    started = next(record["run"] for record in map(json.loads, lines) if record["type"] == "run")
+    started = next(record["run"] for record in inspected(folder) if record["type"] == "run")
     assert started["job_type"] == "DO, w = 0.5"
     assert {"haberman", "paper", "default_settings"} <= set(started["tags"])
 

@@ -1,35 +1,16 @@
 """The report as a Weights & Biases run, read back from the files of an offline run."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-import wandb
 
 from adversarial_oversampling.report.__main__ import main
 from tests.report.conftest import WriteRun
+from tests.tracking.wandb_runs import inspected
 
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    wandb.teardown()
-    yield
-    wandb.teardown()
-
-
-def inspected(folder: Path) -> list[dict[str, Any]]:
-    command = [str(Path(sys.executable).parent / "wandb"), "leet", "inspect", "--json", str(folder)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return [json.loads(line) for line in output.splitlines()]
+pytestmark = pytest.mark.usefixtures("fresh_wandb")
 
 
 def test_a_report_is_logged_as_one_run_with_tables_pictures_and_page(

@@ -1,11 +1,9 @@
-"""W&B servers on loopback, and an environment without a key."""
+"""W&B servers on loopback."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import wandb
 
 from tests.tracking.wandb_runs import Server, free_port
 
@@ -26,14 +24,3 @@ def mortal(tmp_path: Path) -> Iterator[Server]:
     one.start()
     yield one
     one.kill()
-
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """A user without a key, whose W&B has not started yet."""
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    wandb.teardown()
-    yield
-    wandb.teardown()

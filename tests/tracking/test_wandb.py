@@ -28,6 +28,8 @@ from tests.tracking.wandb_runs import (
     only_folder,
 )
 
+pytestmark = pytest.mark.usefixtures("fresh_wandb")
+
 
 def table(server: Server, run: dict[str, Any], name: str) -> pd.DataFrame:
     """A table as the server has it."""

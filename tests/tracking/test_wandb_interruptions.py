@@ -39,6 +39,8 @@ from tests.tracking.wandb_runs import (
     run_id,
 )
 
+pytestmark = pytest.mark.usefixtures("fresh_wandb")
+
 
 def silent() -> Iterator[str]:
     """Where connections are taken and never answered."""

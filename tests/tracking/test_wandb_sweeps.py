@@ -15,6 +15,7 @@ from tests.conftest import Compose
 from tests.sweep.sweeps import is_alive, sweep_command, swept_by_fork, swept_here, until
 from tests.tracking.wandb_runs import ONLINE, check_files, expected, inspected
 
+pytestmark = pytest.mark.usefixtures("fresh_wandb")
 BRIEF = ["replicas=1", "trainer.max_epochs=1"]
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,9 @@ def check_options(arguments: Sequence[str]) -> None:
         The message names the option, the folder or the file.
     """
     options, unknown = get_args_parser().parse_known_args(list(arguments))
-    for option in unknown:
-        name, _, value = option.lstrip("-").partition("=")
-        following = "".join(arguments[arguments.index(option) + 1 :][:1])
-        if not value and not following.startswith("-") and "=" not in following:
-            value = following
-        raise InputError(f"{option}: no such option; settings have no dashes: {name}={value or 'VALUE'}.")
+    if unknown:
+        setting = _without_dashes(unknown[0], arguments)
+        raise InputError(f"{unknown[0]}: no such option; settings have no dashes: {setting}.")
     if options.experimental_rerun is not None:
         raise InputError("--experimental-rerun: not supported; the command of a run resumes it.")
     folder = options.config_dir
@@ -105,6 +103,15 @@ def check_options(arguments: Sequence[str]) -> None:
     for group in sorted(_group_names()):
         for file in sorted(Path(folder, group).glob("**/*.yaml")):
             read_group_file(file, file.parent.relative_to(folder).as_posix(), [folder])
+
+
+def _without_dashes(option: str, arguments: Sequence[str]) -> str:
+    """Return the setting that an unknown option stands for; its value may be the argument after it."""
+    name, _, value = option.lstrip("-").partition("=")
+    following = next((after for before, after in pairwise(arguments) if before == option), "")
+    if not value and not following.startswith("-") and "=" not in following:
+        value = following
+    return f"{name}={value or 'VALUE'}"
 
 
 def check_choices(hydra: DictConfig) -> None:

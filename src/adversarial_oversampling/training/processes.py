@@ -41,9 +41,8 @@ def call(functions: Sequence[Callable[[], Any]], preload: Sequence[str] = ()) ->
     ProcessDiedError
         If a function raises anything else, whose traceback is a note of the error, or a process is killed.
     """
+    start_server(preload)
     context = get_context("forkserver")
-    context.set_forkserver_preload(list(preload))
-    _start_server()
     children: dict[Any, BaseProcess] = {}
     values: dict[Any, Any] = {}
     ready = None  # the receiver that is being read; if reading fails, its process need not be killed
@@ -82,8 +81,15 @@ def _stop(children: Sequence[BaseProcess]) -> None:
         child.join(max(0.0, give_up - time.monotonic()))
 
 
-def _start_server() -> None:
-    """Start the server that forks the children; Ctrl-C while it imports would print its traceback."""
+def start_server(preload: Sequence[str]) -> None:
+    """Start the server that forks the children, if none runs; Ctrl-C while it imports prints no traceback.
+
+    Parameters
+    ----------
+    preload : sequence of str
+        Modules that the server imports once for all children.
+    """
+    get_context("forkserver").set_forkserver_preload(list(preload))
     if threading.current_thread() is not threading.main_thread():
         ensure_running()  # only the main thread may set a signal's handler
         return
