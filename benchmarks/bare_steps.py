@@ -10,8 +10,8 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from adversarial_oversampling.data.datamodule import TableDataModule
 from adversarial_oversampling.game.module import Game
+from adversarial_oversampling.training.arithmetic import training_arithmetic
 from adversarial_oversampling.training.build import build_game
-from adversarial_oversampling.training.denormals import flushed_denormals
 from adversarial_oversampling.training.memory import keep_freed_memory
 from adversarial_oversampling.training.run import prepare_data, prepare_process
 
@@ -86,6 +86,6 @@ def fit_game(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    with flushed_denormals():
+    with training_arithmetic(cfg.trainer.matmul_precision):
         trainer.fit(game, datamodule=data)
     return game

@@ -24,8 +24,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from adversarial_oversampling.config.compose import compose_train
 from adversarial_oversampling.data.datamodule import Batch, TableDataModule
 from adversarial_oversampling.game.module import Game
+from adversarial_oversampling.training.arithmetic import training_arithmetic
 from adversarial_oversampling.training.build import build_game, build_trainer
-from adversarial_oversampling.training.denormals import flushed_denormals
 
 # Table, replicas, at most so many times the plain loop bare, with everything, and the products alone.
 SIZES: Sequence[tuple[str, int, float, float, float | None]] = (
@@ -99,7 +99,7 @@ def measure(
     def everything() -> float:
         return epoch_seconds(build_game(cfg, data), data, overrides, epochs) / data.steps_per_epoch
 
-    with flushed_denormals():
+    with training_arithmetic(cfg.trainer.matmul_precision):
         values = alternate(
             {
                 "bare": bare,

@@ -223,6 +223,7 @@ LIMITS: dict[str, Limit] = {
     "trainer.max_epochs": Number(int, minimum=1),
     "trainer.checkpoint_seconds": Number(float, minimum=0),
     "trainer.devices": Number(int, minimum=1, maximum=4096),
+    "trainer.matmul_precision": Choice(("highest", "high", "medium")),
     "trainer.random_numbers": Choice(("cpu", "device")),
     "gan_type.loss.gradient_penalty": Number(float, minimum=0),
     "gan_type.loss.label_noise": Number(float, minimum=0, maximum=1),

@@ -36,6 +36,7 @@ def test_a_ratio_overrides_the_choice_and_its_name(compose_config: Compose) -> N
         "dataset.preprocessing.scaler=minmax",
         "players.generator.temperature=0.9",
         "generated_rows=5",
+        "trainer.matmul_precision=medium",
         "+trainer.limit_train_batches=1",
     ],
 )
@@ -77,6 +78,13 @@ def test_the_hash_depends_on_the_content_of_the_users_file(compose_config: Compo
         (tmp_path / f"{name}.csv").write_text(text)
         hashes.append(config_hash(compose_config(*source, f"dataset.path={tmp_path}/{name}.csv")))
     assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_a_result_from_before_the_precision_could_be_chosen_has_the_same_hash(compose_config: Compose) -> None:
+    cfg = compose_config("trainer.matmul_precision=highest")
+    stored = compose_config()
+    del stored.trainer.matmul_precision
+    assert config_hash(cfg) == config_hash(stored) == config_hash(compose_config())
 
 
 def test_a_whole_number_is_the_same_rate(compose_config: Compose) -> None:

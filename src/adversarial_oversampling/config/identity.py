@@ -75,6 +75,8 @@ def result_config(cfg: DictConfig) -> dict[str, Any]:
         source["file"] = pinned or file_digest(path) or str(path)
     for key in DISPLAY_KEYS:
         resolved["trainer"].pop(key, None)
+    if resolved["trainer"].get("matmul_precision") == "highest":  # as in results from before the setting
+        del resolved["trainer"]["matmul_precision"]
     resolved["mode"].get("estimator", {}).pop("n_jobs", None)
     for described in (resolved["mode"], resolved["dataset"]):
         described.pop("description", None)

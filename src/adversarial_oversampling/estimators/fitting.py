@@ -15,8 +15,8 @@ from adversarial_oversampling.data.table import Table
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.results.model import TrainedModel
 from adversarial_oversampling.text import capitalized
+from adversarial_oversampling.training.arithmetic import training_arithmetic
 from adversarial_oversampling.training.build import build, build_data, build_game, check_gpu
-from adversarial_oversampling.training.denormals import flushed_denormals
 from adversarial_oversampling.training.progress import EpochBar
 
 
@@ -58,7 +58,7 @@ def fit_model(cfg: DictConfig, table: Table) -> tuple[TrainedModel, pd.DataFrame
             callbacks=[EpochBar()] if shown else [],
         )
         try:
-            with flushed_denormals():
+            with training_arithmetic(cfg.trainer.matmul_precision):
                 trainer.fit(game, datamodule=data)
         except SystemExit as stopped:  # Lightning's answer to Ctrl-C and to SIGTERM
             raise stopped if isinstance(stopped, SIGTERMException) else KeyboardInterrupt from stopped

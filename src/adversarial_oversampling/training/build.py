@@ -155,7 +155,7 @@ def build_trainer(
 ) -> Trainer:
     """Return Lightning's trainer, which saves the checkpoints that an interrupted run resumes from."""
     settings: Any = OmegaConf.to_container(cfg.trainer, resolve=True)
-    del settings["random_numbers"]
+    del settings["random_numbers"], settings["matmul_precision"]
     seconds = settings.pop("checkpoint_seconds")
     checkpoint = EpochCheckpoint(checkpoint_path(cfg, run_dir, replicas), seconds)
     callbacks: list[Callback] = [CurveLogger(), checkpoint, *others]

@@ -38,6 +38,7 @@ from adversarial_oversampling.text import capitalized, count
 from adversarial_oversampling.tracking import loggers as tracking
 from adversarial_oversampling.tracking.pending import is_pending, started_by_sweep_agent
 from adversarial_oversampling.training import processes
+from adversarial_oversampling.training.arithmetic import training_arithmetic
 from adversarial_oversampling.training.build import build, build_data, build_game, build_trainer
 from adversarial_oversampling.training.checkpoints import (
     checkpoint_path,
@@ -45,7 +46,6 @@ from adversarial_oversampling.training.checkpoints import (
     discard_unusable,
 )
 from adversarial_oversampling.training.curves import log_history
-from adversarial_oversampling.training.denormals import flushed_denormals
 from adversarial_oversampling.training.equal import take_over
 from adversarial_oversampling.training.locks import locked
 from adversarial_oversampling.training.memory import keep_freed_memory, release_freed_memory
@@ -249,7 +249,8 @@ def run_game(
     state = sum(value.nbytes for value in game.state_dict().values())
     write.check_space(run_dir, WEIGHTS_WRITTEN * state)
     with stopping():
-        fit(trainer, game, data, checkpoint_path(cfg, run_dir, replicas))
+        with training_arithmetic(cfg.trainer.matmul_precision):
+            fit(trainer, game, data, checkpoint_path(cfg, run_dir, replicas))
         game.load_best()
         trainer.test(game, datamodule=data, verbose=False)
     release_freed_memory()
@@ -287,8 +288,7 @@ def fit(trainer: Trainer, game: Game, data: TableDataModule, checkpoint: Path) -
     if checkpoint.is_file():
         log.info("Resuming from %s.", checkpoint)
         resume = str(checkpoint)
-    with flushed_denormals():
-        trainer.fit(game, datamodule=data, ckpt_path=resume, weights_only=True if resume else None)
+    trainer.fit(game, datamodule=data, ckpt_path=resume, weights_only=True if resume else None)
 
 
 def run_row_shard(
