@@ -12,7 +12,7 @@ from adversarial_oversampling.limits import Number
 from adversarial_oversampling.results.files import RESULT, check_output, write_frame
 from adversarial_oversampling.results.model import TrainedModel, provenance
 from adversarial_oversampling.results.read import read_result
-from adversarial_oversampling.text import user_path
+from adversarial_oversampling.text import count, user_path
 
 
 def generate(
@@ -86,7 +86,8 @@ def main() -> None:
     rows, origin = generate(options.run, options.label, options.rows, options.replica, options.seed)
     write_frame(origin, origin_file)
     write_frame(rows, options.output)
-    print(f"{len(rows)} rows of class {options.label} in {options.output}, their origin in {origin_file}.")
+    made = f"{count(len(rows), 'row')} of class {options.label}"
+    print(f"{made} in {options.output}, their origin in {origin_file}.")
 
 
 if __name__ == "__main__":

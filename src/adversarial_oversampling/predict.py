@@ -12,7 +12,7 @@ from adversarial_oversampling.guard import guard
 from adversarial_oversampling.results.files import RESULT, check_output, write_frame
 from adversarial_oversampling.results.model import Predictor, TrainedModel
 from adversarial_oversampling.results.read import read_result
-from adversarial_oversampling.text import user_path
+from adversarial_oversampling.text import count, user_path
 
 
 def predict(run: Path, rows: Path, replica: str = "mean") -> pd.DataFrame:
@@ -80,7 +80,7 @@ def main() -> None:
     frame = predict(options.run, options.rows, options.replica)
     write_frame(frame, options.output)
     counts = ", ".join(f"{n} {name}" for name, n in frame["predicted"].value_counts().items())
-    print(f"{len(frame)} rows: {counts}. Written to {options.output}.")
+    print(f"{count(len(frame), 'row')}: {counts}. Written to {options.output}.")
 
 
 if __name__ == "__main__":

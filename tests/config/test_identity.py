@@ -80,7 +80,7 @@ def test_the_hash_depends_on_the_content_of_the_users_file(compose_config: Compo
     assert hashes[0] == hashes[1] != hashes[2]
 
 
-def test_a_result_from_before_the_precision_could_be_chosen_has_the_same_hash(compose_config: Compose) -> None:
+def test_a_result_without_the_precision_of_products_has_the_same_hash(compose_config: Compose) -> None:
     cfg = compose_config("trainer.matmul_precision=highest")
     stored = compose_config()
     del stored.trainer.matmul_precision

@@ -34,7 +34,7 @@ def test_the_table_names_protocol_spread_and_classes(run: Run) -> None:
     result = run("mode=do", "trainer.max_epochs=1")
     text = shown(result)
     assert "do on haberman, wgan_gp, fs=balanced" in text
-    assert "protocol holdout: best epoch on validation rows; 1 epochs (the first is 0), 2 replicas" in text
+    assert "protocol holdout: best epoch on validation rows; 1 epoch (the first is 0), 2 replicas" in text
     assert result.mean.acsa is not None
     assert result.std.acsa is not None
     assert f"{100 * result.mean.acsa:.2f} ± {100 * result.std.acsa:.2f}" in text
@@ -104,9 +104,9 @@ def test_seeds_in_few_words(seeds: list[int], text: str) -> None:
 
 def test_what_runs_of_one_table_share(run: Run) -> None:
     paper = run("mode=q", "protocol=paper", "trainer.max_epochs=1", "seed=3", name="paper")
-    assert comparison_setting(paper) == "paper protocol (OPTIMISTIC), 1 epochs, seeds 3-4"
+    assert comparison_setting(paper) == "paper protocol (OPTIMISTIC), 1 epoch, seeds 3-4"
     folds = run("mode=q", "protocol=cv", "protocol.folds=2", "trainer.max_epochs=1", "replicas=1", name="cv")
-    assert comparison_setting(folds) == "cv protocol, 2 folds, 1 epochs, seed 0"
+    assert comparison_setting(folds) == "cv protocol, 2 folds, 1 epoch, seed 0"
 
 
 def test_a_result_that_there_is_not_says_why(run: Run) -> None:

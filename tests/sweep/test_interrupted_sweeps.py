@@ -158,5 +158,5 @@ def test_a_sweep_whose_launcher_crashes_shows_what_has_ended(tmp_path: Path) -> 
             child.kill()
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "holdout protocol, 1 epochs, seed 0" in output
+    assert "holdout protocol, 1 epoch, seed 0" in output
     assert "1 of 2 jobs did not end: the same command resumes them." in output

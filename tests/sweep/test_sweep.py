@@ -18,7 +18,7 @@ def test_a_run_that_is_several_jobs_is_one_row(tmp_path: Path) -> None:
     done = swept_here(tmp_path, "mode=q", "gan_type=wgan_gp,vanilla", *QUICK)
     assert done.returncode == 0
     assert "[2/2]" in done.stdout
-    assert done.stdout.count("holdout protocol, 1 epochs, seed 0") == 1
+    assert done.stdout.count("holdout protocol, 1 epoch, seed 0") == 1
 
 
 def test_a_rerun_trains_each_run_once_and_keeps_the_result_before(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_finished_sweep_is_shown_without_training(tmp_path: Path) -> None:
     assert "finished before" not in first.stdout
     assert second.stdout.count("finished before") == 2
     assert "NA (adasyn: No samples will be generated" in second.stdout
-    assert second.stdout.count("holdout protocol, 1 epochs, seed 0") == 2  # a row of the table for each
+    assert second.stdout.count("holdout protocol, 1 epoch, seed 0") == 2  # a row of the table for each
     for log in tmp_path.glob("*/*/output.log"):
         assert log.read_text().count("Finished:") == 1
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from adversarial_oversampling.results.read import read_result
 from adversarial_oversampling.training.run import train
@@ -118,6 +117,9 @@ def test_the_agent_of_a_wandb_sweep_drives_the_command(
     compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The example's command as an agent puts it together, for one set of values, twice."""
+    # Slow to import, and every worker imports all tests.
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
+
     sweep = yaml.safe_load((Path(__file__).parents[2] / "docs" / "wandb_sweep.yaml").read_text())
     assert sweep["metric"]["name"] == "best/validation_acsa"
     chosen = {

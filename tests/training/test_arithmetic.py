@@ -16,12 +16,16 @@ def arithmetic() -> tuple[bool, str]:
 @pytest.mark.parametrize("precision", ["highest", "high", "medium"])
 @pytest.mark.parametrize("flushed", [False, True])
 def test_what_was_set_before_is_restored(precision: str, flushed: bool) -> None:
+    def stopped() -> None:
+        with training_arithmetic(precision):
+            assert arithmetic() == (True, precision)
+            raise KeyboardInterrupt
+
     before = arithmetic()
     try:
         torch.set_flush_denormal(flushed)
-        with pytest.raises(KeyboardInterrupt), training_arithmetic(precision):
-            assert arithmetic() == (True, precision)
-            raise KeyboardInterrupt
+        with pytest.raises(KeyboardInterrupt):
+            stopped()
         assert arithmetic() == (flushed, before[1])
     finally:
         torch.set_flush_denormal(before[0])

@@ -10,7 +10,7 @@ from rich.table import Table as RichTable
 
 from adversarial_oversampling.config.catalogue import is_of_suite
 from adversarial_oversampling.results.schema import Result
-from adversarial_oversampling.text import percent
+from adversarial_oversampling.text import count, percent
 
 OPTIMISTIC = "OPTIMISTIC"
 
@@ -75,7 +75,7 @@ def comparison_setting(result: Result) -> str:
         parts.append(
             f"{result.folds} folds" if result.fold is None else f"fold {result.fold} of {result.folds}"
         )
-    parts.append(f"{result.epochs} epochs")
+    parts.append(count(result.epochs, "epoch"))
     parts.append(seeds_text(result.seeds))
     return ", ".join(parts)
 
@@ -133,9 +133,9 @@ def show(result: Result, console: Console | None = None) -> None:
     label = f"  {OPTIMISTIC}" if result.optimistic else ""
     variant = f"\nvariant: {'; '.join(result.variant)}" if result.variant else ""
     has_epochs = any(replica.best_epoch is not None for replica in result.replicas)
-    epochs = f"{result.epochs} epochs (the first is 0), " if has_epochs else ""
+    epochs = f"{count(result.epochs, 'epoch')} (the first is 0), " if has_epochs else ""
     trained, asked = result.defined.acsa, len(result.replicas)
-    replicas = f"{trained} replicas" if trained == asked else f"only {trained} of {asked} replicas"
+    replicas = count(trained, "replica") if trained == asked else f"only {trained} of {asked} replicas"
     table = RichTable(
         title=f"{result.mode} on {dataset_label(result)}{game}, fs={result.fs}{variant}",
         caption=f"protocol {result.protocol}{label}: {result.epoch_selection}; "
