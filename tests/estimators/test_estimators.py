@@ -73,7 +73,7 @@ def test_every_mode_in_cross_validation_without_a_warning(mode: str, numbers: An
 def test_parameters_have_the_defaults_of_the_yaml_files(numbers: Any) -> None:
     for mode in MODES:
         cfg = configuration(AdversarialOversamplingClassifier(mode), needs_generator=True)
-        expected = default_config(("dataset=table", "recipe=plain", "logger=none", f"mode={mode}"))
+        expected = default_config(("dataset=table", "logger=none", f"mode={mode}"))
         for section in ("players", "gan_type", "fs", "generated_rows"):
             assert cfg[section] == expected[section]
         assert cfg.mode == expected.mode

@@ -155,7 +155,7 @@ def configuration(parameters: GameParameters, needs_generator: bool) -> DictConf
     modes = config_files("mode")
     if parameters.mode not in modes:
         raise InputError(f"mode={parameters.mode}: choose one of {', '.join(modes)}.")
-    choices = ["dataset=table", "recipe=plain", "logger=none", f"mode={parameters.mode}"]
+    choices = ["dataset=table", "logger=none", f"mode={parameters.mode}"]
     if not isinstance(parameters.fs, str | Real | None):
         raise InputError(f"fs={parameters.fs!r}: give a number, or one of {', '.join(config_files('fs'))}.")
     for group in ("fs", "gan_type"):
