@@ -87,6 +87,26 @@ def test_a_parameter_is_the_setting_of_its_name(name: str) -> None:
     assert name in AdversarialOversampler().get_params()
 
 
+def test_numbers_of_numpy_are_numbers(numbers: Any) -> None:
+    """Searches over arrays and distributions give them."""
+    given: dict[str, Any] = {
+        "max_epochs": np.int64(1),
+        "learning_rate": np.float64(1e-3),
+        "dropout": np.float32(0.5),
+        "conditional": np.bool_(True),
+        "n_members": np.int64(2),
+        "epoch_selection": np.float64(0.5),
+        "settings": {"players.generator.latent": np.int64(8)},
+    }
+    plain = {name: value.item() for name, value in given.items() if name != "settings"}
+    plain["settings"] = {"players.generator.latent": 8}
+    one, other = (
+        AdversarialOversamplingClassifier(**QUICK | values).fit(*numbers).predict_proba(numbers[0])
+        for values in (given, plain)
+    )
+    assert np.array_equal(one, other)
+
+
 def test_the_same_seed_gives_the_same_numbers(numbers: Any) -> None:
     x, y = numbers
     first, again, other = (
@@ -167,7 +187,8 @@ def test_every_kind_of_column(mixed: Any) -> None:
     assert set(fitted.predict(frame)) <= set(labels)
     assert list(fitted.generated_) == [*frame, "class"]
     sampler = AdversarialOversampler(**QUICK)
-    rows, y = sampler.fit_resample(frame, labels)
+    with pytest.warns(UserWarning, match="missing cells"):
+        rows, y = sampler.fit_resample(frame, labels)
     assert len(set(y.value_counts())) == 1
     pd.testing.assert_frame_equal(rows[:150], frame)
     new = rows[150:]
@@ -212,6 +233,13 @@ def test_an_unseen_category_and_a_missing_column(mixed: Any) -> None:
         ({"settings": {"players.generator.size": 1}}, "players.generator.size: there is no such setting"),
         ({"epoch_selection": 1.0}, "protocol.validation_size=1.0"),
         ({"n_members": 0}, "members=0"),
+        ({"settings": {"seed": 5}}, "settings: give the parameter random_state instead of seed"),
+        ({"settings": {"trainer.max_epochs": 5}}, "settings: give the parameter max_epochs instead"),
+        ({"settings": {"fs.ratio": 0.5}}, "settings: give the parameter fs instead of fs.ratio"),
+        ({"settings": {"dataset.columns.drop": ["x0"]}}, "settings: give the parameter columns instead"),
+        ({"settings": {"replicas": 3}}, "settings: replicas has no effect on an estimator"),
+        ({"settings": {"dataset.split.test_size": 0.5}}, "settings: dataset.split.test_size has no effect"),
+        ({"columns": {"categorical": "zip"}}, "columns: give a list for categorical, such as"),
     ],
 )
 def test_a_wrong_parameter_is_named(parameters: dict[str, Any], message: str, numbers: Any) -> None:
@@ -223,6 +251,41 @@ def test_a_wrong_parameter_is_named(parameters: dict[str, Any], message: str, nu
 def test_an_oversampler_needs_a_generator(mode: str, numbers: Any) -> None:
     with pytest.raises(InputError, match=f"mode={mode}: it has no generator"):
         AdversarialOversampler(mode, **QUICK).fit_resample(*numbers)
+
+
+@pytest.mark.parametrize("scaler", ["standard", "minmax"])
+def test_a_number_far_from_the_training_rows_is_refused(scaler: str, numbers: Any) -> None:
+    fitted = AdversarialOversamplingClassifier(scaler=scaler, **QUICK).fit(*numbers)
+    rows = numbers[0][:3].copy()
+    rows[1, 2] = 1e20
+    assert np.isfinite(fitted.predict_proba(rows)).all()
+    for extreme, shown in ((1e40, r"1e\+40"), (-1e300, r"-1e\+300")):
+        rows[1, 2] = extreme
+        with pytest.raises(InputError, match=f"column 'x2' has {shown}, which is too far"):
+            fitted.predict_proba(rows)
+
+
+def test_an_oversampler_refuses_settings_that_leave_columns_out(numbers: Any) -> None:
+    selected = {"dataset.preprocessing.n_selected": 1}
+    with pytest.raises(InputError, match="n_selected leaves columns out"):
+        AdversarialOversampler(settings=selected, **QUICK).fit_resample(*numbers)
+    assert AdversarialOversamplingClassifier(settings=selected, **QUICK).fit(*numbers).n_features_in_ == 4
+
+
+def test_what_a_fit_could_not_do_is_a_warning(mixed: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(120, 2)), np.arange(120) < 30
+    x[y] += 100  # Borderline-SMOTE has no row in danger
+    with pytest.warns(UserWarning, match="bsmote generated no rows of class True"):
+        AdversarialOversamplingClassifier("bsmote", **QUICK).fit(x, y)
+    with pytest.warns(UserWarning, match="Some rows have missing cells, and generated rows have none"):
+        rows, _ = AdversarialOversampler(**QUICK).fit_resample(*mixed)
+    assert not rows[150:].isna().any(axis=None)
+
+
+def test_only_a_game_has_generated_rows(numbers: Any) -> None:
+    assert not hasattr(AdversarialOversamplingClassifier("q", **QUICK).fit(*numbers), "generated_")
+    assert hasattr(AdversarialOversamplingClassifier(**QUICK).fit(*numbers), "generated_")
 
 
 def test_tables_that_cannot_be_learned(numbers: Any) -> None:

@@ -35,6 +35,8 @@ COLUMNS: dict[str, Any] = {
     "dates": DAYS,
     "dates in a zone": DAYS.tz_localize("Europe/Berlin"),
     "days": list(DAYS.date),
+    "days as texts": DAYS.strftime("%Y-%m-%d"),
+    "times as texts": DAYS.strftime("%Y-%m-%dT06:00:00"),
     "times with a zone": np.array(
         [datetime.datetime(2020, 1, 1, i, tzinfo=datetime.UTC) for i in range(ROWS)], object
     ),
@@ -75,6 +77,67 @@ def test_arrays_keep_their_values() -> None:
     texts = np.array([["1", "a"], ["2", "b"]] * 2)
     columns, cells = columns_and_cells(as_frame(texts), None)
     assert as_given(np.array([[1234567.0, 0.0]]), columns, texts, cells).tolist() == [["1234567", "a"]]
+
+
+@pytest.mark.parametrize("unit", ["D", "s", "ns"])
+def test_arrays_of_dates_keep_their_unit(unit: str) -> None:
+    given = DAYS.to_numpy().astype(f"M8[{unit}]").reshape(-1, 1)
+    columns, cells = columns_and_cells(as_frame(given), None)
+    shown = as_given(cells, columns, given, cells)
+    assert shown.dtype == given.dtype
+    assert np.array_equal(shown, given)
+
+
+MISSING: dict[str, Any] = {
+    "texts": ["a", "b", None] * 20,
+    "an array": np.array(["a", "b", np.nan] * 20, object),
+    "nullable texts": pd.Series(["a", "b", None] * 20, dtype="string"),
+    "categories": pd.Series(pd.Categorical(["a", "b", None] * 20)),
+    "nullable numbers": pd.Series([1, 2, None] * 20, dtype="Int64"),
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_a_missing_label_is_named(name: str) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    for call in (
+        AdversarialOversamplingClassifier(max_epochs=1).fit,
+        AdversarialOversampler(max_epochs=1).fit_resample,
+    ):
+        with pytest.raises(InputError, match="y: the label of row 2 is missing; leave out the rows"):
+            call(x, MISSING[name])
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [("Int64", np.int64), ("boolean", np.bool_)])
+def test_nullable_labels_keep_their_values(dtype: str, kind: type) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    y = pd.Series([1, 0, 0] * 20, dtype=dtype)
+    fitted = AdversarialOversamplingClassifier(max_epochs=1, anchors=8, random_state=0).fit(x, y)
+    assert fitted.classes_.dtype == fitted.predict(x).dtype == kind
+    _, labels = AdversarialOversampler(max_epochs=1, anchors=8, random_state=0).fit_resample(x, y)
+    assert labels.dtype == dtype
+
+
+@pytest.mark.filterwarnings("ignore:X .* feature names")
+def test_rows_in_another_container_go_by_position() -> None:
+    values = np.random.default_rng(0).normal(size=(60, 2))
+    frames = [values, pd.DataFrame(values, columns=["a", "b"]), pd.DataFrame(values)]
+    for given in frames:
+        fitted = AdversarialOversamplingClassifier(max_epochs=1, anchors=8, random_state=0)
+        fitted.fit(given, np.arange(60) < 20)
+        expected = fitted.predict_proba(given)
+        for other in frames[:2]:
+            assert np.array_equal(fitted.predict_proba(other), expected)
+
+
+def test_an_oversampler_keeps_fractions_that_a_role_allows() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.integers(0, 50, 60), "b": rng.normal(size=60)})
+    sampler = AdversarialOversampler(columns={"numeric": ["a"]}, max_epochs=1, random_state=0)
+    rows, _ = sampler.fit_resample(frame, np.arange(60) < 20)
+    assert rows.a[60:].tolist() == sampler.generated_.a.tolist()
+    assert (rows.a[60:] % 1 != 0).any()
+    assert rows.a[:60].tolist() == frame.a.tolist()
 
 
 def test_a_column_of_the_minority_that_is_always_false_stays_false() -> None:

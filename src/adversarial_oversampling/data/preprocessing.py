@@ -21,6 +21,7 @@ SCALERS = ("standard", "clipped_standard", "quantile_normal", "minmax", "none")
 
 _CLIP = 5.0
 _LARGEST = 1e100
+_LARGEST_SCALED = 1e30  # Q's products of larger numbers overflow
 _DAY = 86400.0  # seconds
 _N_QUANTILES = 1000
 
@@ -298,8 +299,22 @@ class FittedPreprocessing:
         return full
 
     def transform(self, x: Values) -> NDArray[np.float32]:
-        """Return rows `x [n, d]` of a table's cells as Q sees them, `[n, d']`."""
-        full = self.scaled(encode(self.imputation.rows(x), self.columns), np.float64)
+        """Return rows `x [n, d]` of a table's cells as Q sees them, `[n, d']`.
+
+        Raises
+        ------
+        InputError
+            If a number is so far from the training rows that Q's logits would be infinite.
+        """
+        encoded = encode(self.imputation.rows(x), self.columns)
+        full = self.scaled(encoded, np.float64)
+        extreme = np.argwhere(~(np.abs(full) <= _LARGEST_SCALED))
+        if len(extreme):
+            row, i = extreme[0]
+            raise InputError(
+                f"column '{encoded_columns(self.columns)[i]}' has {encoded[row, i]:g}, which is too far from "
+                "the training rows to be classified; correct the cell, or leave it empty."
+            )
         return (full if self.selected is None else full[:, self.selected]).astype(np.float32)
 
     def inverse(self, rows: NDArray[np.float32]) -> Values:

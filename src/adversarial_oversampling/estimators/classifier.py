@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 from adversarial_oversampling.data.table import to_frame
 from adversarial_oversampling.estimators.fitting import fit_model
 from adversarial_oversampling.estimators.parameters import GameParameters, configuration
-from adversarial_oversampling.estimators.rows import as_frame, columns_and_cells, training_table
+from adversarial_oversampling.estimators.rows import as_frame, as_labels, columns_and_cells, training_table
 
 _GENERATED_ROWS = 100  # of each class
 
@@ -56,6 +56,7 @@ class AdversarialOversamplingClassifier(ClassifierMixin, GameParameters):
             A ValueError, for a parameter or a table that has to change.
         """
         cfg = configuration(self, needs_generator=False)
+        y = as_labels(y)
         columns, cells = columns_and_cells(as_frame(X, at_least=2), self.columns)
         validate_data(self, X, y, reset=True, skip_check_array=True)
         labels = _check_y(y, multi_output=False, y_numeric=False, estimator=self)
@@ -88,6 +89,8 @@ class AdversarialOversamplingClassifier(ClassifierMixin, GameParameters):
         It is called `class_` where a feature is called `class`.
         """
         check_is_fitted(self, "model_")
+        if not self.model_.record.generator:
+            raise AttributeError(f"mode={self.mode} generates no rows")
         label = "class"
         while label in {column.name for column in self.columns_}:
             label += "_"
@@ -104,6 +107,9 @@ class AdversarialOversamplingClassifier(ClassifierMixin, GameParameters):
         check_is_fitted(self, "model_")
         frame = as_frame(X)
         validate_data(self, X, reset=False, skip_check_array=True)
+        if not (isinstance(X, pd.DataFrame) and hasattr(self, "feature_names_in_")):
+            # By position, as in scikit-learn, whose warning has named the difference.
+            frame = frame.set_axis([column.name for column in self.columns_], axis=1)
         _, cells = columns_and_cells(frame, self.columns, self.columns_)
         predicted, probabilities = [], []
         for block in self.model_.predict(cells, [0], mean=True):  # in double precision: they sum to 1

@@ -43,6 +43,7 @@ def fit_model(cfg: DictConfig, table: Table) -> tuple[TrainedModel, pd.DataFrame
         data.setup()
         if reason := data.not_applicable[0]:
             raise InputError(f"mode={cfg.mode.name}: {reason}.")
+        notes = data.notes[0]
         game = build_game(cfg, data)
         shown = cfg.trainer.enable_progress_bar
         trainer: Trainer = build(
@@ -63,6 +64,8 @@ def fit_model(cfg: DictConfig, table: Table) -> tuple[TrainedModel, pd.DataFrame
         except SystemExit as stopped:  # Lightning's answer to Ctrl-C and to SIGTERM
             raise stopped if isinstance(stopped, SIGTERMException) else KeyboardInterrupt from stopped
         data.teardown()
+    for note in notes:
+        warnings.warn(f"{note}.", UserWarning, stacklevel=3)
     if game.best.all_diverged:
         raise InputError(
             f"{capitalized(str(game.best.reason(0)))}: lower learning_rate, or choose another scaler."

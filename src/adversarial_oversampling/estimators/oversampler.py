@@ -1,6 +1,7 @@
 """The generator of a game, as an over-sampler for imbalanced-learn."""
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -12,9 +13,16 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
 from adversarial_oversampling.data.table import Column
+from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.estimators.fitting import fit_model
 from adversarial_oversampling.estimators.parameters import GameParameters, configuration
-from adversarial_oversampling.estimators.rows import as_frame, as_given, columns_and_cells, training_table
+from adversarial_oversampling.estimators.rows import (
+    as_frame,
+    as_given,
+    as_labels,
+    columns_and_cells,
+    training_table,
+)
 from adversarial_oversampling.results.model import provenance
 
 
@@ -87,9 +95,32 @@ class AdversarialOversampler(GameParameters, BaseOverSampler):
         parameters = {name: value for name, value in locals().items() if name in _SHARED}
         GameParameters.__init__(self, **parameters)
 
+    def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+        """Return the rows `X [n, d]` with their labels `y [n]`, and after them the generated ones.
+
+        Generated rows have no missing cells.
+
+        Raises
+        ------
+        InputError
+            A ValueError, for a parameter or a table that has to change.
+        """
+        as_labels(y)  # what it refuses would be a TypeError of imbalanced-learn's
+        rows, labels = super().fit_resample(X, y, **params)
+        joined = self.__dict__.pop("_joined")
+        if np.any(pd.isna(joined)):
+            warnings.warn(
+                "Some rows have missing cells, and generated rows have none, so a model that sees which "
+                "cells are missing can tell the two apart. Impute the rows before or after.",
+                UserWarning,
+                stacklevel=2,
+            )
+        # imbalanced-learn gives a frame its old types: fractions, where a role allows them, would be cut off.
+        return joined if isinstance(joined, pd.DataFrame) else rows, labels
+
     def _check_X_y(self, X: Any, y: Any) -> tuple["_Rows", NDArray[Any], bool]:  # noqa: N802 (imbalanced-learn's)
         """Return what `_fit_resample` gets in place of X: the rows with their columns and cells."""
-        y, one_versus_all = check_target_type(y, indicate_one_vs_all=True)
+        y, one_versus_all = check_target_type(as_labels(y), indicate_one_vs_all=True)
         rows = _Rows(X, *columns_and_cells(as_frame(X, at_least=2), self.columns))
         validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
         return rows, y, one_versus_all
@@ -97,6 +128,11 @@ class AdversarialOversampler(GameParameters, BaseOverSampler):
     def _fit_resample(self, X: "_Rows", y: NDArray[Any], **params: Any) -> tuple[Any, NDArray[Any]]:
         given, columns, cells = X
         cfg = configuration(self, needs_generator=True)
+        if cfg.dataset.preprocessing.n_selected is not None:
+            raise InputError(
+                "settings: dataset.preprocessing.n_selected leaves columns out, which a generated row needs; "
+                "leave the setting out."
+            )
         table, by_size = training_table(columns, cells, y)
         self.model_, self.history_ = fit_model(cfg, table)
         made, labels = [np.empty((0, len(columns)))], [y]
@@ -112,10 +148,10 @@ class AdversarialOversampler(GameParameters, BaseOverSampler):
         self.generated_ = as_given(np.concatenate(made), columns, given, cells)
         self.provenance_ = pd.concat(origins, ignore_index=True)
         if isinstance(given, pd.DataFrame):
-            joined = pd.concat([given, self.generated_], ignore_index=True)
+            self._joined = pd.concat([given, self.generated_], ignore_index=True)
         else:
-            joined = np.concatenate([np.asarray(given), self.generated_])
-        return joined, np.concatenate(labels)
+            self._joined = np.concatenate([np.asarray(given), self.generated_])
+        return self._joined, np.concatenate(labels)
 
     def __sklearn_tags__(self) -> Any:
         """Tell imbalanced-learn that texts are categories, missing cells are imputed and rows are dense."""

@@ -33,6 +33,23 @@ KEYS = {
     "conditional": "players.discriminator.conditional",
 }
 """The setting of the suite that each parameter of the same name stands for."""
+_PARAMETERS = {key: name for name, key in KEYS.items()} | {
+    "seed": "random_state",
+    "members": "n_members",
+    "fs": "fs",
+    "gan_type": "gan_type",
+    "mode": "mode",
+    "protocol.validation_size": "epoch_selection",
+    "trainer.accelerator": "device",
+    "trainer.enable_progress_bar": "verbose",
+    "dataset.columns": "columns",
+}
+_SETTINGS = (
+    *("players.", "mode.", "gan_type.", "schedule.", "generated_rows"),
+    *("dataset.preprocessing.", "dataset.training.", "protocol.running_mean", "protocol.weight_average"),
+    *("trainer.matmul_precision", "trainer.random_numbers"),
+)
+"""Beginnings of the keys that `settings` may have: those that a fit in memory reads."""
 
 
 class GameParameters(BaseEstimator):
@@ -71,7 +88,8 @@ class GameParameters(BaseEstimator):
     conditional : bool, optional
         Whether D sees the class.
     settings : mapping of str to object, optional
-        Any other setting of the suite by its config key, such as `{"players.generator.latent": 16}`.
+        Any other setting of the game, its training or the preprocessing by its config key, such as
+        `{"players.generator.latent": 16}`.
     columns : mapping, optional
         Roles of columns where the inferred ones are wrong: `{"categorical": [...], "ordinal": {name: [...]},
         "numeric": [...], "date": [...]}`.
@@ -187,13 +205,26 @@ def configuration(parameters: GameParameters, needs_generator: bool) -> DictConf
         values |= {"fs.ratio": float(parameters.fs), "fs.name": "ratio"}
     given = {key: getattr(parameters, name) for name, key in KEYS.items()}
     values |= {key: value for key, value in given.items() if value is not None}
+    for key in parameters.settings or {}:
+        _check_is_read(key)
     values |= dict(parameters.settings or {})
     for key, value in values.items():
         try:
-            OmegaConf.update(cfg, key, value)
+            # Searches over arrays and distributions give NumPy's numbers.
+            OmegaConf.update(cfg, key, value.item() if isinstance(value, np.generic) else value)
         except (ConfigKeyError, ConfigAttributeError) as error:
             raise InputError(f"{key}: there is no such setting for mode={parameters.mode}.") from error
         except OmegaConfBaseException as error:
             raise InputError(f"{key}={value}: {one_line(error)}") from error
     check(cfg)
     return cfg
+
+
+def _check_is_read(key: str) -> None:
+    """Refuse a key of `settings` that a parameter sets, or that a fit in memory does not read."""
+    for owner in (key, key.rpartition(".")[0]):
+        if owner in _PARAMETERS:
+            raise InputError(f"settings: give the parameter {_PARAMETERS[owner]} instead of {key}.")
+    if not key.startswith(_SETTINGS):
+        known = ", ".join(f"{start}*" if start.endswith(".") else start for start in _SETTINGS)
+        raise InputError(f"settings: {key} has no effect on an estimator; leave it out. It may have {known}.")

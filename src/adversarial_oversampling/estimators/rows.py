@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from numbers import Real
 from typing import Any, cast
 
 import numpy as np
@@ -19,6 +20,7 @@ from adversarial_oversampling.data.columns import (
     refuse_empty_columns,
 )
 from adversarial_oversampling.data.table import Column, Table, make_table, to_frame
+from adversarial_oversampling.errors import InputError
 
 _ROWS = Origin(prefix="columns.", of_file=False)
 _NEW_ROWS = replace(_ROWS, fitted=True)
@@ -46,6 +48,32 @@ def as_frame(x: Any, at_least: int = 1) -> pd.DataFrame:
     return x.astype(sparse) if sparse else x
 
 
+def as_labels(y: Any) -> Any:
+    """Return labels `y [n]` such that NumPy keeps their values: nullable ones as NumPy's.
+
+    Raises
+    ------
+    InputError
+        If a label is missing. NaN among numbers is left to scikit-learn, which refuses it.
+    """
+    if isinstance(y, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
+        missing = np.flatnonzero(pd.isna(y))
+        kind = getattr(y.dtype, "numpy_dtype", None)
+        if not len(missing) and isinstance(kind, np.dtype):
+            return y.astype(kind)
+        if len(missing) and y.dtype.kind == "f":
+            return y
+    else:
+        values = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else y
+        listed = isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind == "O"
+        missing = np.flatnonzero(pd.isna(values)) if listed else np.empty(0, np.int64)
+        if len(missing) and all(isinstance(label, Real) for label in values):
+            return y
+    if len(missing):
+        raise InputError(f"y: the label of row {missing[0]} is missing; leave out the rows without a label.")
+    return y
+
+
 def columns_and_cells(
     frame: pd.DataFrame, roles: Mapping[str, Any] | None, fitted: Sequence[Column] | None = None
 ) -> tuple[tuple[Column, ...], NDArray[np.float64]]:
@@ -66,6 +94,9 @@ def columns_and_cells(
     """
     if fitted:
         return tuple(fitted), cells(frame, fitted, _NEW_ROWS)
+    for role, named in (roles or {}).items():
+        if isinstance(named, str):
+            raise InputError(f"columns: give a list for {role}, such as {{'{role}': ['{named}']}}.")
     columns = columns_of(frame, cast(RoleOverrides, dict(roles or {})), _ROWS)
     refuse_empty_columns(frame, _ROWS)
     return columns, cells(frame, columns, _ROWS)
@@ -110,7 +141,7 @@ def as_given(
         numbers, which only a role that was given allows, are floats.
     """
     kind = None if isinstance(given, pd.DataFrame) else np.asarray(given).dtype
-    if kind is not None and kind.kind not in "OUS":
+    if kind is not None and kind.kind not in "OUSM":
         fractions = kind.kind != "f" and any(column.role == "numeric" for column in columns)
         return made if fractions else made.astype(kind)
     real, frame = as_frame(given), to_frame(made, columns)
@@ -125,7 +156,9 @@ def as_given(
     if kind is None:
         return rows
     values = rows.to_numpy(object)
-    return values if kind.kind == "O" else values.astype(kind.kind)  # as wide as its texts need
+    if kind.kind == "O":
+        return values
+    return values.astype(kind if kind.kind == "M" else kind.kind)  # as wide as its texts need
 
 
 def _categories(
@@ -153,7 +186,9 @@ def _dates(made: "pd.Series[Any]", real: "pd.Series[Any]") -> "pd.Series[Any]":
         return zoned.astype(object)
     shown: pd.Series[Any] = made.dt.date
     if isinstance(example, str):
-        shown = made.map(lambda date: date.isoformat(), na_action="ignore").astype(real.dtype)
+        timed = real.astype(str).str.contains(":").any()
+        texts = (made if timed else shown).map(lambda date: date.isoformat(), na_action="ignore")
+        shown = texts.astype(real.dtype)
     return shown
 
 
