@@ -281,6 +281,17 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_lines_of_prose_fit_an_editor(page: Path) -> None:
+    if page.parent.name == "results" or page.name == "api.md":
+        return  # a program writes them
+    prose = re.sub(r"^```\w*\n.*?^```", "", page.read_text(), flags=re.M | re.S)
+    long = [
+        line for line in prose.splitlines() if len(line) > 120 and not line.startswith(("|", "  |", "!["))
+    ]
+    assert long == []
+
+
 def test_every_mode_has_a_page_and_every_page_is_in_the_index() -> None:
     folder = ROOT / "docs" / "methods"
     index = (folder / "README.md").read_text()
