@@ -94,6 +94,19 @@ def test_methods_and_datasets_with_missing_values_are_left_out_and_named(
     assert "ADASYN+Q (NA on SECOM)" in statistics.ranking_table(ranking).footnotes[0][1]
 
 
+def test_means_of_fewer_replicas_are_named(five_datasets: Path, write_run: WriteRun) -> None:
+    write_run("secom", "adasyn", acsa=[0.9, None, None])
+    for dataset in DATASETS[1:]:
+        write_run(dataset, "adasyn", acsa=[0.9] * 3)
+
+    ranking = statistics.rankings(frames(five_datasets)[0])[0]
+
+    assert ranking.remarks == (
+        "Means of fewer replicas, and so of other splits: ADASYN+Q on SECOM (1 of 3).",
+    )
+    assert ranking.remarks[0] in [text for _, text in statistics.ranking_table(ranking).footnotes]
+
+
 @pytest.mark.parametrize("datasets", [1, 4])
 def test_with_too_few_datasets_the_ranking_table_is_one_sentence(
     write_run: WriteRun, tmp_path: Path, datasets: int

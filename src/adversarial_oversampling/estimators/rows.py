@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from numbers import Real
 from typing import Any, cast
 
 import numpy as np
@@ -49,29 +48,23 @@ def as_frame(x: Any, at_least: int = 1) -> pd.DataFrame:
 
 
 def as_labels(y: Any) -> Any:
-    """Return labels `y [n]` such that NumPy keeps their values: nullable ones as NumPy's.
+    """Return labels `y [n]`, those of a nullable type in NumPy's type of the same values.
 
     Raises
     ------
     InputError
-        If a label is missing. NaN among numbers is left to scikit-learn, which refuses it.
+        If a label is missing. NaN in an array of numbers is left to scikit-learn, which refuses it.
     """
-    if isinstance(y, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
-        missing = np.flatnonzero(pd.isna(y))
-        kind = getattr(y.dtype, "numpy_dtype", None)
-        if not len(missing) and isinstance(kind, np.dtype):
-            return y.astype(kind)
-        if len(missing) and y.dtype.kind == "f":
-            return y
-    else:
-        values = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else y
-        listed = isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind == "O"
-        missing = np.flatnonzero(pd.isna(values)) if listed else np.empty(0, np.int64)
-        if len(missing) and all(isinstance(label, Real) for label in values):
-            return y
+    labels = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else y
+    dtype = getattr(labels, "dtype", None)
+    if dtype is None or labels.ndim != 1 or getattr(dtype, "kind", "f") == "f":
+        return y
+    missing = np.flatnonzero(pd.isna(labels))
     if len(missing):
         raise InputError(f"y: the label of row {missing[0]} is missing; leave out the rows without a label.")
-    return y
+    # Only the nullable types of pandas have it. scikit-learn would make floats of their numbers.
+    kind = getattr(dtype, "numpy_dtype", None)
+    return labels.astype(kind) if isinstance(kind, np.dtype) and kind.kind != "O" else y
 
 
 def columns_and_cells(

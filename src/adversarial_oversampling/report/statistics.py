@@ -128,6 +128,15 @@ def same_table_remarks(repeated: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(f"{title} ({how})" for title, how in repeated.items())
 
 
+def fewer_replica_remarks(runs: pd.DataFrame) -> list[str]:
+    """Return a remark that names the means of fewer replicas than a run has: they are over other splits."""
+    fewer = runs[runs["n"] < runs["replicas"]]
+    if fewer.empty:
+        return []
+    means = [f"{run.title} on {run.dataset_title} ({run.n} of {run.replicas})" for run in rows_of(fewer)]
+    return [f"Means of fewer replicas, and so of other splits: {'; '.join(means)}."]
+
+
 def _missing_text(datasets_without: Sequence[str], without_result: Sequence[str]) -> str:
     """Return the datasets on which a method lacks a value; those on which it has no result are separate."""
     others = [dataset for dataset in datasets_without if dataset not in without_result]
@@ -149,13 +158,14 @@ def rankings(frame: pd.DataFrame) -> list[Ranking]:
             values, left_out = complete_block(wide, na)
             left_out += same_table_remarks(repeated)
             reason = too_few(values)
+            compared = group[group["title"].isin(values.columns) & group["dataset_title"].isin(values.index)]
             ranked.append(
                 Ranking(
                     setting,
                     metric,
                     values,
                     left_out,
-                    tuple(no_epoch_remarks(group[group["title"].isin(values.columns)])),
+                    (*no_epoch_remarks(compared), *fewer_replica_remarks(compared)),
                     _autorank(values) if reason is None else None,
                     reason,
                     tuple(modes.get(mode, paper.columns()[mode]) for mode in paper.REFERENCES),
