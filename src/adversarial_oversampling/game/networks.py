@@ -101,10 +101,11 @@ class MLP(nn.Module):
         rows = x.flatten(1, -2)
         *hidden, last = self.layers
         for layer in hidden:
-            rows = leaky_relu(layer(rows), SLOPE, inplace=True)
+            # Module.__call__ takes a third of the time of a small product.
+            rows = leaky_relu(layer.forward(rows), SLOPE, inplace=True)
             if uniform is not None and self.dropout > 0:
                 rows = dropout(rows, self.dropout, uniform)
-        out: Tensor = last(rows)
+        out: Tensor = last.forward(rows)
         return out if x.dim() == out.dim() else out.reshape(*x.shape[:-1], out.shape[-1])
 
     def gradient(self, x: Tensor) -> Tensor:
@@ -126,7 +127,7 @@ class MLP(nn.Module):
         *hidden, last = self.layers
         with torch.no_grad():
             for layer in hidden:
-                activations.append(layer(x))
+                activations.append(layer.forward(x))
                 x = leaky_relu(activations[-1], SLOPE)
         gradient = transposed(last)
         for layer, before in zip(reversed(hidden), reversed(activations), strict=True):
@@ -177,7 +178,7 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """Score rows `x [R, ..., d]` of classes `y [R, ...]`."""
-        scores: Tensor = self.mlp(self._input(x, y))
+        scores: Tensor = self.mlp.forward(self._input(x, y))
         return scores.squeeze(-1)
 
     def gradient(self, x: Tensor, y: Tensor) -> Tensor:
