@@ -145,6 +145,48 @@ def test_a_file_that_does_not_fit(
     assert not (tmp_path / "out.csv").exists()
 
 
+@pytest.mark.parametrize("note", ["", "sep=;\n"])
+def test_a_file_with_another_separator(
+    runs: dict[str, Path], command: Command, table: Path, tmp_path: Path, note: str
+) -> None:
+    new = tmp_path / "new.csv"
+    new.write_text(note + pd.read_csv(table).to_csv(index=False, sep=";"))
+    done = command("predict", runs["do"], new, "--output", tmp_path / "out.csv")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "write the file with the separator of the run's table, ','." in done.stderr
+    assert "dataset." not in done.stderr  # the command has no settings
+
+
+def test_a_date_beyond_nanoseconds(
+    runs: dict[str, Path], command: Command, table: Path, tmp_path: Path
+) -> None:
+    new = tmp_path / "new.csv"
+    pd.read_csv(table).assign(since="9999-12-31").to_csv(new, index=False)
+    done = command("predict", runs["do"], new, "--output", tmp_path / "out.csv")
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_csv(tmp_path / "out.csv")) == ROWS
+
+
+def test_a_parquet_file_of_a_frame(compose_config: Compose, command: Command, tmp_path: Path) -> None:
+    """An index is left out in training and prediction; large numbers and far dates are generated again."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"flux": 10 ** rng.uniform(19, 22, 80), "label": ["no"] * 60 + ["yes"] * 20})
+    frame["until"] = pd.Series(["9999-12-31", "2024-01-01T12:30", "2024-06-01"] * 27)[:80].astype("M8[us]")
+    frame.sample(frac=1, random_state=0).to_parquet(tmp_path / "own.parquet")
+    source = ["dataset=table", f"dataset.path={tmp_path}/own.parquet", "dataset.target=label"]
+    short_run(compose_config, tmp_path / "run", *source, "mode=do")
+    assert "The index of a data frame, '__index_level_0__'" in (tmp_path / "run" / "train.log").read_text()
+    frame[["until", "flux"]].to_parquet(tmp_path / "new.parquet")
+    done = command("predict", tmp_path / "run", tmp_path / "new.parquet", "--output", tmp_path / "out.csv")
+    assert done.returncode == 0, done.stderr
+    arguments = ["--class", "yes", "--rows", 30, "--output", tmp_path / "rows.parquet"]
+    done = command("generate", tmp_path / "run", *arguments)
+    assert done.returncode == 0, done.stderr
+    made = pd.read_parquet(tmp_path / "rows.parquet")
+    for name in ("flux", "until"):
+        assert made[name].between(frame[name].min(), frame[name].max()).all()
+
+
 def test_generated_rows_are_rows_of_the_table(
     runs: dict[str, Path], command: Command, table: Path, tmp_path: Path
 ) -> None:

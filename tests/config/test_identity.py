@@ -87,6 +87,14 @@ def test_a_result_without_the_precision_of_products_has_the_same_hash(compose_co
     assert config_hash(cfg) == config_hash(stored) == config_hash(compose_config())
 
 
+def test_a_result_without_keep_na_has_the_same_hash(compose_config: Compose) -> None:
+    source = ["dataset=table", "dataset.path=mine.csv", "dataset.target=y"]
+    stored = compose_config(*source)
+    del stored.dataset.columns.keep_na
+    assert config_hash(stored) == config_hash(compose_config(*source))
+    assert config_hash(stored) != config_hash(compose_config(*source, "dataset.columns.keep_na=[v]"))
+
+
 def test_a_whole_number_is_the_same_rate(compose_config: Compose) -> None:
     assert config_hash(compose_config("fs.ratio=1")) == config_hash(compose_config("fs.ratio=1.0"))
 

@@ -59,6 +59,7 @@ def test_a_path_may_begin_with_the_users_home(
         ("dataset.columns.ordinal=[[size,1,2]]", "columns.ordinal", [["size", "1", "2"]]),
         ("dataset.columns.ordinal.size=[1,2]", "columns.ordinal", {"size": ["1", "2"]}),
         ("dataset.columns.ordinal=null", "columns.ordinal", None),
+        ("dataset.columns.keep_na=[1e3,a b]", "columns.keep_na", ["1e3", "a b"]),
         ("dataset.columns.keep_na_labels=true", "columns.keep_na_labels", True),
     ],
 )

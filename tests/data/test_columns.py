@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adversarial_oversampling.data.columns import Origin, RoleOverrides, cells, columns_of
-from adversarial_oversampling.data.table import Column
+from adversarial_oversampling.data.table import Column, to_frame
 from adversarial_oversampling.errors import InputError
 
 nan = np.nan
+FAR = pd.Series([pd.Timestamp(0), datetime.datetime(9999, 12, 31)], dtype=object)
 WORDS = st.text(st.characters(categories=("Lu", "Ll")), min_size=1, max_size=6)
 
 
@@ -43,6 +44,11 @@ WORDS = st.text(st.characters(categories=("Lu", "Ll")), min_size=1, max_size=6)
         (pd.to_datetime(["2024-01-01T02:00+02:00"] * 3), Column("c", "date"), [1704067200] * 3),
         ([datetime.date(1970, 1, 2), None, datetime.date(1970, 1, 1)], Column("c", "date"), [86400, nan, 0]),
         (["1970-01-02", None, "1970-01-01T00:00:00.5Z"], Column("c", "date"), [86400, nan, 0.5]),
+        (["9999-12-31", None, "0001-01-01"], Column("c", "date"), [253402214400, nan, -62135596800]),
+        ([datetime.date(9999, 12, 31), None], Column("c", "date"), [253402214400, nan]),
+        (FAR, Column("c", "date"), [0, 253402214400]),
+        ([1e19, None, 2.0], Column("c"), [1e19, nan, 2]),
+        ([2.0**53, None, -(2.0**53)], Column("c", "integer"), [2.0**53, nan, -(2.0**53)]),
         ([None, None, None], Column("c"), [nan] * 3),
     ],
 )  # fmt: skip
@@ -158,15 +164,25 @@ def test_categories_are_found_again(values: list[str | None]) -> None:
     assert list(column.categories) == sorted(set(column.categories))
 
 
-@given(
-    st.lists(
-        st.none() | st.datetimes(datetime.datetime(1700, 1, 1), datetime.datetime(2200, 1, 1)), min_size=1
-    )
-)
+@given(st.lists(st.none() | st.datetimes(), min_size=1))
 def test_dates_are_seconds(values: list[datetime.datetime | None]) -> None:
     epoch = datetime.datetime(1970, 1, 1)
     expected = [nan if value is None else (value - epoch).total_seconds() for value in values]
     for cell in (values, [None if value is None else value.isoformat() for value in values]):
         frame = pd.DataFrame({"c": pd.Series(cell, dtype=object)})
         seconds = cells(frame, columns_of(frame, {"date": ["c"]}))[:, 0]
-        assert np.allclose(seconds, expected, rtol=0, atol=1e-5, equal_nan=True)
+        assert np.allclose(seconds, expected, rtol=1e-15, atol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize("seconds", [253402214400.0, 253402214400.25, -62135596800.0, 1704110400.5])
+def test_dates_are_shown_beyond_nanoseconds(seconds: float) -> None:
+    shown = to_frame(np.array([[seconds], [nan]]), [Column("c", "date")]).c
+    passed = shown[0].to_pydatetime() - datetime.datetime(1970, 1, 1)
+    assert passed.total_seconds() == pytest.approx(seconds, abs=0.5, rel=0)
+    assert shown.isna().tolist() == [False, True]
+
+
+def test_whole_numbers_beyond_those_with_all_digits_are_shown() -> None:
+    frame = pd.DataFrame({"c": [1e19, 3e21]})
+    columns = columns_of(frame)
+    assert to_frame(cells(frame, columns), columns).c.tolist() == [1e19, 3e21]

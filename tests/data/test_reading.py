@@ -14,9 +14,10 @@ from hydra.utils import instantiate
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
+from pyarrow import feather, parquet
 
 from adversarial_oversampling.config.compose import config_dir
-from adversarial_oversampling.data.reading import MISSING, load_table
+from adversarial_oversampling.data.reading import MISSING, load_table, read_rows
 from adversarial_oversampling.data.table import Column, Table
 from adversarial_oversampling.errors import InputError
 
@@ -162,6 +163,36 @@ class TestStructure:
     def test_a_line_is_counted_after_a_cell_of_several_lines(self, refusal: Refusal) -> None:
         assert "line 5: 3 cells" in refusal('"v\nw",label\n"1\n2",a\n3,b,c\n')
 
+    @pytest.mark.parametrize(
+        ("content", "line", "cell", "separator"),
+        [
+            ('v, c, label\n1,"x", a\n3, "u, w", b\n', 3, """' "u'""", ","),
+            ('v, "c",label\n1,x,a\n', 1, """' "c"'""", ","),
+            ('v;c;label\n1;u;a\n2;\t"u";b\n', 3, r"""'\t"u"'""", ";"),
+        ],
+    )
+    def test_a_quote_after_a_blank(
+        self, refusal: Refusal, content: str, line: int, cell: str, separator: str
+    ) -> None:
+        message = refusal(content, separator=separator)
+        assert f"line {line}: {cell} has a blank before its quotes" in message
+        assert "remove the blanks before quotes" in message
+
+    @pytest.mark.parametrize("separator", [",", ";", "\t", "|", " ", ":"])
+    def test_quotes_that_begin_a_cell_or_stand_in_one(self, load: Load, separator: str) -> None:
+        rows = ['"a ""b"" c"', '" b"', '"a ""b"" c"', '" b"']
+        content = lines(*(f"{i * i},{row}" for i, row in enumerate(rows))).replace(",", separator)
+        assert load(content, separator=separator).class_names == (" b", 'a "b" c')
+
+    @pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;\r"])
+    def test_a_note_for_excel(self, refusal: Refusal, load: Load, first: str) -> None:
+        content = lines(*ROWS).replace(",", ";")
+        message = refusal(f"{first}\n{content}")
+        assert "sep=;' is a note for Excel, not the header" in message.replace("SEP", "sep")
+        assert "remove this line, and give dataset.separator=';'." in message
+        assert "remove this line." in refusal(f"{first}\n{content}", separator=";")
+        assert load(content, separator=";").feature_names == ("v",)
+
     @pytest.mark.parametrize("content", ['v,label\n1,"a"b\n', 'v,label\n"1,a\n2,b\n'])
     def test_stray_quotes(self, refusal: Refusal, content: str) -> None:
         assert "check the quotes" in refusal(content)
@@ -195,6 +226,18 @@ class TestStructure:
         assert f"dataset.columns.numeric=[{called}]" in message
         assert load(content, columns={"drop": [called]}).feature_names == ("v",)
         assert load(content, columns={"numeric": [called]}).feature_names == (called, "v")
+
+    @pytest.mark.parametrize("numbers", [range(1000, 1030), range(30, 0, -1), [*range(7, 30), *range(7)]])
+    def test_row_numbers_from_any_start_in_any_order(
+        self, refusal: Refusal, load: Load, numbers: list[int]
+    ) -> None:
+        rows = [f"{number},{i % 7},{'ab'[i % 2]}" for i, number in enumerate(numbers)]
+        message = refusal(lines(*rows, header="id,v,label"))
+        assert f"column 'id' counts the rows, from {min(numbers)} to {max(numbers)}; leave it out" in message
+        assert load(lines(*rows, header="id,v,label"), columns={"drop": ["id"]}).feature_names == ("v",)
+        # A gap or a value that occurs twice, and the numbers of a small table, may be anything.
+        for others in ([*rows[1:], f"{max(numbers) + 2},3,a"], [*rows[:-1], rows[0]], rows[:20]):
+            assert load(lines(*others, header="id,v,label")).feature_names == ("id", "v")
 
     def test_a_header_given_twice(self, refusal: Refusal) -> None:
         assert "line 1: there are two columns called 'v'" in refusal(lines("1,2,a", header="v,v,label"))
@@ -314,7 +357,14 @@ class TestColumns:
             *((text, "a date") for text in ("31/01/2024", "1.2.24", "2024/1/31", "2024-1-31", "1-31-2024")),
             *((text, "a date") for text in ("31-Jan-2024", "January 31 2024", "1/31/2024 2:05 PM")),
             *((text, "a date") for text in ("Jan 2024", "Sep-24", "Jan. 2024", "01/2024")),
+            *(
+                (text, "a date")
+                for text in ("2024-01", "1999-12", "2024Q1", "2024-Q1", "Q3 2024", "2024-W05")
+            ),
             *((text, "a time of day") for text in ("12:30", "2:05 pm")),
+            *((text, "a duration") for text in ("3 days 00:00:00", "1 days", "-1 days +23:59:59.5")),
+            *((text, "a duration") for text in ("00:01.5", "1:00:01.250", "36:00:00")),
+            *((text, "a number") for text in ("\u22125", "\u20131,5", "1_000", "0x1F", "0b101")),
         ],
     )
     def test_a_number_or_date_in_a_form_that_is_not_read(
@@ -359,6 +409,11 @@ class TestColumns:
                 "GBP1",
                 "2.5 inr",
                 "2011-12",
+                "2024-13",
+                "1_00",
+                "Q1",
+                "3 days a week",
+                "\u2212",
             ),
         ],
     )
@@ -399,6 +454,24 @@ class TestColumns:
     def test_infinite_values(self, refusal: Refusal, text: str) -> None:
         assert "line 3: column 'v' has an infinite value" in refusal(lines("5,a", f"{text},a", "6,b", "9,b"))
 
+    def test_whole_numbers_that_lose_digits(self, refusal: Refusal, load: Load) -> None:
+        numbers = [2**53 + 1, 2**53 + 3, 2**60, 5]
+        content = lines(*(f"{number},{'aabb'[i]}" for i, number in enumerate(numbers)))
+        message = refusal(content)
+        assert "line 2: column 'v' has '9007199254740993', of whose digits about 16 are kept" in message
+        for setting in ("drop", "categorical", "numeric"):
+            assert f"dataset.columns.{setting}=[v]" in message
+        assert load(content, columns={"categorical": ["v"]}).columns[0].categories[2] == "9007199254740993"
+        assert load(content, columns={"numeric": ["v"]}).columns[0].role == "numeric"
+        # Every digit of a power of two is known, and 1e20 does not promise any.
+        assert load(lines(f"{2**60},a", "1e20,a", "5,b", "6,b")).columns[0].role == "numeric"
+
+    def test_dates_beyond_nanoseconds(self, load: Load) -> None:
+        days = ["9999-12-31", "0001-01-01", "2024-01-01T12:00", "9999-12-31"]
+        table = load(lines(*(f"{day},{'aabb'[i]}" for i, day in enumerate(days))))
+        assert table.columns == (Column("v", "date"),)
+        assert table.x[:, 0].tolist() == [253402214400, -62135596800, 1704110400, 253402214400]
+
     def test_dates_that_are_none(self, refusal: Refusal) -> None:
         assert "line 3: column 'v' has '2024-02-30', which is not a date" in refusal(
             lines("2024-02-28,a", "2024-02-30,a", "2024-03-01,b")
@@ -422,6 +495,8 @@ class TestColumns:
             ({"numerc": ["v"]}, "dataset.columns.numerc: there is no such setting"),
             ({"numeric": ["w"]}, "dataset.columns.numeric: there is no feature column 'w'"),
             ({"drop": ["w"]}, "dataset.columns.drop: "),
+            ({"keep_na": ["w"]}, "dataset.columns.keep_na: "),
+            ({"keep_na": ["label"]}, "'label' is dataset.target"),
             ({"drop": ["label"]}, "'label' is dataset.target"),
             ({"drop": ["v"]}, "no feature column is left"),
             ({"drop": ["v"], "numeric": ["v"]}, "column 'v' has a role too"),
@@ -439,6 +514,151 @@ class TestColumns:
         assert words in refusal(lines(*ROWS), columns=columns)
 
 
+class TestMissing:
+    CONTENT = lines(
+        *("None,1,a", "Yes,NA,a", "NA,3,b", "None,,b", "Yes,2,a", ",5,b"),
+        header="garage,v,label",
+    )
+
+    def test_a_word_in_a_column_of_texts_is_told(self, load: Load) -> None:
+        table = load(self.CONTENT)
+        assert table.columns[0].categories == ("Yes",)
+        (note,) = table.notes
+        assert "'NA' in column 'garage' (1 cell), 'None' in column 'garage' (2 cells)" in note
+        assert "dataset.columns.keep_na=[garage]" in note
+
+    @pytest.mark.parametrize(
+        "columns", [{"keep_na": ["garage"]}, {"ordinal": {"garage": ["NA", "None", "Yes"]}}]
+    )
+    def test_a_word_that_is_a_category(self, load: Load, tmp_path: Path, columns: dict[str, Any]) -> None:
+        table = load(self.CONTENT, columns=columns)
+        assert table.columns[0].categories == ("NA", "None", "Yes")
+        assert np.array_equal(table.x[:, 0], [1, 2, 0, 1, 2, np.nan], equal_nan=True)
+        assert np.isnan(table.x[:, 1]).sum() == 2  # among numbers, NA stays missing
+        assert not table.notes
+        rows = read_rows(tmp_path / "t.csv", table.columns, {"columns": columns})
+        assert np.array_equal(rows, table.x, equal_nan=True)
+
+    def test_what_the_user_calls_missing_is_not_told(self, load: Load) -> None:
+        assert not load(self.CONTENT, columns={"missing": ["None", "NA"]}).notes
+
+    @pytest.mark.parametrize("written", ["csv", "parquet"])
+    @pytest.mark.parametrize("text", ["-999", "-999.0", "-9.99e2"])
+    def test_a_number_is_missing_however_it_is_written(self, tmp_path: Path, written: str, text: str) -> None:
+        cells = [-999, 3, 4, 9, -999, 6]
+        frame = pd.DataFrame(
+            {
+                "whole": cells,
+                "wide": pd.array([*cells[:-1], None], "Int64"),
+                "real": [cell + 0.5 * (cell > 0) for cell in cells],
+                "short": pd.Series(cells, dtype="float32"),
+                "kind": pd.Categorical(["u", "w", "-999", "u", "w", "-999"]),
+                "label": list("aabbab"),
+            }
+        )
+        path = tmp_path / f"t.{written}"
+        frame.to_csv(path, index=False) if written == "csv" else frame.to_parquet(path)
+        columns = {"missing": [text]}
+        table = load_table(str(path), "label", "t", columns=columns)
+        assert np.isnan(table.x).sum(axis=0).tolist() == [2, 3, 2, 2, 2]
+        assert table.columns[4].categories == ("u", "w")
+        assert not table.notes
+        rows = read_rows(path, table.columns, {"columns": columns})
+        assert np.array_equal(rows, table.x, equal_nan=True)
+
+    def test_fractions_of_few_bits_and_dates(self, tmp_path: Path) -> None:
+        frame = pd.DataFrame({"v": np.array([-99.99, 1.5, 2, 3], "float32"), "label": list("aabb")})
+        frame["day"] = pd.to_datetime(["2024-01-01", "1900-01-01", "2024-01-02", "2024-01-05"])
+        frame.to_parquet(tmp_path / "t.parquet")
+        columns = {"missing": ["-99.99", "1900-01-01"]}
+        table = load_table(str(tmp_path / "t.parquet"), "label", "t", columns=columns)
+        assert np.isnan(table.x).tolist() == [[True, False], [False, True], [False, False], [False, False]]
+
+    def test_a_text_that_no_cell_has_is_told(self, load: Load) -> None:
+        table = load(lines("5,a", "?,a", "6,b", "9,b"), columns={"missing": ["?", "-999"]})
+        (note,) = table.notes
+        assert "dataset.columns.missing: no cell of a feature is '-999'; correct the text" in note
+
+    def test_only_nulls_of_a_typed_file_are_missing(self, tmp_path: Path) -> None:
+        frame = pd.DataFrame({"garage": ["None", "NA", None, "None"], "v": [1.5, 2, None, 3]})
+        frame["label"] = list("aabb")
+        frame.to_feather(tmp_path / "t.feather")
+        table = load_table(str(tmp_path / "t.feather"), "label", "t")
+        assert table.columns[0].categories == ("NA", "None")
+        assert np.array_equal(table.x, [[1, 1.5], [0, 2], [np.nan, np.nan], [1, 3]], equal_nan=True)
+        assert not table.notes
+        # The categories are known, so a CSV file of new rows has them too.
+        (tmp_path / "new.csv").write_text("garage,v\nNone,NA\nnull,1\n")
+        rows = read_rows(tmp_path / "new.csv", table.columns, {})
+        assert np.array_equal(rows, [[1, np.nan], [np.nan, 1]], equal_nan=True)
+
+
+class TestFrames:
+    """Files that pandas has written from a frame with an index or with categories."""
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        """A frame whose index still has the order of the rows, sorted by class, after they were shuffled."""
+        rng = np.random.default_rng(0)
+        frame = pd.DataFrame({"v": rng.normal(size=60), "label": ["a"] * 40 + ["b"] * 20})
+        frame.sample(frac=1, random_state=0).to_parquet(tmp_path / "t.parquet")
+        return tmp_path / "t.parquet"
+
+    def test_an_index_is_left_out(self, path: Path) -> None:
+        name = "__index_level_0__"
+        assert parquet.read_schema(path).names == ["v", "label", name]
+        table = load_table(str(path), "label", "t")
+        assert table.feature_names == ("v",)
+        (note,) = table.notes
+        assert f"the index of a data frame, {name!r}, is left out" in note
+        assert f"dataset.columns.numeric=[{name}]" in note
+        dropped = load_table(str(path), "label", "t", columns={"drop": [name]})
+        kept = load_table(str(path), "label", "t", columns={"numeric": [name]})
+        assert (dropped.feature_names, kept.feature_names) == (("v",), ("v", name))
+        assert dropped.notes == kept.notes == ()
+        pd.DataFrame({"v": [0.5]}).to_parquet(path)
+        assert read_rows(path, table.columns, {}).tolist() == [[0.5]]
+
+    @pytest.mark.parametrize("write", [pd.DataFrame.to_parquet, feather.write_feather])
+    def test_an_index_may_be_the_target(self, tmp_path: Path, write: Callable[..., None]) -> None:
+        frame = pd.DataFrame({"v": [5, 7, 6, 9]}, index=pd.Index(list("aabb"), name="label"))
+        write(frame, tmp_path / "t")
+        table = load_table(str(tmp_path / "t"), "label", "t")
+        assert (table.feature_names, table.class_names) == (("v",), ("a", "b"))
+
+    def test_a_table_of_nothing_but_an_index(self, tmp_path: Path) -> None:
+        frame = pd.DataFrame({"label": list("aabb")}, index=pd.Index([5, 7, 6, 9], name="id"))
+        frame.to_parquet(tmp_path / "t.parquet")
+        with pytest.raises(InputError, match=r"no feature column but the index .*numeric=\[id\]\.$"):
+            load_table(str(tmp_path / "t.parquet"), "label", "t")
+
+    def test_categories_of_the_target_that_no_row_has(self, tmp_path: Path) -> None:
+        known = ["None", "a", "b", *(f"c{i}" for i in range(200))]
+        frame = pd.DataFrame({"v": [5, 7, 6, 9], "label": pd.Categorical(list("aabb"), known)})
+        frame.to_parquet(tmp_path / "t.parquet")
+        assert load_table(str(tmp_path / "t.parquet"), "label", "t").class_names == ("a", "b")
+
+    @pytest.mark.parametrize("dtype", ["int64", "uint64", "Int64"])
+    def test_whole_numbers_that_lose_digits(self, tmp_path: Path, dtype: str) -> None:
+        frame = pd.DataFrame({"v": pd.array([2**53 + 1, 2**53 + 3, 5, 6], dtype), "label": list("aabb")})
+        if dtype == "Int64":
+            frame.loc[3, "v"] = None
+        frame.to_parquet(tmp_path / "t.parquet")
+        with pytest.raises(
+            InputError, match=r"row 0 .*'9007199254740993', of whose digits about 16 are kept"
+        ):
+            load_table(str(tmp_path / "t.parquet"), "label", "t")
+
+    def test_large_floats_and_far_dates(self, tmp_path: Path) -> None:
+        frame = pd.DataFrame({"v": [1e19, 3e21, 2e20, 5e20], "label": list("aabb")})
+        frame["day"] = np.array(["9999-12-31", "2024-01-01", "0001-01-01", "NaT"], "M8[us]")
+        frame.to_parquet(tmp_path / "t.parquet")
+        table = load_table(str(tmp_path / "t.parquet"), "label", "t")
+        assert [column.role for column in table.columns] == ["numeric", "date"]
+        expected = [253402214400, 1704067200, -62135596800, np.nan]
+        assert np.array_equal(table.x[:, 1], expected, equal_nan=True)
+
+
 class TestLabels:
     @pytest.mark.parametrize(
         ("one", "other"),
@@ -449,13 +669,17 @@ class TestLabels:
         assert "line 4: column 'label' has" in message
         assert repr(other) in message
 
-    @pytest.mark.parametrize("label", ["None", "NA", "null"])
+    @pytest.mark.parametrize("label", ["None", "NA", "null", "none", "na", "?"])
     def test_labels_that_may_mean_none(self, refusal: Refusal, load: Load, label: str) -> None:
         content = lines("5,a", "7,a", f"6,{label}", f"9,{label}")
         message = refusal(content)
         assert f"line 4: the label in column 'label' is {label!r}" in message
         assert "dataset.columns.keep_na_labels=true" in message
         assert set(load(content, columns={"keep_na_labels": True}).class_names) == {"a", label}
+
+    def test_a_number_that_means_no_label(self, refusal: Refusal) -> None:
+        message = refusal(lines("5,1", "7,-999.0", "6,1", "9,2", "8,2"), columns={"missing": ["-999"]})
+        assert "line 3: there is no label in column 'label', nor in 0 other rows" in message
 
     @pytest.mark.parametrize("keep", [True, False])
     def test_rows_without_a_label(self, refusal: Refusal, keep: bool) -> None:

@@ -77,6 +77,9 @@ def result_config(cfg: DictConfig) -> dict[str, Any]:
         resolved["trainer"].pop(key, None)
     if resolved["trainer"].get("matmul_precision") == "highest":  # as in results from before the setting
         del resolved["trainer"]["matmul_precision"]
+    for columns in (resolved["dataset"].get("columns"), source.get("columns")):
+        if columns and not columns.get("keep_na"):  # likewise
+            columns.pop("keep_na", None)
     resolved["mode"].get("estimator", {}).pop("n_jobs", None)
     for described in (resolved["mode"], resolved["dataset"]):
         described.pop("description", None)

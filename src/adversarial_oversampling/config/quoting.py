@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 _TEXT = ("dataset.name", "dataset.path", "dataset.target")
 _PATH = re.compile(r"paths\.|hydra\.(run|sweep)\.dir$")
 _SIGN = ("dataset.separator", "dataset.decimal")
-_LIST = tuple(f"dataset.columns.{name}" for name in ("categorical", "numeric", "date", "drop", "missing"))
+_LISTS = ("categorical", "numeric", "date", "drop", "missing", "keep_na")
+_LIST = tuple(f"dataset.columns.{name}" for name in _LISTS)
 _ORDINAL = "dataset.columns.ordinal"
 _QUOTED = re.compile(r"'.*'|\".*\"", re.S)
 _FUNCTION = re.compile(r"(range|glob|shuffle|sort|tag|interval|int|float|str|bool|extend_list)\(.*\)", re.S)

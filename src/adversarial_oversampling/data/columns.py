@@ -6,6 +6,7 @@ as in a CSV file, and typed columns, as in a Parquet file.
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -31,7 +32,10 @@ from adversarial_oversampling.text import shown, without_case
 
 MOST_CATEGORIES = 100
 """A text column with more categories, most of them of a single row, is taken for an identifier."""
-_SMALL_TABLE = 20  # up to this many rows, every category may be of a single row
+SMALL_TABLE = 20
+"""Up to this many rows, a column may have a value of its own in every row by chance."""
+LARGEST_WHOLE = 2**53
+"""Up to here, every whole number is kept with all its digits."""
 
 _BOOLEAN = ("False", "True")
 
@@ -92,9 +96,10 @@ def columns_of(
 ) -> tuple[Column, ...]:
     """Infer the role and the categories of every column.
 
-    A column of numbers is an integer column if all of them are whole. A text column is one of numbers, dates
-    (such as 2024-01-31 or 2024-01-31T12:00) or booleans (true and false) if all its cells are. It is
-    categorical if none is a number or a date. Missing cells (None, NaN, NaT, NA) fit any role.
+    A column of numbers is an integer column if all of them are whole and at most 2^53, up to which floats
+    keep every digit. A text column is one of numbers, dates (such as 2024-01-31 or 2024-01-31T12:00) or
+    booleans (true and false) if all its cells are. It is categorical if none is a number or a date. Missing
+    cells (None, NaN, NaT, NA) fit any role.
 
     Parameters
     ----------
@@ -206,6 +211,41 @@ def texts_of(series: "pd.Series[Any]") -> Texts:
             return Texts(np.asarray(codes, np.int64), tuple(map(_text, distinct)))
 
 
+def places_among(series: "pd.Series[Any]", texts: Sequence[str], decimal: str = ".") -> NDArray[np.int64]:
+    """Return the place of each cell of a column among some texts, -1 for a cell that is none of them.
+
+    Numbers are compared by value, and so are the dates of a column that is typed.
+    """
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        of_categories = places_among(series.cat.categories.to_series(), texts, decimal)
+        return np.append(of_categories, -1)[series.cat.codes]
+    places = np.full(len(series), -1)
+    try:
+        kind = _kind(series)
+    except TypeError:  # which is refused where roles are inferred
+        return places
+    if kind == "text":
+        array = pc.utf8_trim_whitespace(_arrow(series))
+        found = pc.index_in(array, pa.array(list(texts), array.type))
+        places = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    if kind == "date":
+        wanted, values = _seconds_of(texts), _epoch(_datetimes(series))
+    elif kind in ("text", "number"):
+        numbers = [as_number(text, decimal) for text in texts]
+        wanted = np.array([math.nan if number is None else number for number in numbers])
+        if np.isnan(wanted).all():
+            return places
+        values, _ = _Reader(str(series.name), series.mask(places >= 0), Origin(decimal=decimal))._numbers()
+        if series.dtype.kind == "f":  # of perhaps fewer digits
+            with np.errstate(over="ignore"):
+                wanted = wanted.astype(series.dtype.type).astype(np.float64)
+    else:
+        return places
+    for i in np.flatnonzero(~np.isnan(wanted)):
+        places[values == wanted[i]] = i
+    return places
+
+
 def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME, unless: str = "") -> None:
     """Refuse values that a reader takes for the same.
 
@@ -254,7 +294,11 @@ def check_distinguishable(name: str, texts: Texts, origin: Origin = FRAME, unles
 
 def listed(names: Sequence[str]) -> str:
     """Return names as a list in a setting, in quotes where they are not plain words."""
-    return f"[{','.join(name if name.isidentifier() else json.dumps(name) for name in names)}]"
+    return f"[{','.join(name if name.isidentifier() else _in_quotes(name) for name in names)}]"
+
+
+def _in_quotes(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # as it is typed: settings know no escapes such as \u2212
 
 
 class _Reader:
@@ -280,6 +324,7 @@ class _Reader:
         numbers, bad = self._numbers()
         if not bad.any():
             self._refuse_leading_zeros()
+            self._refuse_lost_digits(numbers)
             return Column(self.name, "integer" if _whole(numbers) else "numeric")
         return self._inferred_from_text()
 
@@ -363,6 +408,22 @@ class _Reader:
                 f"{self._setting('numeric')} or {self._setting('categorical')}."
             )
 
+    def _refuse_lost_digits(self, numbers: NDArray[np.float64]) -> None:
+        """Refuse whole numbers of a file with more digits than are kept, as identifiers have."""
+        large = np.flatnonzero(np.isfinite(numbers) & (np.abs(numbers) >= LARGEST_WHOLE))
+        if not self.origin.of_file or not len(large):
+            return
+        texts = texts_of(self.series.iloc[large])
+        for i, value in enumerate(texts.values):
+            whole = re.fullmatch(r"\s*[+-]?[0-9]+\s*", value)
+            if whole and int(value) != int(float(value)):
+                raise InputError(
+                    f"{self.origin.place(int(large[texts.first(i)]))}: column {shown(self.name)} has "
+                    f"{shown(value)}, of whose digits about 16 are kept; if it identifies the row, leave "
+                    f"it out with {self._setting('drop')}; else give {self._setting('categorical')} or "
+                    f"{self._setting('numeric')}."
+                )
+
     def _refuse_other_forms(self, texts: Texts) -> None:
         """Refuse texts such as 12% or 31/01/2024, which would silently become categories."""
         for i, value in enumerate(texts.values):
@@ -375,7 +436,7 @@ class _Reader:
 
     def _refuse_identifier(self, texts: Texts) -> None:
         rows, distinct = int((texts.codes >= 0).sum()), len(texts.values)
-        every = distinct == rows > _SMALL_TABLE
+        every = distinct == rows > SMALL_TABLE
         leave_out = f" with {self._setting('drop')}" if self.origin.of_file else ""
         if every or (distinct > MOST_CATEGORIES and 2 * distinct > rows):
             raise InputError(
@@ -405,11 +466,7 @@ class _Reader:
         if self.kind == "date":
             return _epoch(_datetimes(self.series))
         texts = texts_of(self.series)
-        fits = [value.strip() if is_date(value) else None for value in texts.values]
-        seconds = _epoch(
-            pd.to_datetime(pd.Series(fits, dtype=object), format="ISO8601", utc=True, errors="coerce")
-        )
-        values = np.append(seconds, np.nan)[texts.codes]
+        values = np.append(_seconds_of(texts.values), np.nan)[texts.codes]
         bad = np.isnan(values) & (texts.codes >= 0)
         if bad.any():
             row = int(np.argmax(bad))
@@ -458,9 +515,9 @@ class _Reader:
         )
 
     def _ways_out(self, text: str) -> str:
-        missing = (
-            f"give {self.origin.prefix}missing=[{json.dumps(text)}]" if self.origin.of_file else "replace it"
-        )
+        missing = "replace it"
+        if self.origin.of_file:
+            missing = f"give {self.origin.prefix}missing=[{_in_quotes(text)}]"
         return (
             f"if it means a missing cell, {missing}; if the column holds categories, give "
             f"{self._setting('categorical')}."
@@ -542,13 +599,16 @@ def _text(value: object) -> str:
 
 
 def _whole(numbers: NDArray[np.float64]) -> bool:
+    """Return whether all numbers are whole, with every digit known."""
     known = numbers[~np.isnan(numbers)]
-    return len(known) > 0 and bool((np.trunc(known) == known).all() and np.isfinite(known).all())
+    return len(known) > 0 and bool(((np.trunc(known) == known) & (np.abs(known) <= LARGEST_WHOLE)).all())
 
 
 def _datetimes(series: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return dates with their time in UTC; those without a time zone are in UTC already."""
     try:
+        if series.dtype == object:  # of perhaps several units, of which pandas would take the finest
+            series = series.map(lambda date: pd.Timestamp(date).as_unit("us"), na_action="ignore")
         return pd.to_datetime(series, utc=True)
     except (ValueError, OverflowError) as error:
         raise InputError(
@@ -556,6 +616,13 @@ def _datetimes(series: "pd.Series[Any]") -> "pd.Series[Any]":
         ) from error
 
 
+def _seconds_of(texts: Sequence[str]) -> NDArray[np.float64]:
+    """Return texts as seconds since 1970 (UTC), NaN for a text that is no date."""
+    fits = [text.strip() if is_date(text) else None for text in texts]
+    return _epoch(pd.to_datetime(pd.Series(fits, dtype=object), format="ISO8601", utc=True, errors="coerce"))
+
+
 def _epoch(dates: "pd.Series[Any]") -> NDArray[np.float64]:
-    seconds = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-    return np.asarray(seconds.to_numpy(np.float64, na_value=np.nan), np.float64)
+    """Return dates in UTC as seconds since 1970, whatever their unit: nanoseconds end in 2262."""
+    times = dates.dt.tz_localize(None).to_numpy()
+    return np.asarray((times - np.datetime64(0, "s")) / np.timedelta64(1, "s"), np.float64)

@@ -13,9 +13,10 @@ _WITH_COMMA = re.compile(
     r"[+-]?(?:[0-9]*,[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?)(?:e[+-]?[0-9]+)?", re.I
 )
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.A)
-_GROUPED = r"\d{1,3}(?:[ '’\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
+_GROUPED = r"\d{1,3}(?:[ '’_\u00a0\u202f]\d{3})+(?:[.,]\d+)?"
 _NUMERAL = rf"(?:{_GROUPED}|[.,]*\d[\d.,]*)"
 _CLOCK = r"(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?:\s?[ap]m)?"
+_DURATION = r"(?:\d+:)?\d+:[0-5]\d[.,]\d+|\d+:[0-5]\d:[0-5]\d"
 _YEAR, _MONTH, _DAY = r"(?:\d{4}|\d\d)", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
 _NAME_OF_MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
@@ -26,6 +27,8 @@ _OTHER_DATE = (
     rf"|{_DAY}([ -]){_NAME_OF_MONTH}\4{_YEAR}|{_NAME_OF_MONTH} {_DAY},? \d{{4}}"
     rf"|{_NAME_OF_MONTH}[ -]{_YEAR}|{_MONTH}/\d{{4}}"
 )
+_SEASON = rf"\d\d(?:{'|'.join(f'{year:02d}-{year + 1:02d}' for year in range(12))})"  # such as 2011-12
+_OTHER_MONTH = rf"(?!{_SEASON})\d{{4}}-(?:0[1-9]|1[0-2])|\d{{4}}-?W\d\d|\d{{4}}[ -]?Q[1-4]|Q[1-4][ /-]\d{{4}}"
 _SIGN = r"(?-i:[A-Z]{0,2})[$€£¥₹]"
 _CODE = r"(?-i:AUD|CAD|CHF|CNY|EUR|GBP|INR|JPY|USD)"
 _BEFORE, _AFTER = rf"(?:{_SIGN}\s?|{_CODE}\s)", rf"\s?(?:[%‰]|{_SIGN}|{_CODE})"
@@ -34,14 +37,26 @@ _OTHER_FORMS = {
     for pattern, form in {
         rf"[+-]?\s?{_BEFORE}[+-]?{_NUMERAL}|[+-]?{_NUMERAL}{_AFTER}|[+-]?{_GROUPED}": (
             "a number",
-            "write it without currency and percent signs, blanks and apostrophes",
+            "write it without currency and percent signs, blanks, apostrophes and underscores",
         ),
+        rf"[\u2212\u2012\u2013\ufe63\uff0d]\s?{_NUMERAL}": (
+            "a number",
+            "write it with a plain minus sign (-)",
+        ),
+        r"[+-]?0(?:x[0-9a-f]+|b[01]+|o[0-7]+)": ("a number", "write it with decimal digits"),
         rf"\((?:{_BEFORE}{_NUMERAL}|{_NUMERAL}{_AFTER}|\d+\.\d\d)\)": (
             "a number",
             "write it as a plain number, with a minus sign if the parentheses stand for one",
         ),
-        rf"(?:{_OTHER_DATE})(?:[ T]{_CLOCK})?": ("a date", "write dates as 2024-01-31 or 2024-01-31T12:00"),
+        rf"(?:{_OTHER_DATE})(?:[ T]{_CLOCK})?|{_OTHER_MONTH}": (
+            "a date",
+            "write dates as 2024-01-31 or 2024-01-31T12:00",
+        ),
         _CLOCK: ("a time of day", "write it as a number, such as hours"),
+        rf"-?\d+ days?(?: [+-]?(?:{_DURATION}))?|[+-]?(?:{_DURATION})": (
+            "a duration",
+            "write it as a number, such as seconds",
+        ),
     }.items()
 }
 """Texts that stand for a number or a date but are not read as one, and what to do about them."""

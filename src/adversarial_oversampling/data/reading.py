@@ -10,14 +10,13 @@ import hashlib
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from adversarial_oversampling.config.resources import available_memory
 from adversarial_oversampling.data.columns import (
+    SMALL_TABLE,
     Origin,
     RoleOverrides,
     Texts,
@@ -32,22 +32,25 @@ from adversarial_oversampling.data.columns import (
     check_distinguishable,
     columns_of,
     listed,
+    places_among,
     refuse_empty_columns,
     texts_of,
 )
-from adversarial_oversampling.data.formats import is_number
+from adversarial_oversampling.data.formats import is_number, look
 from adversarial_oversampling.data.table import Column, Table, make_table
 from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.text import count, one_line, shown, user_path
 
 MISSING = ("NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None")
-"""Texts that mean a missing cell, beside the empty cell."""
+"""Texts that mean a missing cell of a CSV file, beside the empty cell."""
 SEPARATORS = {",": ",", ";": ";", "\t": "tab", "|": "|", " ": "space", ":": ":"}
 """Characters that may separate the cells of a CSV file, and how settings and messages call them."""
 MOST_CLASSES = 100
 _MOST_FRACTIONS = 10  # a target with more different numbers that are not whole looks continuous
+_NO_LABELS = {"?", *(word.casefold() for word in MISSING)}  # what may mean a missing label, in any case
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINES_TO_GUESS = 20  # lines in which another separator is looked for
+_INTEGERS = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype()}  # with missing cells too
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,9 @@ class ColumnSettings:
     drop : sequence of str
         Columns to leave out.
     missing : sequence of str
-        More texts that mean a missing cell.
+        More texts that mean a missing cell; numbers count by their value.
+    keep_na : sequence of str
+        Columns of a CSV file in which words such as None and NA are values.
     keep_na_labels : bool
         Whether labels such as None and NA are classes.
     """
@@ -74,6 +79,7 @@ class ColumnSettings:
     date: Sequence[str] = ()
     drop: Sequence[str] = ()
     missing: Sequence[str] = ()
+    keep_na: Sequence[str] = ()
     keep_na_labels: bool = False
 
     @classmethod
@@ -118,6 +124,12 @@ class ColumnSettings:
         """The columns whose role is given."""
         return {*self.categorical, *self.ordinal, *self.numeric, *self.date}
 
+    def missing_texts(self, column: str, values: Sequence[str], typed: bool) -> list[str]:
+        """Return the texts that mean a missing cell of a column, which its known values never do."""
+        words = () if typed else ("",) if column in self.keep_na else ("", *MISSING)
+        known = {value.strip() for value in values}
+        return [text for text in dict.fromkeys((*words, *self.missing)) if text not in known]
+
 
 @dataclass(frozen=True)
 class File:
@@ -130,6 +142,8 @@ class File:
         Of texts if the file is CSV.
     nameless : sequence of str
         The columns without a name in the file, under the name that they have in the frame.
+    index : sequence of str
+        The columns that were the index of a data frame.
     content : bytes or None
         Of a CSV file, from which the line of a row is found.
     separator : str
@@ -138,8 +152,14 @@ class File:
     path: Path
     frame: pd.DataFrame
     nameless: Sequence[str] = ()
+    index: Sequence[str] = ()
     content: bytes | None = None
     separator: str = ","
+
+    @property
+    def typed(self) -> bool:
+        """Whether the file tells what is missing, as Parquet and Feather do."""
+        return self.content is None
 
     def place(self, row: int) -> str:
         """Return where a row is: its line in a CSV file, its number elsewhere."""
@@ -192,16 +212,26 @@ def load_table(
         raise InputError("dataset.target: give the name of the column with the class labels.")
     file = read_file(user_path(str(path)), separator, sha256, "dataset.path: ")
     origin = Origin(file.place, "dataset.columns.", decimal)
-    features = _features(file, str(target), settings)
+    given = _features(file, str(target), settings)
+    ordered = settings.ordinal
+    texts = {name: settings.missing_texts(name, ordered.get(name, ()), file.typed) for name in given.columns}
+    features, found = _without_missing(given, texts, decimal)
     labels = _labels(file, str(target), settings, origin)
     known = columns_of(features, settings.roles, origin)
     refuse_empty_columns(features, origin, f"{file.path}: ")
     values = cells(features, known, origin)
     _refuse_row_numbers(file, values, known, settings)
-    return make_table(name, values, labels, known)
+    notes = _notes(file, str(target), settings, known, found, decimal)
+    return replace(make_table(name, values, labels, known), notes=tuple(notes))
 
 
-def read_file(path: Path, separator: str = ",", sha256: str | None = None, setting: str = "") -> File:
+def read_file(
+    path: Path,
+    separator: str = ",",
+    sha256: str | None = None,
+    setting: str = "",
+    fitted: bool = False,
+) -> File:
     """Read a file whose kind is known by its first bytes; the cells of a CSV file stay texts.
 
     Parameters
@@ -213,6 +243,8 @@ def read_file(path: Path, separator: str = ",", sha256: str | None = None, setti
         What the content of the file has to be.
     setting : str
         What a message begins with if there is no such file, such as "dataset.path: ".
+    fitted : bool
+        Whether the rows are new ones for a table that is known, so that no setting can be changed.
 
     Raises
     ------
@@ -231,7 +263,7 @@ def read_file(path: Path, separator: str = ",", sha256: str | None = None, setti
         raise InputError(
             f"{path}: is an archive or a spreadsheet, no CSV file; save the table as CSV (UTF-8)."
         )
-    return _csv(path, content, separator)
+    return _csv(_Csv(path, content.removeprefix(_BYTE_ORDER_MARK), separator, fitted))
 
 
 def _content(path: Path, sha256: str | None, setting: str) -> bytes:
@@ -266,32 +298,55 @@ def _check_size(path: Path, size: int) -> None:
 def _typed(path: Path, content: bytes, kind: str) -> File:
     read = pa.parquet.read_table if kind == "Parquet" else pa.feather.read_table
     with parsing(path, "write it again.", f"is no {kind} file that can be read"):
-        frame = read(io.BytesIO(content)).to_pandas(ignore_metadata=True)
+        table = read(io.BytesIO(content))
+        written = (table.schema.pandas_metadata or {}).get("index_columns") or []
+        index = [name for name in written if isinstance(name, str)]  # a range is no column
+        frame = table.to_pandas(ignore_metadata=True, types_mapper=_INTEGERS.get)
     columns = [str(name) for name in frame.columns]
     if repeated := [name for name in columns if columns.count(name) > 1]:
         raise InputError(f"{path}: there are two columns called {shown(repeated[0])}; rename one of them.")
     if not len(frame):
         raise InputError(f"{path}: the table has no rows.")
     names, nameless = _named(columns)
-    return File(path, frame.set_axis(names, axis=1), nameless)
+    return File(path, frame.set_axis(names, axis=1), nameless, [name for name in names if name in index])
 
 
-def _csv(path: Path, content: bytes, separator: str) -> File:
-    content = content.removeprefix(_BYTE_ORDER_MARK)
-    _check_encoding(path, content)
-    header = _check_structure(path, content, separator)
+@dataclass(frozen=True)
+class _Csv:
+    """A CSV file before it is taken apart.
+
+    `fitted` tells whether the separator is that of a table that is known; else a setting gives it.
+    """
+
+    path: Path
+    content: bytes
+    separator: str
+    fitted: bool
+
+    def separated_by(self, other: str) -> str:
+        """Return what to do about another separator."""
+        if self.fitted:
+            return f"write the file with the separator of the run's table, {SEPARATORS[self.separator]!r}"
+        called = SEPARATORS[other]
+        return f"give dataset.separator={called if called.isalpha() else repr(called)}"
+
+
+def _csv(file: _Csv) -> File:
+    _check_encoding(file.path, file.content)
+    _check_first_line(file)
+    header = _check_structure(file)
     names, nameless = _named([cell.strip() for cell in header])
     texts = {name: pa.string() for name in names}
-    with parsing(path, "check the line that this names.", "cannot be read as CSV"):
+    with parsing(file.path, "check the line that this names.", "cannot be read as CSV"):
         table = pa.csv.read_csv(
-            io.BytesIO(content),
-            pa.csv.ReadOptions(column_names=names, block_size=min(len(content) + 1, 2**30)),
-            pa.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            io.BytesIO(file.content),
+            pa.csv.ReadOptions(column_names=names, block_size=min(len(file.content) + 1, 2**30)),
+            pa.csv.ParseOptions(delimiter=file.separator, newlines_in_values=True),
             pa.csv.ConvertOptions(column_types=texts, strings_can_be_null=False),
         )
     # The header is the first row, since a name in quotes may span lines.
     frame = table.slice(1).to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow")}.get)
-    return File(path, frame, nameless, content, separator)
+    return File(file.path, frame, nameless, (), file.content, file.separator)
 
 
 def _named(header: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -341,38 +396,63 @@ def _records(content: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
         line = reader.line_num + 1
 
 
-def _check_structure(path: Path, content: bytes, separator: str) -> list[str]:
+def _check_first_line(file: _Csv) -> None:
+    if first := re.match(rb'"?(sep=(.))"?\s*[\r\n]', file.content, re.I):
+        line, other = first[1].decode(), first[2].decode()
+        also = ""
+        if other in SEPARATORS and other != file.separator:
+            also = f", and {file.separated_by(other)}"
+        raise InputError(
+            f"{file.path}, line 1: {shown(line)} is a note for Excel, not the header; remove this line{also}."
+        )
+
+
+def _check_structure(file: _Csv) -> list[str]:
     """Return the header of a CSV file in which every record has as many cells as the header.
 
     The csv module reads the whole file, which takes a few seconds for twenty million cells, so that stray
     quotes and line breaks in quotes cannot shift cells unnoticed.
     """
-    records = _records(content, separator)
+    records = _records(file.content, file.separator)
+    if re.search(b'[ \t\xa0]"', file.content):  # few files have any, and cells take longer
+        records = _without_late_quotes(file, records)
     line = 0
     try:
         line, header = next(records)
-        _check_header(path, line, header, content, separator)
+        _check_header(file, line, header)
         line, width = 0, len(header)
         for line, record in records:
             if len(record) != width:
-                raise _unequal(path, line, record, header, content, separator)
+                raise _unequal(file, line, record, header)
     except csv.Error as error:
         where = f" after line {line}" if line else ""
-        raise InputError(f"{path}{where}: {one_line(error)}; check the quotes.") from error
+        raise InputError(f"{file.path}{where}: {one_line(error)}; check the quotes.") from error
     if not line:
-        raise InputError(f"{path}: there is a header but no row.")
+        raise InputError(f"{file.path}: there is a header but no row.")
     return header
 
 
-def _check_header(path: Path, line: int, header: Sequence[str], content: bytes, separator: str) -> None:
+def _without_late_quotes(
+    file: _Csv, records: Iterator[tuple[int, list[str]]]
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield records until a cell has a quote after a blank, where it does not begin a text in quotes."""
+    blank = re.compile('[ \t\u00a0]+"'.replace(file.separator, ""))
+    for line, record in records:
+        if cell := next(filter(blank.match, record), None):
+            raise InputError(
+                f"{file.path}, line {line}: {shown(cell)} has a blank before its quotes, which makes them a "
+                "part of the text; remove the blanks before quotes."
+            )
+        yield line, record
+
+
+def _check_header(file: _Csv, line: int, header: Sequence[str]) -> None:
     names = [cell.strip() for cell in header]
-    start = f"{path}, line {line}"
+    start = f"{file.path}, line {line}"
     if len(names) == 1:
-        found = [
-            other for other in SEPARATORS if other in header[0].strip() and other not in (separator, " ", ":")
-        ]
-        if found:
-            raise InputError(f"{start}: {_separated(found[0], separator, content)}.")
+        others = [other for other in SEPARATORS if other not in (file.separator, " ", ":")]
+        if found := [other for other in others if other in header[0].strip()]:
+            raise InputError(f"{start}: {_separated(file, found[0])}.")
     if all(is_number(name) for name in names):
         raise InputError(
             f"{start}: the file has no header: its first line holds only numbers, such as {shown(names[0])}; "
@@ -383,53 +463,51 @@ def _check_header(path: Path, line: int, header: Sequence[str], content: bytes, 
         raise InputError(f"{start}: there are two columns called {shown(repeated[0])}; rename one of them.")
 
 
-def _unequal(
-    path: Path, line: int, record: Sequence[str], header: Sequence[str], content: bytes, separator: str
-) -> InputError:
-    start = f"{path}, line {line}: {count(len(record), 'cell')} where the header has {len(header)}"
-    if other := _other_separator(content, separator):
-        return InputError(f"{start}: {_separated(other, separator, content)}.")
-    text = shown(separator.join(record))
+def _unequal(file: _Csv, line: int, record: Sequence[str], header: Sequence[str]) -> InputError:
+    start = f"{file.path}, line {line}: {count(len(record), 'cell')} where the header has {len(header)}"
+    if other := _other_separator(file):
+        return InputError(f"{start}: {_separated(file, other)}.")
+    text = shown(file.separator.join(record))
     if len(record) < len(header):
         return InputError(f"{start}: {text}; add the cells that lack, empty ones if they are missing values.")
-    called = SEPARATORS[separator]
+    called = SEPARATORS[file.separator]
     if not record[-1].strip():
         return InputError(f"{start}: {text}; remove the separator ({called}) at the end of the line.")
     return InputError(f"{start}: {text}; put a cell that contains the separator ({called}) in quotes.")
 
 
-def _other_separator(content: bytes, separator: str) -> str | None:
+def _other_separator(file: _Csv) -> str | None:
     """Return a separator that divides the first lines into equally many cells, if there is one."""
-    lines = [line for line in content[: 1 << 20].splitlines() if line.strip()][:_LINES_TO_GUESS]
+    lines = [line for line in file.content[: 1 << 20].splitlines() if line.strip()][:_LINES_TO_GUESS]
     for other in SEPARATORS:
         numbers = {line.count(other.encode()) for line in lines}
-        if other not in (separator, " ", ":") and len(numbers) == 1 and 0 not in numbers:
+        if other not in (file.separator, " ", ":") and len(numbers) == 1 and 0 not in numbers:
             return other
     return None
 
 
-def _separated(other: str, separator: str, content: bytes) -> str:
+def _separated(file: _Csv, other: str) -> str:
     """Return the words for a file with another separator, and for its decimal commas if it has some."""
-    called = SEPARATORS[other]
-    setting = f"dataset.separator={called if called.isalpha() else repr(called)}"
-    comma = re.search(rb"(?:^|%b)[+-]?\d+,\d+\s*(?:%b|$)" % ((re.escape(other.encode()),) * 2), content, re.M)
-    if comma and other != ",":
-        setting += " dataset.decimal=','"
-    return f"the cells are separated by {called!r}, not {SEPARATORS[separator]!r}; give {setting}"
+    way_out = file.separated_by(other)
+    signs = (re.escape(other.encode()),) * 2
+    comma = re.search(rb"(?:^|%b)[+-]?\d+,\d+\s*(?:%b|$)" % signs, file.content, re.M)
+    if comma and other != "," and not file.fitted:
+        way_out += " dataset.decimal=','"
+    return f"the cells are separated by {SEPARATORS[other]!r}, not {SEPARATORS[file.separator]!r}; {way_out}"
 
 
 def _features(file: File, target: str, settings: ColumnSettings) -> pd.DataFrame:
-    """Return the columns but the target and those that are left out, with missing cells as such."""
+    """Return the columns but the target and those that are left out."""
     names = list(file.frame.columns)
     available = ", ".join(map(shown, names[:8])) + ", ..." * (len(names) > 8)
     if target not in names:
         raise InputError(f"dataset.target: {file.path} has no column {shown(target)}; it has {available}.")
-    for name in settings.drop:
-        if name not in names:
+    for key, listing in {"drop": settings.drop, "keep_na": settings.keep_na}.items():
+        if absent := [name for name in listing if name not in names]:
             raise InputError(
-                f"dataset.columns.drop: {file.path} has no column {shown(name)}; it has {available}."
+                f"dataset.columns.{key}: {file.path} has no column {shown(absent[0])}; it has {available}."
             )
-    for name in (*settings.drop, *settings.with_role):
+    for name in (*settings.drop, *settings.with_role, *settings.keep_na):
         if name == target:
             raise InputError(
                 f"dataset.columns: {shown(name)} is dataset.target; leave it out of the settings."
@@ -445,49 +523,90 @@ def _features(file: File, target: str, settings: ColumnSettings) -> pd.DataFrame
                 f"dataset.columns.drop={listed([name])}, keep it with "
                 f"dataset.columns.numeric={listed([name])}, or give it a name in the file."
             )
-    kept = file.frame.drop(columns=[target, *settings.drop])
+    index = _index(file, target, settings)
+    kept = file.frame.drop(columns=[target, *settings.drop, *index])
     if not kept.shape[1]:
+        if index:
+            raise InputError(
+                f"{file.path}: there is no feature column but the index of a data frame; to keep it, give "
+                f"dataset.columns.numeric={listed(index)}."
+            )
         raise InputError(
             f"dataset.columns.drop: no feature column is left in {file.path}; drop fewer columns."
         )
-    texts = pa.array(["", *MISSING, *settings.missing], pa.string())
-    return pd.DataFrame({name: _without_missing(kept[name], texts) for name in kept.columns}, copy=False)
+    return kept
 
 
-def _without_missing(series: "pd.Series[Any]", texts: pa.Array) -> "pd.Series[Any]":
-    """Return a column in which the texts that mean a missing cell are missing."""
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        missing = set(texts.to_pylist())
-        return series.cat.remove_categories([c for c in series.cat.categories if str(c).strip() in missing])
-    if series.dtype == object:
-        is_missing = series.map(
-            lambda value: isinstance(value, str) and value.strip() in set(texts.to_pylist())
+def _index(file: File, target: str, settings: ColumnSettings) -> list[str]:
+    """Return the columns that are left out as the index of a data frame, which may tell the order of rows."""
+    known = {target, *settings.drop, *settings.with_role}
+    return [name for name in file.index if name not in known]
+
+
+Found = dict[str, dict[str, int]]
+"""By column, how often each of the texts that mean a missing cell stands in it."""
+
+
+def _without_missing(
+    frame: pd.DataFrame, texts: Mapping[str, Sequence[str]], decimal: str
+) -> tuple[pd.DataFrame, Found]:
+    """Return a frame in which the texts that mean a missing cell are missing, and how many were found."""
+    columns, found = {}, {}
+    for name in map(str, frame.columns):
+        series = frame[name]
+        places = places_among(series, texts[name], decimal)
+        counts = np.bincount(places[places >= 0], minlength=len(texts[name])).tolist()
+        found[name] = {text: n for text, n in zip(texts[name], counts, strict=True) if n}
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            categories = series.cat.categories
+            missing = places_among(categories.to_series(), texts[name], decimal) >= 0
+            series = series.cat.remove_categories(categories[missing])
+        columns[name] = series.mask(places >= 0) if found[name] else series
+    return pd.DataFrame(columns, copy=False), found
+
+
+def _notes(
+    file: File, target: str, settings: ColumnSettings, columns: Sequence[Column], found: Found, decimal: str
+) -> Iterator[str]:
+    """Yield what was left out or taken for missing, and may not be meant so."""
+    if index := _index(file, target, settings):
+        yield (
+            f"the index of a data frame, {', '.join(map(shown, index))}, is left out, since it may tell the "
+            f"order of the rows; a role, such as dataset.columns.numeric={listed(index)}, keeps it, and "
+            f"dataset.columns.drop={listed(index)} confirms that it is left out."
         )
-        return series.mask(is_missing.astype(bool))
-    if not pd.api.types.is_string_dtype(series.dtype):
-        return series
-    array = pa.array(series, from_pandas=True)
-    found = pc.is_in(pc.utf8_trim_whitespace(array), texts.cast(array.type))
-    if not pc.any(found).as_py():
-        return series
-    kept = pc.if_else(found, pa.scalar(None, array.type), array)
-    return pd.Series(kept, dtype=series.dtype, index=series.index, name=series.name)
+    words = set(MISSING) - set(settings.missing)
+    kept = [column.name for column in columns if column.role in ("categorical", "ordinal")]
+    told = [(word, name, n) for name in kept for word, n in found[name].items() if word in words]
+    if told:
+        cells_of = [f"{shown(word)} in column {shown(name)} ({count(n, 'cell')})" for word, name, n in told]
+        yield (
+            f"taken for missing cells: {', '.join(cells_of)}; to keep such words as categories, give "
+            f"dataset.columns.keep_na={listed(list(dict.fromkeys(name for _, name, _ in told)))}."
+        )
+    seen = {look(text, decimal) for counts in found.values() for text in counts}
+    if unseen := [text for text in settings.missing if look(text, decimal) not in seen]:
+        texts = " or ".join(map(shown, unseen))
+        yield f"dataset.columns.missing: no cell of a feature is {texts}; correct the text, or leave it out."
 
 
 def _labels(file: File, target: str, settings: ColumnSettings, origin: Origin) -> NDArray[np.str_]:
+    series = file.frame[target]
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = series.cat.remove_unused_categories()
     try:
-        texts = texts_of(file.frame[target])
+        texts = texts_of(series)
     except TypeError as error:
         raise InputError(f"dataset.target: column {shown(target)} of {file.path} holds {error}.") from error
-    stripped = [value.strip() for value in texts.values]
-    blank = {i for i, value in enumerate(stripped) if not value or value in settings.missing}
-    if unlabelled := int((np.isin(texts.codes, [-1, *blank])).sum()):
-        row = int(np.argmax(np.isin(texts.codes, [-1, *blank])))
+    missing = places_among(series, ["", *settings.missing], origin.decimal) >= 0
+    missing |= texts.codes < 0
+    if unlabelled := int(missing.sum()):
+        row = int(np.argmax(missing))
         raise InputError(
             f"{file.place(row)}: there is no label in column {shown(target)}, nor in {unlabelled - 1} other "
             "rows; label these rows or remove them."
         )
-    named = [i for i, value in enumerate(stripped) if value in MISSING]
+    named = [i for i, value in enumerate(texts.values) if value.strip().casefold() in _NO_LABELS]
     if named and not settings.keep_na_labels:
         raise InputError(
             f"{file.place(texts.first(named[0]))}: the label in column {shown(target)} is "
@@ -517,12 +636,19 @@ def _check_classes(file: File, target: str, texts: Texts, origin: Origin) -> Non
 def _refuse_row_numbers(
     file: File, values: NDArray[np.float64], columns: Sequence[Column], settings: ColumnSettings
 ) -> None:
-    for j, column in enumerate(columns):
-        if column.role != "integer" or column.name in settings.with_role or values[0, j] not in (0, 1):
+    """Refuse numbers that count the rows: from 0 or 1, or in all but small tables from any, in any order."""
+    rows = len(values)
+    for column, numbers in zip(columns, values.T, strict=True):
+        if column.role != "integer" or column.name in settings.with_role:
             continue
-        if np.array_equal(values[:, j], np.arange(len(values)) + values[0, j]):
+        first = numbers.min()
+        if numbers.max() - first != rows - 1:  # also for missing cells
+            continue
+        in_order = first in (0, 1) and np.array_equal(numbers, np.arange(rows) + first)
+        if in_order or (rows > SMALL_TABLE and len(np.unique(numbers)) == rows):
             raise InputError(
-                f"{file.path}: column {shown(column.name)} counts the rows; leave it out with "
+                f"{file.path}: column {shown(column.name)} counts the rows, from {first:.0f} to "
+                f"{numbers.max():.0f}; leave it out with "
                 f"dataset.columns.drop={listed([column.name])}, or keep it with "
                 f"dataset.columns.numeric={listed([column.name])}."
             )
@@ -593,7 +719,7 @@ def read_rows(path: Path, columns: Sequence[Column], settings: Mapping[str, Any]
     """
     separator, decimal = _dialect(settings.get("separator"), settings.get("decimal"))
     known = ColumnSettings.parse(settings.get("columns") or {})
-    file = read_file(user_path(str(path)), separator)
+    file = read_file(user_path(str(path)), separator, fitted=True)
     absent = [column.name for column in columns if column.name not in file.frame.columns]
     if absent:
         more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
@@ -601,8 +727,8 @@ def read_rows(path: Path, columns: Sequence[Column], settings: Mapping[str, Any]
             f"{path}: there is no column {shown(absent[0])}{more}, which the rows of the run have; the file "
             f"has {', '.join(map(shown, list(file.frame.columns)[:8]))}."
         )
-    texts = pa.array(["", *MISSING, *known.missing], pa.string())
-    frame = pd.DataFrame(
-        {column.name: _without_missing(file.frame[column.name], texts) for column in columns}, copy=False
-    )
+    texts = {
+        column.name: known.missing_texts(column.name, column.categories, file.typed) for column in columns
+    }
+    frame, _ = _without_missing(file.frame[list(texts)], texts, decimal)
     return cells(frame, columns, Origin(file.place, decimal=decimal, fitted=True))

@@ -56,6 +56,8 @@ class Table:
         The original labels as text, in the order of `y`.
     test_rows : ndarray of int64 or None
         The rows of the archive's own test part, where there is one.
+    notes : tuple of str
+        What a user should know of how the file was read.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Table:
     columns: tuple[Column, ...]
     class_names: tuple[str, ...]
     test_rows: NDArray[np.int64] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -221,5 +224,12 @@ def _as_shown(cells: NDArray[np.float64], column: Column) -> "pd.Series[Any]":
             numbers = pd.Series(np.where(missing, 0, cells).astype(np.int64), dtype="Int64")
             return numbers.mask(missing) if missing.any() else numbers.astype(np.int64)
         case "date":
-            return pd.Series(pd.to_datetime(cells, unit="s"))
+            return pd.Series(_dates(cells))
     return pd.Series(cells)
+
+
+def _dates(seconds: NDArray[np.float64]) -> pd.DatetimeIndex:
+    try:
+        return pd.to_datetime(seconds, unit="s")
+    except pd.errors.OutOfBoundsDatetime:  # in nanoseconds, which fractions of a second are kept in
+        return pd.to_datetime(np.rint(seconds), unit="s")

@@ -161,7 +161,7 @@ def run_method(
             log_stored(cfg, run_dir, result)
         else:
             log.info("%s", "\n".join(summary_lines(cfg.dataset.name, summary)))
-            for warning in summary_warnings(summary):
+            for warning in (*data.table.notes, *summary_warnings(summary)):
                 log.warning("%s", capitalized(warning))
             loggers = begin_logging(cfg, run_dir)
             with tracking.finishing(loggers):
