@@ -14,7 +14,7 @@ import pytest
 
 from adversarial_oversampling.data import sources
 from adversarial_oversampling.data.imputation import impute
-from adversarial_oversampling.data.reading import read_file
+from adversarial_oversampling.data.table_files import read_file
 from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.results.model import TrainedModel
 from adversarial_oversampling.results.read import read_result, read_table
