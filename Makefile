@@ -51,7 +51,7 @@ bench: setup
 	$(BIN)/python benchmarks/run_all.py --output $(RUNS)/benchmarks.json $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -40,11 +40,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         start_server(PRELOAD)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests that start processes first: a slow file that begins late has one worker to itself."""
-    items.sort(key=lambda item: item.path.parent.name not in ("tests", "sweep", "tracking", "training"))
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None]:
     """End the processes that a failed test leaves below its own: they would slow all others down."""
