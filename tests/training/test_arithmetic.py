@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.training.arithmetic import training_arithmetic
 from tests.conftest import Run
@@ -47,5 +48,5 @@ def test_only_training_is_less_precise(run: Run, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_precision_that_torch_lacks_is_refused(run: Run) -> None:
-    with pytest.raises(Exception, match="matmul_precision=low: choose one of highest, high, medium"):
+    with pytest.raises(InputError, match="matmul_precision=low: choose one of highest, high, medium"):
         run("trainer.matmul_precision=low")

@@ -36,6 +36,12 @@ DISPLAY_KEYS = (
     "enable_progress_bar",
     "profiler",
 )
+LATER_SETTINGS: dict[str, tuple[Any, ...]] = {
+    "trainer.matmul_precision": ("highest",),
+    "dataset.columns.keep_na": ([], None),
+    "dataset.source.columns.keep_na": ([], None),
+}
+"""Settings that older results lack, and the values with which their hash is the same as without them."""
 PLACE_KEYS = ("threads", "trainer.accelerator", "trainer.devices", "trainer.deterministic")
 """Settings that are no part of the hash but may change the last digits of a result."""
 PLACEMENT = re.compile(r"\+*(launcher=|sweep\.|paths\.|logger|hydra\.)")
@@ -75,11 +81,13 @@ def result_config(cfg: DictConfig) -> dict[str, Any]:
         source["file"] = pinned or file_digest(path) or str(path)
     for key in DISPLAY_KEYS:
         resolved["trainer"].pop(key, None)
-    if resolved["trainer"].get("matmul_precision") == "highest":  # as in results from before the setting
-        del resolved["trainer"]["matmul_precision"]
-    for columns in (resolved["dataset"].get("columns"), source.get("columns")):
-        if columns and not columns.get("keep_na"):  # likewise
-            columns.pop("keep_na", None)
+    for key, as_absent in LATER_SETTINGS.items():
+        *sections, name = key.split(".")
+        section: Any = resolved
+        for part in sections:
+            section = (section or {}).get(part)
+        if section and name in section and section[name] in as_absent:
+            del section[name]
     resolved["mode"].get("estimator", {}).pop("n_jobs", None)
     for described in (resolved["mode"], resolved["dataset"]):
         described.pop("description", None)
