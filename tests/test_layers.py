@@ -25,7 +25,7 @@ LAYERS = (
     ("config",),
     ("method_output", "metrics", "random_streams", "curve_names"),
     ("guard",),
-    ("shard", "limits", "output", "credentials", "text", "errors"),
+    ("shard", "limits", "output", "credentials", "text", "errors", "atomic"),
 )
 
 

@@ -91,6 +91,30 @@ def test_the_test_rows_get_the_probabilities_of_the_run(
         assert list(pd.read_csv(tmp_path / f"{choice}.csv")) == columns
 
 
+def test_groups_are_tested_whole_and_new_rows_need_none(
+    compose_config: Compose, command: Command, table: Path, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(table)
+    household = np.random.default_rng(0).permutation(ROWS) // 3
+    frame.assign(household=household).to_csv(tmp_path / "grouped.csv", index=False)
+    source = ["dataset=table", f"dataset.path={tmp_path}/grouped.csv", "dataset.target=label"]
+    result = short_run(compose_config, tmp_path / "run", *source, "dataset.group=household")
+    assert result.table.summary is not None
+    assert result.table.summary.groups == ROWS // 3
+    assert "household" not in result.table.summary.columns["integer"]
+    expected = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
+    for _, tested in expected.groupby("seed"):
+        assert 70 <= len(tested) <= 110
+        assert set(np.bincount(household[tested.row])) == {0, 3}
+    first = expected[expected.seed == 0]
+    frame.iloc[first.row].drop(columns="label").to_csv(tmp_path / "new.csv", index=False)
+    output = tmp_path / "predictions.parquet"
+    done = command("predict", tmp_path / "run", tmp_path / "new.csv", "--output", output, "--replica", 0)
+    assert done.returncode == 0, done.stderr
+    found = pd.read_parquet(output)
+    pd.testing.assert_frame_equal(found, first[list(found)].reset_index(drop=True))
+
+
 def test_no_file_of_a_command_replaces_another(
     runs: dict[str, Path], command: Command, table: Path, tmp_path: Path
 ) -> None:

@@ -130,12 +130,17 @@ class Text:
     ----------
     what : str
         What to give, in an error message.
+    optional : bool
+        Whether null is allowed.
     """
 
     what: str
+    optional: bool = False
 
     def check(self, key: str, value: object) -> None:
         """Raise an InputError that names the key if the value is not allowed."""
+        if value is None and self.optional:
+            return
         if value is None or not str(value).strip():
             raise InputError(f"{key}: not set; give {self.what}.")
 
@@ -211,6 +216,7 @@ LIMITS: dict[str, Limit] = {
     "dataset.name": FileName(),
     "dataset.path": Text("the path of a CSV, Parquet or Feather file"),
     "dataset.target": Text("the name of the column with the class labels"),
+    "dataset.group": Text("the name of the column that tells which rows belong together, or null", True),
     "dataset.split.test_size": Number(float, above=0, below=1, optional=True),
     "dataset.preprocessing.n_neighbors": Number(int, minimum=1),
     "dataset.preprocessing.n_selected": Number(int, minimum=1, optional=True),

@@ -36,7 +36,7 @@ def keep_going() -> None:
     for number, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
         if stream is None:  # it was closed when Python started
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (open as long as the process)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (open as long as the process)
         elif stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
             with suppress(OSError):
                 stream.flush()

@@ -31,7 +31,7 @@ def no_such_setting(key: str, known: Iterable[object], settings: Mapping[str, ob
     section, dot, name = key.rpartition(".")
     if nearest := difflib.get_close_matches(name, map(str, known), n=1):
         meant = [f"{section}{dot}{nearest[0]}"]
-    elif key in ("dataset.path", "dataset.target"):
+    elif key in ("dataset.path", "dataset.target", "dataset.group"):
         return f"{key}: there is no such setting; for a table of your own, give dataset=table too."
     else:
         meant = [other for other in _keys_of(name, settings or {}) if other != key][:SUGGESTIONS]

@@ -87,12 +87,15 @@ def test_a_result_without_the_precision_of_products_has_the_same_hash(compose_co
     assert config_hash(cfg) == config_hash(stored) == config_hash(compose_config())
 
 
-def test_a_result_without_keep_na_has_the_same_hash(compose_config: Compose) -> None:
+@pytest.mark.parametrize("given", ["columns.keep_na=[v]", "group=v"])
+def test_a_result_without_a_later_setting_of_tables_has_the_same_hash(
+    compose_config: Compose, given: str
+) -> None:
     source = ["dataset=table", "dataset.path=mine.csv", "dataset.target=y"]
     stored = compose_config(*source)
-    del stored.dataset.columns.keep_na
+    del stored.dataset.columns.keep_na, stored.dataset.group, stored.dataset.source.group
     assert config_hash(stored) == config_hash(compose_config(*source))
-    assert config_hash(stored) != config_hash(compose_config(*source, "dataset.columns.keep_na=[v]"))
+    assert config_hash(stored) != config_hash(compose_config(*source, f"dataset.{given}"))
 
 
 def test_a_whole_number_is_the_same_rate(compose_config: Compose) -> None:

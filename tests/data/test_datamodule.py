@@ -1,5 +1,6 @@
 """What each replica sees: its split, its batches, its anchors, and the same as in a solo run."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,20 @@ class TestSoloRuns:
         options: dict[str, Any] = {"n_folds": 4, "fs": 0.5, "preprocessing": Preprocessing()}
         together = module_of(haberman, seed=2, replicas=2, **options)
         solos = [module_of(haberman, seed=s, fold=f, **options) for s in (2, 3) for f in range(4)]
+        self.check_equal(together, solos)
+
+    @pytest.mark.parametrize("n_folds", [None, 3])
+    def test_groups(self, haberman: Table, n_folds: int | None) -> None:
+        """Whose splits are of different sizes."""
+        # Groups of 1, 2, 3, ... rows.
+        groups = np.repeat(np.arange(40), np.arange(40))[: len(haberman.y)]
+        table = replace(haberman, groups=np.unique(groups, return_inverse=True)[1])
+        options: dict[str, Any] = {"n_folds": n_folds, "fs": 0.5, "preprocessing": Preprocessing()}
+        together = module_of(table, seed=2, replicas=3, **options)
+        folds = [None] if n_folds is None else range(n_folds)
+        solos = [module_of(table, seed=s, fold=f, **options) for s in (2, 3, 4) for f in folds]
+        assert len({len(split.test) for split in together.splits}) > 1
+        assert {solo.steps_per_epoch for solo in solos} == {together.steps_per_epoch}
         self.check_equal(together, solos)
 
     def check_equal(self, together: TableDataModule, solos: list[TableDataModule]) -> None:

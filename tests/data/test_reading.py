@@ -380,6 +380,16 @@ class TestColumns:
             lines("1,a", f'"{text}",a', "2,b", "3,b")
         )
 
+    @pytest.mark.parametrize("unit", [" kg", "km/h", " m\u00b2", " kg/m3", " \u00b0C", "a"])
+    def test_many_numbers_with_one_unit(self, refusal: Refusal, load: Load, unit: str) -> None:
+        rows = [f"{i}.5{unit},{'ab'[i % 2]}" for i in range(11)]
+        message = refusal(lines(*rows))
+        assert f"line 2: column 'v' has {'0.5' + unit!r}, and numbers with {unit.strip()!r} in" in message
+        assert "write them without it, or give dataset.columns.categorical=[v]" in message
+        assert len(load(lines(*rows), columns={"categorical": ["v"]}).columns[0].categories) == 11
+        for kept in (rows[:10], [*rows, "high,a"], [*rows, "0.5 other,a"]):
+            assert load(lines(*kept)).columns[0].role == "categorical"
+
     @pytest.mark.parametrize(
         ("text", "advice"),
         [
@@ -777,3 +787,61 @@ def expected(column: Column, text: str) -> str | float | None:
     if column.categories:
         return text
     return pd.Timestamp(text.strip()).timestamp() if column.role == "date" else float(text)
+
+
+class TestGroups:
+    ROWS = ("1,p1,a", "2,p2,a", "3,p1,b", "5,p3,b")
+    HEADER = "v,patient,label"
+
+    @pytest.mark.parametrize("file", ["t.csv", "t.parquet"])
+    def test_equal_values_are_a_group_and_no_feature(self, tmp_path: Path, load: Load, file: str) -> None:
+        content: str | bytes = lines(*self.ROWS, header=self.HEADER)
+        if file == "t.parquet":
+            pd.read_csv(io.StringIO(str(content))).to_parquet(tmp_path / "made")
+            content = (tmp_path / "made").read_bytes()
+        table = load(content, file, group="patient")
+        assert table.feature_names == ("v",)
+        assert table.groups is not None
+        assert table.groups.tolist() == [0, 1, 0, 2]
+        assert load(content, file, columns={"drop": ["patient"]}).groups is None
+
+    def test_categories_in_another_order_are_the_same_groups(self, tmp_path: Path, load: Load) -> None:
+        frame = pd.DataFrame({"v": [1, 2, 3, 5], "g": list("baca"), "label": list("aabb")})
+        frame.to_csv(tmp_path / "csv", index=False)
+        frame.astype({"g": "category"}).to_parquet(tmp_path / "parquet")
+        tables = [load((tmp_path / kind).read_bytes(), f"t.{kind}", group="g") for kind in ("csv", "parquet")]
+        assert tables[0].groups is not None
+        assert tables[0].groups.tolist() == [0, 1, 2, 1]
+        assert tables[0].digest == tables[1].digest
+
+    def test_a_note_names_groups_that_differ_only_in_case(self, load: Load) -> None:
+        table = load(lines(*self.ROWS, "8,P1,a", header=self.HEADER), group="patient")
+        (note,) = table.notes
+        assert "'p1' and 'P1' in column 'patient' differ only in case and are different groups" in note
+
+    def test_numbers(self, tmp_path: Path, load: Load) -> None:
+        frame = pd.DataFrame({"v": [1, 2, 3, 5], "n": [7.0, 1.0, 7.0, 2.0], "label": list("aabb")})
+        frame.to_parquet(tmp_path / "made")
+        groups = load((tmp_path / "made").read_bytes(), "t.parquet", group="n").groups
+        assert groups is not None
+        assert groups.tolist() == [0, 1, 0, 2]
+
+    @pytest.mark.parametrize(
+        ("rows", "arguments", "message"),
+        [
+            (ROWS, {"group": "person"}, "dataset.group: "),
+            (ROWS, {"group": "label"}, "dataset.group: 'label' is dataset.target"),
+            (ROWS, {"columns": {"drop": ["patient"]}}, "'patient' is dataset.group; leave it out of the"),
+            (ROWS, {"columns": {"categorical": ["patient"]}}, "'patient' is dataset.group; leave it out"),
+            (("1,,a", *ROWS), {}, "line 2: column 'patient' (dataset.group) has no value; give a row"),
+            ((*ROWS, "8,NA,a"), {}, "line 6: column 'patient' (dataset.group) has no value"),
+            ((*ROWS, "8,?,a"), {"columns": {"missing": ["?"]}}, "column 'patient' (dataset.group) has"),
+            ((*ROWS, "8, p1,a"), {}, "column 'patient' has ' p1' and elsewhere 'p1', which look the same"),
+            (("1,p1,a", "2,p2,a", "3,p1,b", "5,p1,b"), {}, "all rows of class 'b' are in one group, 'p1'"),
+        ],
+    )
+    def test_refused(
+        self, refusal: Refusal, rows: tuple[str, ...], arguments: dict[str, Any], message: str
+    ) -> None:
+        content = lines(*rows, header=self.HEADER)
+        assert message in refusal(content, **{"group": "patient", **arguments})

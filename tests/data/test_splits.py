@@ -1,5 +1,6 @@
 """Splits: disjoint, complete, the same shape for every seed, and kind to tiny classes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adversarial_oversampling.data.sources import load_secom, load_wafer, load_yeast
-from adversarial_oversampling.data.splits import Split, allocate, folds, holdout, stratified_part
+from adversarial_oversampling.data.splits import (
+    Split,
+    allocate,
+    folds,
+    grouped_part,
+    holdout,
+    stratified_part,
+)
 from adversarial_oversampling.data.table import Table, make_table
 from adversarial_oversampling.errors import InputError
 
@@ -24,6 +32,15 @@ def table_of(counts: list[int], test_rows: np.ndarray | None = None) -> Table:
     # Letters keep the order of the classes where two have one size.
     labels = [chr(ord("a") + k) for k in y]
     return make_table("t", np.arange(len(y), dtype=float)[:, None], labels, ["v"], test_rows)
+
+
+def grouped(table: Table, groups: int) -> Table:
+    """Give every row one of so many groups, each class to all of them in turn."""
+    members = np.empty(len(table.y), np.int64)
+    for k in range(len(table.class_names)):
+        rows = np.flatnonzero(table.y == k)
+        members[rows] = np.arange(len(rows)) % groups
+    return replace(table, groups=np.unique(members, return_inverse=True)[1])
 
 
 def counts_of(table: Table, split: Split) -> list[list[int]]:
@@ -233,3 +250,101 @@ class TestFolds:
     def test_bad_validation_size(self) -> None:
         with pytest.raises(InputError, match=r"^protocol\.validation_size="):
             folds(table_of([6, 4]), 2, 1.0, 0)
+
+
+class TestGroups:
+    def test_hand_computed(self) -> None:
+        # Half of 6 and 4 rows is 3 and 2. Groups 0 and 2 have rows (2, 0) of the classes, 1 and 3 have
+        # (1, 2): one of each has (3, 2), and a third group never brings the part closer to that.
+        y = np.array([0, 0, 0, 1, 1, 0, 0, 0, 1, 1])
+        groups = np.array([0, 0, 1, 1, 1, 2, 2, 3, 3, 3])
+        drawn = set()
+        for seed in range(50):
+            rest, part = grouped_part(y, groups, np.arange(10), 0.5, np.random.default_rng(seed))
+            assert np.bincount(y[part]).tolist() == [3, 2]
+            assert sorted([*rest, *part]) == list(range(10))
+            drawn.add(tuple(np.unique(groups[part]).tolist()))
+        assert drawn == {(0, 1), (0, 3), (1, 2), (2, 3)}
+
+    def test_a_class_of_two_groups_is_on_both_sides(self) -> None:
+        # The rare class is in groups 8 and 9 alone, which are never both drawn, and one of them always is.
+        y, groups = np.array([0] * 80 + [1, 1, 1, 1]), np.array([*np.repeat(np.arange(8), 10), 8, 8, 9, 9])
+        for seed in range(50):
+            rest, part = grouped_part(y, groups, np.arange(84), 0.1, np.random.default_rng(seed))
+            assert np.bincount(y[part]).tolist()[1] == np.bincount(y[rest]).tolist()[1] == 2
+
+    def test_one_group_may_give_a_row_of_several_classes(self) -> None:
+        # Any of the groups 8 to 10 gives both rare classes a row, and no second one is needed.
+        y = np.array([0] * 80 + [1, 1, 1, 2, 2, 2])
+        groups = np.array([*np.repeat(np.arange(8), 10), 8, 9, 10, 8, 9, 10])
+        for seed in range(20):
+            _, part = grouped_part(y, groups, np.arange(86), 0.1, np.random.default_rng(seed))
+            assert np.bincount(y[part]).tolist()[1:] == [1, 1]
+
+    @given(class_sizes, st.integers(2, 12), sizes, st.one_of(st.none(), sizes), seeds)
+    def test_holdout(
+        self, counts: list[int], groups: int, test: float, validation: float | None, seed: int
+    ) -> None:
+        table = grouped(table_of(counts), groups)
+        split = holdout(table, test, validation, seed)
+        check_partition(table, split)
+        self.check_apart(table, split)
+        in_train, _, in_test = map(np.array, counts_of(table, split))
+        assert (in_train >= 1).all()
+        assert (in_test >= 1).all()
+
+    def test_parts_are_close_to_their_size(self) -> None:
+        """As every group of this table has 1 % of its rows."""
+        rng = np.random.default_rng(0)
+        table = replace(table_of([600, 300, 100]), groups=rng.permutation(np.arange(1000) % 100))
+        for seed in range(10):
+            _, validation, test = counts_of(table, holdout(table, 0.3, 0.2, seed))
+            assert (np.abs(np.array(test) - [180, 90, 30]) <= [25, 15, 6]).all()
+            assert (np.abs(np.array(validation) - [84, 42, 14]) <= [25, 15, 6]).all()
+
+    def test_seeds(self) -> None:
+        table = grouped(table_of([60, 40]), 20)
+        first, again, other = (holdout(table, 0.3, 0.2, seed) for seed in (3, 3, 4))
+        assert np.array_equal(first.test, again.test)
+        assert np.array_equal(first.validation, again.validation)
+        assert not np.array_equal(first.test, other.test)
+
+    @given(class_sizes, st.integers(2, 12), st.integers(2, 4), seeds)
+    def test_folds(self, counts: list[int], groups: int, n: int, seed: int) -> None:
+        table = grouped(table_of(counts), groups)
+        try:
+            splits = folds(table, n, 0.2, seed)
+        except InputError:  # a class has too few rows or groups
+            return
+        assert sorted(np.concatenate([split.test for split in splits])) == list(range(len(table.y)))
+        for split in splits:
+            check_partition(table, split)
+            self.check_apart(table, split)
+            assert (np.array(counts_of(table, split)[2]) >= 1).all()
+
+    def test_folds_of_many_groups(self) -> None:
+        table = grouped(table_of([60, 40]), 20)
+        for split in folds(table, 5, 0.2, 0):
+            self.check_apart(table, split)
+            assert counts_of(table, split)[2] == [12, 8]
+
+    def check_apart(self, table: Table, split: Split) -> None:
+        assert table.groups is not None
+        parts = [set(table.groups[rows]) for rows in (split.train, split.validation, split.test)]
+        assert sum(map(len, parts)) == len(set.union(*parts)) == table.groups.max() + 1
+
+    def test_more_folds_than_groups(self) -> None:
+        with pytest.raises(InputError, match=r"protocol.folds=5: dataset t has 4 groups; give at most 4"):
+            folds(grouped(table_of([30, 20]), 4), 5, 0.2, 0)
+
+    def test_a_class_without_a_test_row(self) -> None:
+        # Group 0 has all rows of class b but one, and group 1 that one and all rows of class c but one.
+        table = make_table("t", np.arange(12.0)[:, None], list("aaaabbbbcccc"), ["v"])
+        table = replace(table, groups=np.array([2, 2, 3, 3, 0, 0, 0, 1, 1, 1, 1, 2]))
+        with pytest.raises(InputError, match=r"seed=0 protocol.folds=4: there is no test row of class '\w'"):
+            folds(table, 4, 0.2, 0)
+
+    def test_groups_are_a_part_of_the_digest(self) -> None:
+        table = table_of([6, 4])
+        digests = {grouped(table, n).digest for n in (2, 3)} | {table.digest}
+        assert len(digests) == 3

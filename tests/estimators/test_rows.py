@@ -10,7 +10,7 @@ import pytest
 
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.estimators import AdversarialOversampler, AdversarialOversamplingClassifier
-from adversarial_oversampling.estimators.rows import as_frame, as_given, columns_and_cells
+from adversarial_oversampling.estimators.rows import as_frame, as_given, as_labels, columns_and_cells
 
 ROWS = 8
 DAYS = pd.date_range("2020-01-01", periods=ROWS)
@@ -106,6 +106,17 @@ def test_a_missing_label_is_named(name: str) -> None:
     ):
         with pytest.raises(InputError, match="y: the label of row 2 is missing; leave out the rows"):
             call(x, MISSING[name])
+
+
+def test_masked_values_are_refused() -> None:
+    """Their mask would be lost on the way."""
+    x = np.ma.masked_equal([[1, 2], [3, -9], [5, 6]], -9)
+    with pytest.raises(InputError, match=r"X has 1 masked value; fill it, as X.astype"):
+        as_frame(x)
+    assert as_frame(x.astype(float).filled(np.nan)).isna().sum().sum() == 1
+    with pytest.raises(InputError, match=r"y has 2 masked values; leave out their rows"):
+        as_labels(np.ma.masked_equal([0, 1, 9, 9], 9))
+    assert as_frame(np.ma.asarray([[1, 2]])).to_numpy().tolist() == [[1, 2]]
 
 
 @pytest.mark.parametrize(("dtype", "kind"), [("Int64", np.int64), ("boolean", np.bool_)])

@@ -267,6 +267,36 @@ def test_a_threshold_needs_two_rows_of_every_class() -> None:
     assert classifier.fit(x, y, x, y).predict(x).shape == (12,)
 
 
+def test_a_threshold_is_tuned_on_groups_that_the_trees_do_not_know() -> None:
+    """Every group is five equal rows of a random class, which trees recall and cannot predict."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(100, 3)).astype(np.float32), np.arange(100) % 2
+    groups = np.repeat(np.arange(100), 5)
+    classifier = ThresholdLGBMClassifier(
+        n_folds=5, random_state=0, verbose=-1, n_jobs=1, min_child_samples=1, num_leaves=64
+    )
+    found = {
+        name: (classifier._out_of_fold(x[groups], y[groups], given).argmax(axis=1) == y[groups]).mean()
+        for name, given in {"rows": None, "groups": groups}.items()
+    }
+    assert found["rows"] > 0.95
+    assert 0.3 < found["groups"] < 0.7
+    with pytest.raises(ValueError, match=r"^a class has a single training group"):
+        classifier.fit(x[:9], np.repeat([0, 1], [7, 2]), groups=np.repeat([0, 1, 2], [4, 3, 2]))
+
+
+def test_a_run_without_validation_rows_tunes_on_groups(run: Run, tmp_path: Path) -> None:
+    """The groups reach the peer: it has no result, since the rows of a class are a single group."""
+    frame = pd.DataFrame({"v": np.arange(40) % 13, "w": np.arange(40) % 7, "label": ["a", "b"] * 20})
+    # Class b has two groups, one of which is tested.
+    frame["g"] = [f"a{i}" if i % 2 == 0 else f"b{i // 20}" for i in range(40)]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    source = ["dataset=table", f"dataset.path={tmp_path}/t.csv", "dataset.target=label", "dataset.group=g"]
+    settings = ["mode=threshold_lightgbm", "protocol=paper", *FEWER["threshold_lightgbm"]]
+    result = run(*source, *settings)
+    assert "a class has a single training group" in str(result.replicas[0].na)
+
+
 @every_peer
 def test_a_run_is_refitted_to_predict_new_rows(run: Run, mode: str) -> None:
     settings = [f"mode={mode}", *FEWER[mode]]

@@ -38,6 +38,8 @@ DISPLAY_KEYS = (
 )
 LATER_SETTINGS: dict[str, tuple[Any, ...]] = {
     "trainer.matmul_precision": ("highest",),
+    "dataset.group": (None,),
+    "dataset.source.group": (None,),
     "dataset.columns.keep_na": ([], None),
     "dataset.source.columns.keep_na": ([], None),
 }

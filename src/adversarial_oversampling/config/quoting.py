@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 _TEXT = ("dataset.name", "dataset.path", "dataset.target")
+_OPTIONAL_TEXT = "dataset.group"
 _PATH = re.compile(r"paths\.|hydra\.(run|sweep)\.dir$")
 _SIGN = ("dataset.separator", "dataset.decimal")
 _LISTS = ("categorical", "numeric", "date", "drop", "missing", "keep_na")
@@ -38,6 +39,8 @@ def _quoted(argument: str) -> str:
         return argument if value == "null" or _QUOTED.fullmatch(value) else f"{key}='{value}'"
     if plain in _TEXT:
         return f"{key}={_sweep(value, _text)}"
+    if plain == _OPTIONAL_TEXT:
+        return f"{key}={_sweep(value, lambda text: text if text == 'null' else _text(text))}"
     if plain in _LIST or plain.startswith(f"{_ORDINAL}."):
         # A column of `ordinal` is a new key.
         added = "++" if plain == key and plain.startswith(_ORDINAL) else ""

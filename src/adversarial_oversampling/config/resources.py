@@ -38,7 +38,7 @@ def replica_count(cfg: DictConfig) -> int:
 def processor() -> str:
     """Return the model of the processor, or its architecture where the system does not tell the model."""
     cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(errors="replace").splitlines() if cpuinfo.is_file() else []
+    lines = cpuinfo.read_text("utf-8", errors="replace").splitlines() if cpuinfo.is_file() else []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, None) or platform.processor() or platform.machine()
 
@@ -62,7 +62,7 @@ def _left_in_groups(
     own : Path
         The groups of this process, a line for each hierarchy: of version 2, or of version 1.
     """
-    for line in own.read_text().splitlines() if own.is_file() else []:
+    for line in own.read_text("utf-8").splitlines() if own.is_file() else []:
         _, controllers, group = line.split(":", 2)
         if controllers and "memory" not in controllers.split(","):
             continue
@@ -80,7 +80,8 @@ def _left_in_groups(
         for depth in range(len(parts) + 1):
             folder = base.joinpath(*parts[:depth])
             limit, used, statistics = (folder / name for name in (*names[:2], "memory.stat"))
-            if limit.is_file() and used.is_file() and (text := limit.read_text().strip()) != "max":
+            if limit.is_file() and used.is_file() and (text := limit.read_text("utf-8").strip()) != "max":
                 # Cached files count as used, and are given up first.
-                cached = dict(entry.split() for entry in statistics.read_text().splitlines())
-                yield int(text) - int(used.read_text()) + sum(int(cached.get(name, 0)) for name in names[2:])
+                cached = dict(entry.split() for entry in statistics.read_text("utf-8").splitlines())
+                free = int(text) - int(used.read_text("utf-8"))
+                yield free + sum(int(cached.get(name, 0)) for name in names[2:])

@@ -24,6 +24,7 @@ _STATED_ELSEWHERE = (
     "dataset.source",
     "dataset.path",
     "dataset.target",
+    "dataset.group",
     "dataset.separator",
     "dataset.decimal",
     "dataset.columns",

@@ -1,16 +1,15 @@
 """Files that are kept between runs, in the folder `paths.cache_dir`."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from adversarial_oversampling.atomic import replacing
 from adversarial_oversampling.errors import InputError
 
 
 def keep(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file aside and move it into place: a second process finds no file or a complete one.
+    """Write a file into the cache: a second process finds no file or a complete one.
 
     Parameters
     ----------
@@ -25,15 +24,8 @@ def keep(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            aside = Path(file.name)
-            try:
-                write(file)
-                file.close()
-                os.replace(aside, path)
-            except BaseException:
-                aside.unlink(missing_ok=True)
-                raise
+        with replacing(path) as new, new.open("wb") as file:
+            write(file)
     except OSError as error:
         raise InputError(
             f"paths.cache_dir: cannot write {path.parent} ({error}); name a folder to write in."

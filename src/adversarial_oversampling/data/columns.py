@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from adversarial_oversampling.data.formats import (
     as_number,
+    common_unit,
     has_other_decimal,
     is_date,
     is_number,
@@ -32,6 +33,8 @@ from adversarial_oversampling.text import shown, without_case
 
 MOST_CATEGORIES = 100
 """A text column with more categories, most of them of a single row, is taken for an identifier."""
+FEW_QUANTITIES = 10
+"""Up to so many different numbers with a unit, such as "36 months" and "60 months", are categories."""
 SMALL_TABLE = 20
 """Up to this many rows, a column may have a value of its own in every row by chance."""
 LARGEST_WHOLE = 2**53
@@ -116,9 +119,9 @@ def columns_of(
     Raises
     ------
     InputError
-        If a column mixes numbers or dates with other texts, has texts such as 12% or 31/01/2024, is an
-        identifier, has categories that look alike, or does not fit the role that it is given; if an override
-        names no column, or a column twice; if two columns have one name.
+        If a column mixes numbers or dates with other texts, has texts such as 12% or 31/01/2024, has many
+        numbers with one unit, is an identifier, has categories that look alike, or does not fit the role that
+        it is given; if an override names no column, or a column twice; if two columns have one name.
     """
     names = [str(name) for name in frame.columns]
     if repeated := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
@@ -392,6 +395,7 @@ class _Reader:
         if {"true", "false"} >= set(folded) and len(set(folded)) == len(folded):
             spell = {"true": _BOOLEAN[1], "false": _BOOLEAN[0]} | dict(zip(folded, texts.values, strict=True))
             return Column(self.name, "boolean", (spell["false"], spell["true"]))
+        self._refuse_quantities(texts)
         self._refuse_identifier(texts)
         return self._categorical(given=False)
 
@@ -433,6 +437,15 @@ class _Reader:
                     f"{self.origin.place(texts.first(i))}: column {shown(self.name)} has {shown(value)}, "
                     f"which may be {kind}; {advice}; {self._ways_out(value)}"
                 )
+
+    def _refuse_quantities(self, texts: Texts) -> None:
+        """Refuse many numbers with one unit, which would silently become categories."""
+        if len(texts.values) > FEW_QUANTITIES and (unit := common_unit(texts.values)):
+            where = f"{self.origin.place(texts.first(0))}: column {shown(self.name)}"
+            raise InputError(
+                f"{where} has {shown(texts.values[0])}, and numbers with {shown(unit)} in all other cells; "
+                f"write them without it, or give {self._setting('categorical')}."
+            )
 
     def _refuse_identifier(self, texts: Texts) -> None:
         rows, distinct = int((texts.codes >= 0).sum()), len(texts.values)

@@ -362,12 +362,14 @@ class TableDataModule(LightningDataModule):
         """Split and preprocess the table for every replica, once."""
         if self.splits:
             return
-        splits = [self._split(s, f) for s, f in zip(self.seeds, self.folds, strict=True)]
+        splits = self._split()
         self._check_replicas(splits)
         if not all(len(getattr(split, self.select_on)) for split in splits):
+            grouped = self.table.groups is not None
             raise InputError(
                 f"dataset {self.table.name}: no {self.select_on} rows are left to choose the epoch; give "
-                "dataset.split.test_size or protocol.validation_size another fraction, or add rows."
+                "dataset.split.test_size or protocol.validation_size another fraction, or add "
+                f"{'groups of rows (dataset.group)' if grouped else 'rows'}."
             )
         x: Any = None
         for r, split in enumerate(splits):
@@ -422,13 +424,27 @@ class TableDataModule(LightningDataModule):
             np.concatenate([rows, count + np.arange(len(y))]) for rows, (_, y) in zip(train, new, strict=True)
         ]
 
-    def _split(self, seed: int, fold: int | None) -> Split:
-        if self.n_folds is None or fold is None:
-            return holdout(self.table, self.test_size, self.validation_size, seed)
-        return folds(self.table, self.n_folds, self.validation_size, seed)[fold]
+    def _split(self) -> list[Split]:
+        if self.n_folds is None:
+            return [holdout(self.table, self.test_size, self.validation_size, seed) for seed in self.seeds]
+        of_seed = {
+            seed: folds(self.table, self.n_folds, self.validation_size, seed)
+            for seed in dict.fromkeys(self.seeds)
+        }
+        return [of_seed[seed][fold or 0] for seed, fold in zip(self.seeds, self.folds, strict=True)]
 
     def _check_replicas(self, splits: Sequence[Split]) -> None:
-        """Refuse more replicas than there are different splits of the table."""
+        """Refuse more replicas than there are different splits, and note equal splits of few groups."""
+        if self.table.groups is not None:
+            first: dict[bytes, int] = {}
+            for r, split in enumerate(splits):
+                rows = np.concatenate([split.test, split.validation]).tobytes()
+                if (earlier := first.setdefault(rows, r)) != r:
+                    self.notes[r].append(
+                        f"its split is that of seed {self.seeds[earlier]}, since the table has only "
+                        f"{int(self.table.groups.max()) + 1} groups (dataset.group)"
+                    )
+            return
         fixed = self.n_folds is None and not self.test_size
         tested = np.bincount(self.table.y[splits[0].test], minlength=self.classes)
         pairs = zip(np.bincount(self.table.y), tested, strict=True)
@@ -444,13 +460,13 @@ class TableDataModule(LightningDataModule):
     def steps_per_epoch(self) -> int:
         """Batches per epoch: as many rows as the table has for training, without the resampled ones.
 
-        Folds differ by a few rows, so under cross-validation the number comes from the table's
-        size and not from one fold's.
+        Folds differ by a few rows, and splits of groups by more, so the number then comes from the table's
+        size and not from one split's.
         """
         rows = len(self.splits[0].train)
-        if self.n_folds is not None:
-            train_size = (1 - 1 / self.n_folds) * (1 - (self.validation_size or 0))
-            rows = round(len(self.table.y) * train_size)
+        if self.n_folds is not None or self.table.groups is not None:
+            tested = self.test_size or 0 if self.n_folds is None else 1 / self.n_folds
+            rows = round(len(self.table.y) * (1 - tested) * (1 - (self.validation_size or 0)))
         return ceil(rows / self.batch_size)
 
     def anchor_rows(self, cap: int) -> Tensor:
@@ -524,8 +540,8 @@ class TableDataModule(LightningDataModule):
     def _evaluation(self, part: str) -> EvaluationBatches:
         self._move_rows()
         rows = [getattr(split, part) for split in self.splits]
-        largest = len(rows[0])  # holdout parts have the same size for every seed
-        if self.n_folds is not None and part == "train":
+        largest = len(rows[0])  # without groups, holdout parts have the same size for every seed
+        if self.table.groups is not None or (self.n_folds is not None and part == "train"):
             largest = len(self.table.y)
         elif self.n_folds is not None:
             # A fold has at most one row per class more than its share.

@@ -2,11 +2,14 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from adversarial_oversampling.text import without_case
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.I)
 _WITH_COMMA = re.compile(
@@ -60,6 +63,8 @@ _OTHER_FORMS = {
     }.items()
 }
 """Texts that stand for a number or a date but are not read as one, and what to do about them."""
+_UNIT = r"(?:[^\W\d_]|°)(?:[^\d,;:]*[^\d\s,;:])?[23]?"
+_WITH_UNIT = re.compile(rf"[+-]?{_NUMERAL}(?:e[+-]?\d+)?\s*({_UNIT})", re.I)
 
 
 def as_number(text: str, decimal: str) -> float | None:
@@ -117,6 +122,17 @@ def look(text: str, decimal: str) -> str | float:
     single = " ".join(visible.split())
     number = as_number(single, decimal)
     return single if number is None else number
+
+
+def common_unit(texts: Sequence[str]) -> str | None:
+    """Return the unit, such as kg, if all texts are numbers with the same one in any case; else None."""
+    units: list[str] = []
+    for text in texts:
+        match = _WITH_UNIT.fullmatch(text.strip())
+        if match is None or (units and without_case(match[1]) != without_case(units[0])):
+            return None
+        units.append(match[1])
+    return units[0] if units else None
 
 
 def other_form(text: str) -> tuple[str, str] | None:

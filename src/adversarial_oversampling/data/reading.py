@@ -30,7 +30,7 @@ from adversarial_oversampling.data.formats import is_number, look
 from adversarial_oversampling.data.table import Column, Table, make_table
 from adversarial_oversampling.data.table_files import SEPARATORS, File, read_file
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.text import count, shown, user_path
+from adversarial_oversampling.text import count, shown, user_path, without_case
 
 MISSING = ("NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None")
 """Texts that mean a missing cell of a CSV file, beside the empty cell."""
@@ -125,6 +125,7 @@ def load_table(
     decimal: str | None = None,
     columns: Mapping[str, Any] | None = None,
     sha256: str | None = None,
+    group: str | None = None,
 ) -> Table:
     """Load a table of the user: a CSV, Parquet or Feather file with a column of class labels.
 
@@ -144,6 +145,8 @@ def load_table(
         The fields of `ColumnSettings`.
     sha256 : str, optional
         What the content of the file has to be.
+    group : str, optional
+        The column that tells which rows belong together, such as those of one patient. It is no feature.
 
     Raises
     ------
@@ -158,7 +161,10 @@ def load_table(
         raise InputError("dataset.target: give the name of the column with the class labels.")
     file = read_file(user_path(str(path)), separator, sha256, "dataset.path: ")
     origin = Origin(file.place, "dataset.columns.", decimal)
-    given = _features(file, str(target), settings)
+    apart = {str(target): "dataset.target"} | ({} if group is None else {str(group): "dataset.group"})
+    if group is not None and str(group) == str(target):
+        raise InputError(f"dataset.group: {shown(str(group))} is dataset.target; give another column.")
+    given = _features(file, apart, settings)
     ordered = settings.ordinal
     texts = {name: settings.missing_texts(name, ordered.get(name, ()), file.typed) for name in given.columns}
     features, found = _without_missing(given, texts, decimal)
@@ -167,39 +173,44 @@ def load_table(
     refuse_empty_columns(features, origin, f"{file.path}: ")
     values = cells(features, known, origin)
     _refuse_row_numbers(file, values, known, settings)
-    notes = _notes(file, str(target), settings, known, found, decimal)
-    return replace(make_table(name, values, labels, known), notes=tuple(notes))
+    table = make_table(name, values, labels, known)
+    notes = [*_notes(file, apart, settings, known, found, decimal)]
+    if group is not None:
+        groups, spellings = _groups(file, str(group), table, settings, origin)
+        table, notes = replace(table, groups=groups), notes + spellings
+    return replace(table, notes=tuple(notes))
 
 
-def _features(file: File, target: str, settings: ColumnSettings) -> pd.DataFrame:
-    """Return the columns but the target and those that are left out."""
+def _features(file: File, apart: Mapping[str, str], settings: ColumnSettings) -> pd.DataFrame:
+    """Return the columns but those of `apart`, each with its setting, and those that are left out."""
     names = list(file.frame.columns)
     available = ", ".join(map(shown, names[:8])) + ", ..." * (len(names) > 8)
-    if target not in names:
-        raise InputError(f"dataset.target: {file.path} has no column {shown(target)}; it has {available}.")
+    for name, key in apart.items():
+        if name not in names:
+            raise InputError(f"{key}: {file.path} has no column {shown(name)}; it has {available}.")
     for key, listing in {"drop": settings.drop, "keep_na": settings.keep_na}.items():
         if absent := [name for name in listing if name not in names]:
             raise InputError(
                 f"dataset.columns.{key}: {file.path} has no column {shown(absent[0])}; it has {available}."
             )
     for name in (*settings.drop, *settings.with_role, *settings.keep_na):
-        if name == target:
+        if name in apart:
             raise InputError(
-                f"dataset.columns: {shown(name)} is dataset.target; leave it out of the settings."
+                f"dataset.columns: {shown(name)} is {apart[name]}; leave it out of the settings."
             )
         if name in settings.drop and name in settings.with_role:
             raise InputError(
                 f"dataset.columns.drop: column {shown(name)} has a role too; choose one of them."
             )
     for name in file.nameless:
-        if name not in settings.drop and name not in settings.with_role and name != target:
+        if name not in settings.drop and name not in settings.with_role and name not in apart:
             raise InputError(
                 f"{file.path}: column {names.index(name) + 1} has no name; leave it out with "
                 f"dataset.columns.drop={listed([name])}, keep it with "
                 f"dataset.columns.numeric={listed([name])}, or give it a name in the file."
             )
-    index = _index(file, target, settings)
-    kept = file.frame.drop(columns=[target, *settings.drop, *index])
+    index = _index(file, apart, settings)
+    kept = file.frame.drop(columns=[*apart, *settings.drop, *index])
     if not kept.shape[1]:
         if index:
             raise InputError(
@@ -212,9 +223,9 @@ def _features(file: File, target: str, settings: ColumnSettings) -> pd.DataFrame
     return kept
 
 
-def _index(file: File, target: str, settings: ColumnSettings) -> list[str]:
+def _index(file: File, apart: Mapping[str, str], settings: ColumnSettings) -> list[str]:
     """Return the columns that are left out as the index of a data frame, which may tell the order of rows."""
-    known = {target, *settings.drop, *settings.with_role}
+    known = {*apart, *settings.drop, *settings.with_role}
     return [name for name in file.index if name not in known]
 
 
@@ -241,10 +252,15 @@ def _without_missing(
 
 
 def _notes(
-    file: File, target: str, settings: ColumnSettings, columns: Sequence[Column], found: Found, decimal: str
+    file: File,
+    apart: Mapping[str, str],
+    settings: ColumnSettings,
+    columns: Sequence[Column],
+    found: Found,
+    decimal: str,
 ) -> Iterator[str]:
     """Yield what was left out or taken for missing, and may not be meant so."""
-    if index := _index(file, target, settings):
+    if index := _index(file, apart, settings):
         yield (
             f"the index of a data frame, {', '.join(map(shown, index))}, is left out, since it may tell the "
             f"order of the rows; a role, such as dataset.columns.numeric={listed(index)}, keeps it, and "
@@ -290,6 +306,53 @@ def _labels(file: File, target: str, settings: ColumnSettings, origin: Origin) -
         )
     _check_classes(file, target, texts, origin)
     return np.array(texts.values, str)[texts.codes]
+
+
+def _groups(
+    file: File, name: str, table: Table, settings: ColumnSettings, origin: Origin
+) -> tuple[NDArray[np.int64], list[str]]:
+    """Return the group of each row, by the values of a column, and what a user should know of them.
+
+    Raises
+    ------
+    InputError
+        If a row has none, if values look the same, or if all rows of a class are in one group.
+    """
+    series = file.frame[name]
+    try:
+        texts = texts_of(series)
+    except TypeError as error:
+        raise InputError(f"dataset.group: column {shown(name)} of {file.path} holds {error}.") from error
+    missing = places_among(series, ["", *settings.missing], origin.decimal) >= 0
+    missing |= texts.codes < 0
+    missing |= np.array([*(v.strip().casefold() in _NO_LABELS for v in texts.values), False])[texts.codes]
+    if missing.any():
+        raise InputError(
+            f"{file.place(int(np.argmax(missing)))}: column {shown(name)} (dataset.group) has no value; give "
+            "a row that belongs to no group a value of its own."
+        )
+    check_distinguishable(name, texts, origin)
+    # By their first rows: the codes of a category follow the order of the categories.
+    groups = pd.factorize(texts.codes)[0].astype(np.int64)
+    for k, label in enumerate(table.class_names):
+        of_class = np.flatnonzero(table.y == k)
+        if len(np.unique(groups[of_class])) == 1:
+            only = texts.values[texts.codes[of_class[0]]]
+            raise InputError(
+                f"dataset.group: all rows of class {shown(label)} are in one group, {shown(only)} in column "
+                f"{shown(name)}, which cannot be in both the training and the test part; merge the class "
+                "into another, remove it, or add rows of other groups."
+            )
+    spellings: dict[str, list[str]] = {}
+    for value in texts.values:
+        spellings.setdefault(without_case(value), []).append(value)
+    alike = next((values for values in spellings.values() if len(values) > 1), None)
+    if alike is None:
+        return groups, []
+    return groups, [
+        f"dataset.group: {' and '.join(map(shown, alike))} in column {shown(name)} differ only in case and "
+        "are different groups; if they are one group, write it in one way."
+    ]
 
 
 def _check_classes(file: File, target: str, texts: Texts, origin: Origin) -> None:

@@ -1,20 +1,23 @@
 """Split a table into training, validation and test rows.
 
 Every part is stratified. The number of rows of each class depends on the table and the sizes alone, so splits
-of different seeds have one shape, and a class with two or more rows is in both parts of every split.
+of different seeds have one shape, and a class with two or more rows is in both parts of every split. In a
+table with groups, the rows of a group stay together, and these numbers are only approximate.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from adversarial_oversampling import limits
 from adversarial_oversampling.data.table import Table
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.random_streams import Purpose, seed_sequence
+from adversarial_oversampling.text import count, shown
 
 RowIndices = NDArray[np.int64]
 
@@ -94,6 +97,80 @@ def stratified_part(
     return ordered[~part[ordered]], ordered[part[ordered]]
 
 
+def grouped_part(
+    y: NDArray[np.int64], groups: NDArray[np.int64], rows: RowIndices, size: float, rng: np.random.Generator
+) -> tuple[RowIndices, RowIndices]:
+    """Draw a part of whole groups out of some rows, with about as many rows of each class as `allocate` says.
+
+    The groups are visited in random order, and each is drawn if that brings the part closer to these numbers
+    and leaves a row of each of its classes. For a class that has no row in the part then, one more group is
+    drawn, if there is one that leaves a row of each of its classes.
+
+    Parameters
+    ----------
+    y : ndarray of int64, shape [N]
+        Class indices of the whole table.
+    groups : ndarray of int64, shape [N]
+        The group of each row.
+    rows : ndarray of int64
+        The rows to divide.
+    size : float
+        The part's fraction of `rows`, in (0, 1).
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    rest, part : ndarray of int64
+        The two sides, ascending.
+    """
+    numbers, group = np.unique(groups[rows], return_inverse=True)
+    counts = np.zeros((len(numbers), int(y.max()) + 1), np.int64)
+    np.add.at(counts, (group, y[rows]), 1)
+    every = counts.sum(axis=0)
+    wanted = allocate(every, size)
+    part, drawn = np.zeros_like(every), np.zeros(len(numbers), bool)
+
+    def distance(part: NDArray[np.int64]) -> float:
+        return float((((part - wanted) / np.maximum(every, 1)) ** 2).sum())
+
+    def leaves_a_row(g: int) -> bool:
+        return bool(((part + counts[g] < every) | (counts[g] == 0)).all())
+
+    order = rng.permutation(len(numbers))
+    for g in order:
+        if distance(part + counts[g]) < distance(part) and leaves_a_row(g):
+            part, drawn[g] = part + counts[g], True
+    for k in np.flatnonzero(wanted):
+        if part[k]:
+            continue
+        if able := [g for g in order if counts[g, k] and not drawn[g] and leaves_a_row(g)]:
+            g = min(able, key=lambda g: distance(part + counts[g]))
+            part, drawn[g] = part + counts[g], True
+    ordered = np.sort(rows)
+    is_drawn = np.isin(groups[ordered], numbers[drawn])
+    return ordered[~is_drawn], ordered[is_drawn]
+
+
+def grouped_folds(
+    y: NDArray[np.int64], groups: NDArray[np.int64], n_folds: int, rng: np.random.Generator
+) -> Iterator[tuple[RowIndices, RowIndices]]:
+    """Yield the rows of the other folds and those of each fold, with all rows of a group in one fold.
+
+    Parameters
+    ----------
+    y : ndarray of int64, shape [N]
+        Class indices.
+    groups : ndarray of int64, shape [N]
+        The group of each row.
+    n_folds : int
+    rng : numpy.random.Generator
+    """
+    # The order of the groups decides between equally good folds. What scikit-learn's own shuffling does
+    # differs between versions.
+    order = rng.permutation(int(groups.max()) + 1)
+    yield from StratifiedGroupKFold(n_folds).split(y, y, order[groups])
+
+
 def holdout(table: Table, test_size: float | None, validation_size: float | None, seed: int) -> Split:
     """Split a table into training, validation and test rows.
 
@@ -114,7 +191,8 @@ def holdout(table: Table, test_size: float | None, validation_size: float | None
     Raises
     ------
     InputError
-        If a size or the seed is out of range, or the table has no test rows of its own to take.
+        If a size or the seed is out of range, or the table has no test rows of its own to take, or its
+        groups leave no test row of a class.
     """
     limits.check("seed", seed)
     if test_size != 0:
@@ -132,8 +210,9 @@ def holdout(table: Table, test_size: float | None, validation_size: float | None
     elif test_size == 0:
         rest, test = rows, rows[:0]
     else:
-        rest, test = stratified_part(table.y, rows, test_size, _generator(seed, Purpose.TEST_ROWS))
-    train, validation = _inner_part(table.y, rest, validation_size, _generator(seed, Purpose.VALIDATION_ROWS))
+        rest, test = _part(table, rows, test_size, _generator(seed, Purpose.TEST_ROWS))
+        _check_tested(table, test, f"seed={seed}", "give dataset.split.test_size another fraction")
+    train, validation = _inner_part(table, rest, validation_size, _generator(seed, Purpose.VALIDATION_ROWS))
     return Split(train, validation, test)
 
 
@@ -156,8 +235,8 @@ def folds(table: Table, n_folds: int, validation_size: float | None, seed: int) 
     Raises
     ------
     InputError
-        If there are fewer than two folds, or more than the smallest class has rows, or the validation
-        size or the seed is out of range.
+        If there are fewer than two folds, or more than the smallest class has rows or the table has groups,
+        or the validation size or the seed is out of range, or the groups leave no test row of a class.
     """
     limits.check("seed", seed)
     limits.check("protocol.folds", n_folds)
@@ -168,22 +247,52 @@ def folds(table: Table, n_folds: int, validation_size: float | None, seed: int) 
             f"protocol.folds={n_folds}: class '{table.class_names[-1]}' of dataset {table.name} has "
             f"{counts[-1]} rows; give at most {counts[-1]}."
         )
-    state = int(seed_sequence(seed, Purpose.FOLDS, None).generate_state(1)[0])
-    parts = StratifiedKFold(n_folds, shuffle=True, random_state=state).split(table.x, table.y)
+    if table.groups is None:
+        state = int(seed_sequence(seed, Purpose.FOLDS, None).generate_state(1)[0])
+        parts = StratifiedKFold(n_folds, shuffle=True, random_state=state).split(table.x, table.y)
+    else:
+        if n_folds > (groups := int(table.groups.max()) + 1):
+            raise InputError(
+                f"protocol.folds={n_folds}: dataset {table.name} has {groups} groups; give at most {groups}."
+            )
+        parts = grouped_folds(table.y, table.groups, n_folds, _generator(seed, Purpose.FOLDS))
     splits = []
     for fold, (rest, test) in enumerate(parts):
+        _check_tested(table, test, f"seed={seed} protocol.folds={n_folds}", "give fewer folds")
         rng = _generator(seed, Purpose.VALIDATION_ROWS, fold)
-        train, validation = _inner_part(table.y, rest.astype(np.int64), validation_size, rng)
+        train, validation = _inner_part(table, rest.astype(np.int64), validation_size, rng)
         splits.append(Split(train, validation, test.astype(np.int64), fold))
     return splits
 
 
+def _part(
+    table: Table, rows: RowIndices, size: float, rng: np.random.Generator
+) -> tuple[RowIndices, RowIndices]:
+    if table.groups is None:
+        return stratified_part(table.y, rows, size, rng)
+    return grouped_part(table.y, table.groups, rows, size, rng)
+
+
 def _inner_part(
-    y: NDArray[np.int64], rows: RowIndices, size: float | None, rng: np.random.Generator
+    table: Table, rows: RowIndices, size: float | None, rng: np.random.Generator
 ) -> tuple[RowIndices, RowIndices]:
     if size is None or size == 0:
         return rows, np.empty(0, dtype=np.int64)
-    return stratified_part(y, rows, size, rng)
+    return _part(table, rows, size, rng)
+
+
+def _check_tested(table: Table, test: RowIndices, where: str, way_out: str) -> None:
+    """Refuse a split without a test row of some class, which only groups cause."""
+    if table.groups is None:
+        return
+    absent = np.flatnonzero(np.bincount(table.y[test], minlength=len(table.class_names)) == 0)
+    if len(absent):
+        rows = np.flatnonzero(table.y == absent[0])
+        raise InputError(
+            f"{where}: there is no test row of class {shown(table.class_names[absent[0]])} of dataset "
+            f"{table.name}, whose {count(len(rows), 'row')} are in "
+            f"{count(len(np.unique(table.groups[rows])), 'group')} (dataset.group); {way_out}, or add rows."
+        )
 
 
 def _generator(seed: int, purpose: Purpose, fold: int | None = None) -> np.random.Generator:

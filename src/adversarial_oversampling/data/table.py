@@ -56,6 +56,8 @@ class Table:
         The original labels as text, in the order of `y`.
     test_rows : ndarray of int64 or None
         The rows of the archive's own test part, where there is one.
+    groups : ndarray of int64 or None, shape [N]
+        The group of each row, from 0. Rows of one group are in one part of a split.
     notes : tuple of str
         What a user should know of how the file was read.
     """
@@ -66,6 +68,7 @@ class Table:
     columns: tuple[Column, ...]
     class_names: tuple[str, ...]
     test_rows: NDArray[np.int64] | None = None
+    groups: NDArray[np.int64] | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -75,7 +78,7 @@ class Table:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) over the values, the classes, their names and the archive's test rows.
+        """SHA-256 (hex) over the values, the classes, their names, the archive's test rows and the groups.
 
         Values count to 40 bits, twelve digits: the last bits are where parsers of decimals differ.
         Rounding to a few decimals would not do, since printed decimals fall on its ties.
@@ -92,6 +95,8 @@ class Table:
             sha.update(np.where(np.isnan(values), np.nan, values + 0.0).astype("<f8").tobytes())
         sha.update(np.ascontiguousarray(self.y, "<i8").tobytes())
         sha.update(np.ascontiguousarray(test_rows, "<i8").tobytes())
+        if self.groups is not None:
+            sha.update(np.ascontiguousarray(self.groups, "<i8").tobytes())
         return sha.hexdigest()
 
 

@@ -20,6 +20,7 @@ from adversarial_oversampling.data.columns import (
 )
 from adversarial_oversampling.data.table import Column, Table, make_table, to_frame
 from adversarial_oversampling.errors import InputError
+from adversarial_oversampling.text import count
 
 _ROWS = Origin(prefix="columns.", of_file=False)
 _NEW_ROWS = replace(_ROWS, fitted=True)
@@ -30,17 +31,20 @@ def as_frame(x: Any, at_least: int = 1) -> pd.DataFrame:
 
     Raises
     ------
+    InputError
+        If a cell of a masked array is masked.
     ValueError
         For fewer rows, no columns, or another number of dimensions, with scikit-learn's messages.
     """
+    _refuse_masked("X", x, "fill it, as X.astype(float).filled(numpy.nan) does with missing cells")
     if not isinstance(x, pd.DataFrame):
         values = check_array(x, dtype=None, ensure_all_finite=False, ensure_min_samples=at_least)
         names = [f"x{i}" for i in range(values.shape[1])]
         return pd.DataFrame(values, columns=names).infer_objects()
-    for count, least, what in ((len(x), at_least, "sample"), (x.shape[1], 1, "feature")):
-        if count < least:
+    for found, least, what in ((len(x), at_least, "sample"), (x.shape[1], 1, "feature")):
+        if found < least:
             raise ValueError(
-                f"Found array with {count} {what}(s) (shape={x.shape}) while a minimum of {least} is "
+                f"Found array with {found} {what}(s) (shape={x.shape}) while a minimum of {least} is "
                 "required."
             )
     sparse = {name: kind.subtype for name, kind in x.dtypes.items() if isinstance(kind, pd.SparseDtype)}
@@ -53,8 +57,9 @@ def as_labels(y: Any) -> Any:
     Raises
     ------
     InputError
-        If a label is missing. NaN in an array of numbers is left to scikit-learn, which refuses it.
+        If a label is missing or masked. NaN in an array of numbers is left to scikit-learn, which refuses it.
     """
+    _refuse_masked("y", y, "leave out their rows")
     labels = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else y
     dtype = getattr(labels, "dtype", None)
     if dtype is None or labels.ndim != 1 or getattr(dtype, "kind", "f") == "f":
@@ -65,6 +70,12 @@ def as_labels(y: Any) -> Any:
     # Only the nullable types of pandas have it. scikit-learn would make floats of their numbers.
     kind = getattr(dtype, "numpy_dtype", None)
     return labels.astype(kind) if isinstance(kind, np.dtype) and kind.kind != "O" else y
+
+
+def _refuse_masked(name: str, values: Any, way_out: str) -> None:
+    """Refuse masked values: conversions drop the mask, and the values below it would count."""
+    if isinstance(values, np.ma.MaskedArray) and (masked := int(np.sum(values.mask))):
+        raise InputError(f"{name} has {count(masked, 'masked value')}; {way_out}.")
 
 
 def columns_and_cells(

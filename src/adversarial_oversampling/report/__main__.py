@@ -150,11 +150,11 @@ def write_report(paths: Sequence[Path], output: Path, also: Path | None = None) 
         per_split.per_split(replicas).to_csv(new / per_split.FILE, index=False)
         claims.csv_frame(assessed).to_csv(new / claims.FILE, index=False)
         ablations.csv_frame(ablated).to_csv(new / ablations.FILE, index=False)
-        (new / record.FILE).write_text(json.dumps(made_of, indent=2) + "\n")
+        (new / record.FILE).write_text(json.dumps(made_of, indent=2) + "\n", "utf-8")
         for i, picture in enumerate(pictures, 1):
             print(f"Picture {i} of {len(pictures)}: {picture.title}", flush=True)
             figures.save(picture, new / FIGURES)
-        (new / DOCUMENT).write_text(document(all_tables, pictures))
+        (new / DOCUMENT).write_text(document(all_tables, pictures), "utf-8")
         page.write(new / PAGE, all_tables, pictures, frame, made_of, output, when)
         if output.exists():
             os.replace(output, Path(temporary) / "old")
@@ -220,7 +220,7 @@ def write_summary(made: Report, folder: Path) -> None:
     pictures = [picture for picture in made.pictures if picture.name.startswith(SUMMARY_PICTURES)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / SUMMARY_PAGE).write_text(document(all_tables, pictures))
+        (folder / SUMMARY_PAGE).write_text(document(all_tables, pictures), "utf-8")
         for pattern in SUMMARY:
             for old in folder.glob(pattern):
                 old.unlink()
@@ -236,8 +236,8 @@ def write_summary(made: Report, folder: Path) -> None:
 def write_tables(folder: Path, all_tables: Sequence[Table], frame: pd.DataFrame) -> None:
     """Write every table as CSV and LaTeX, and the run frame as CSV."""
     for table in all_tables:
-        (folder / f"{table.name}.csv").write_text(render.csv(table))
-        (folder / f"{table.name}.tex").write_text(render.latex(table))
+        (folder / f"{table.name}.csv").write_text(render.csv(table), "utf-8")
+        (folder / f"{table.name}.tex").write_text(render.latex(table), "utf-8")
     render.plain(frame).to_csv(folder / "runs.csv", index=False)
 
 

@@ -343,4 +343,4 @@ def write(
         Time of the report.
     """
     with_files = [inlined(picture, path.parent / "figures") for picture in pictures]
-    path.write_text(render(tables, with_files, frame, made_of, folder, when))
+    path.write_text(render(tables, with_files, frame, made_of, folder, when), "utf-8")

@@ -82,7 +82,7 @@ def per_split(replicas: pd.DataFrame) -> pd.DataFrame:
         published
             The published dataset whose values the table has; empty for any other table.
         table_digest
-            SHA-256 of the table's values, classes and fixed test rows.
+            SHA-256 of the table's values, classes, fixed test rows and groups.
         config_hash
             Hash of all settings that shape the result. Read it as text.
     """

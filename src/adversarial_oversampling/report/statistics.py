@@ -405,9 +405,10 @@ def difference(replicas: pd.DataFrame, reference: pd.DataFrame, metric: str = "a
     differences = (ours - theirs).dropna()
     if differences.empty:
         return None
-    first = rows_of(replicas)[0]
-    other_rows = sum(first.rows_train) + sum(first.rows_validation)
-    ratio = 0.0 if first.fixed_split else sum(first.rows_test) / other_rows
+    every = rows_of(replicas)
+    tested = sum(sum(row.rows_test) for row in every)
+    other_rows = sum(sum(row.rows_train) + sum(row.rows_validation) for row in every)
+    ratio = 0.0 if every[0].fixed_split else tested / other_rows
     values = differences.to_numpy()
     low, high = corrected_interval(values, ratio)
     return Difference(
@@ -418,7 +419,7 @@ def difference(replicas: pd.DataFrame, reference: pd.DataFrame, metric: str = "a
         n=len(values),
         reference_mean=float(theirs.loc[differences.index].mean()),
         test_to_train=ratio,
-        fixed_split=bool(first.fixed_split),
+        fixed_split=bool(every[0].fixed_split),
     )
 
 

@@ -59,5 +59,5 @@ def contents(folder: Path, tables: Sequence[Table], pictures: Sequence[Picture])
         png, _ = files(picture, LIGHT)
         caption = f"{picture.title}. {picture.caption}"
         logged[f"pictures/{picture.name}"] = wandb.Image(str(folder / "figures" / png), caption=caption)
-    logged["page"] = wandb.Html((folder / "index.html").read_text(), inject=False)
+    logged["page"] = wandb.Html((folder / "index.html").read_text("utf-8"), inject=False)
     return logged

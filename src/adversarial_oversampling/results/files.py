@@ -1,6 +1,5 @@
 """Names of a run's files, and how a file is written."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 from hydra.conf import HydraConf
 from omegaconf import DictConfig, OmegaConf
 
+from adversarial_oversampling.atomic import replacing
 from adversarial_oversampling.config.compose import task_overrides
 from adversarial_oversampling.credentials import masked, masked_config
 from adversarial_oversampling.errors import InputError
@@ -63,18 +63,8 @@ FRAME_ENDINGS = (".parquet", ".feather", ".csv")
 def write_atomically(path: Path, text: str) -> None:
     """Write a file atomically: a reader sees either the old content or all of the new content."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, lambda new: new.write_text(text, encoding="utf-8"))
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside the path, then rename it."""
-    new = path.with_name(f".{path.name}.new")
-    try:
-        write(new)
-        os.replace(new, path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise
+    with replacing(path) as new:
+        new.write_text(text, encoding="utf-8")
 
 
 def check_output(path: Path, *others: Path) -> None:
@@ -106,6 +96,7 @@ def write_frame(frame: "pd.DataFrame", path: Path) -> None:
     }
     check_output(path)
     try:
-        _replace(path, writers[path.suffix.lower()])
+        with replacing(path) as new:
+            writers[path.suffix.lower()](new)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {one_line(error)}.") from error

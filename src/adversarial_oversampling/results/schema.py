@@ -103,6 +103,12 @@ class TableSummary(Record):
     columns: dict[str, list[str]] = _field("names of the feature columns of each role")
     classes: dict[str, int] = _field("rows of each class, the largest first", "rows")
     missing_cells: int = _field("missing cells of all feature columns", "cells", ge=0)
+    groups: int | None = _field(
+        "groups of rows that stay together in a split (`dataset.group`); null if there are none",
+        "groups",
+        default=None,
+        ge=1,
+    )
     constant_columns: list[str] = _field("feature columns whose cells are all the same or missing")
     duplicate_rows: int = _field(
         "rows that repeat the features and the class of an earlier row", "rows", ge=0
@@ -118,7 +124,7 @@ class TableSummary(Record):
 class TableRecord(Record):
     """The table that was used."""
 
-    digest: str = _field("SHA-256 of its values, classes and fixed test rows", "hexadecimal")
+    digest: str = _field("SHA-256 of its values, classes, fixed test rows and groups", "hexadecimal")
     published: str | None = _field(
         "the published dataset whose values these are; null for any other table, and for selected columns"
     )

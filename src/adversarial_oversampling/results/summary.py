@@ -25,6 +25,7 @@ def summarize(table: Table) -> TableSummary:
         columns={role: names for role, names in by_role.items() if names},
         classes=dict(zip(table.class_names, np.bincount(table.y).tolist(), strict=True)),
         missing_cells=sum(int(np.isnan(column).sum()) for column in table.x.T),
+        groups=None if table.groups is None else int(table.groups.max()) + 1,
         constant_columns=[
             name for name, varied in zip(table.feature_names, varies, strict=True) if not varied
         ],
@@ -46,6 +47,7 @@ def summary_lines(name: str, summary: TableSummary) -> list[str]:
         f"Table {name}: {count(summary.rows, 'row')}, {count(columns, 'column')}",
         *(f"  {role} ({len(names)}): {_listed(names)}" for role, names in summary.columns.items()),
         f"  classes ({len(classes)}): {_listed(classes)}",
+        *([] if summary.groups is None else [f"  groups of rows: {summary.groups}"]),
         f"  missing cells: {summary.missing_cells}",
         f"  constant columns: {_listed(summary.constant_columns) or 'none'}",
         f"  duplicate rows: {summary.duplicate_rows}; "

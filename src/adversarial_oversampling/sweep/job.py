@@ -129,7 +129,7 @@ def _train(
     warnings = WarningCollector()
     logging.getLogger("adversarial_oversampling").addHandler(warnings)
     run_dir.mkdir(parents=True, exist_ok=True)
-    with (run_dir / OUTPUT).open("a") as output:
+    with (run_dir / OUTPUT).open("a", encoding="utf-8") as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     pruned = None

@@ -16,7 +16,7 @@ def is_pending(run_dir: Path, cfg: DictConfig) -> bool:
     if "wandb" not in cfg.logger or os.environ.get("WANDB_MODE") == "disabled":
         return False
     logged = run_dir / LOGGED
-    return not logged.is_file() or logged.read_text() != result_digest(run_dir)
+    return not logged.is_file() or logged.read_text("utf-8") != result_digest(run_dir)
 
 
 def started_by_sweep_agent() -> bool:

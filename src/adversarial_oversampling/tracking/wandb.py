@@ -281,7 +281,7 @@ class Tracker(WandbLogger):
 
         WANDB_RUN_ID counts only where the agent of a W&B sweep has set it: all runs would share it.
         """
-        previous_id = self._id_file.read_text() if self._id_file.is_file() else ""
+        previous_id = self._id_file.read_text("utf-8") if self._id_file.is_file() else ""
         return previous_id or secrets.token_hex(4)
 
     @contextmanager

@@ -21,6 +21,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint
 
 from adversarial_oversampling import __version__
+from adversarial_oversampling.atomic import replacing
 from adversarial_oversampling.config.identity import config_hash
 from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.guard import raise_if_stopped
@@ -52,18 +53,13 @@ class VerifiedCheckpointIO(CheckpointIO):
         buffer = io.BytesIO()
         torch.save({"run": self._run, "checkpoint": checkpoint}, buffer)
         content = buffer.getbuffer()
-        # A process that outlives the one that started it may still save while the next run does.
-        new = Path(f"{path}.{os.getpid()}.new")
-        with writing(new.parent):
-            new.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with new.open("wb") as file:
-                    file.write(_MAGIC + hashlib.sha256(content).digest())
-                    file.write(content)
-                os.replace(new, path)
-            except OSError:
-                new.unlink(missing_ok=True)
-                raise
+        folder = Path(path).parent
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            # A process that outlives the one that started it may still save while the next run does.
+            with replacing(Path(path)) as new, new.open("wb") as file:
+                file.write(_MAGIC + hashlib.sha256(content).digest())
+                file.write(content)
 
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None

@@ -83,10 +83,13 @@ def _fitted(make: Callable[..., Any], data: TableDataModule, r: int) -> Any:
     state = seed_sequence(data.seeds[r], Purpose.ESTIMATOR, data.folds[r]).generate_state(1)
     # LightGBM takes a signed number.
     estimator = make(random_state=int(state[0] >> np.uint32(1)))
-    fitting = [split.train]
-    if isinstance(estimator, ThresholdLGBMClassifier) and len(split.validation):
-        fitting.append(split.validation)
-    return estimator.fit(*(part for rows in fitting for part in (x[rows], y[rows])))
+    fitting, options = [split.train], {}
+    if isinstance(estimator, ThresholdLGBMClassifier):
+        if len(split.validation):
+            fitting.append(split.validation)
+        elif data.table.groups is not None:
+            options["groups"] = data.table.groups[split.train]
+    return estimator.fit(*(part for rows in fitting for part in (x[rows], y[rows])), **options)
 
 
 def _check_settings(make: Callable[..., Any], classes: int) -> None:

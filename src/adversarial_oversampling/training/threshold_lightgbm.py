@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from torch import Tensor
 
 from adversarial_oversampling.data import laws
+from adversarial_oversampling.data.splits import grouped_folds
 from adversarial_oversampling.game.thresholds import decide, shifted, tuned_shift
 
 # A probability of 0 has no logarithm.
@@ -40,6 +41,7 @@ class ThresholdLGBMClassifier:
         y: NDArray[np.int64],
         x_tuning: NDArray[np.float32] | None = None,
         y_tuning: NDArray[np.int64] | None = None,
+        groups: NDArray[np.int64] | None = None,
     ) -> Self:
         """Fit the trees, then choose the shift with the best mean recall.
 
@@ -50,6 +52,8 @@ class ThresholdLGBMClassifier:
         x_tuning, y_tuning : ndarray, shapes [m, d] and [m], optional
             Rows on which the shift is tuned. Without them, it is tuned on out-of-fold predictions of the
             training rows.
+        groups : ndarray, shape [n], optional
+            The group of each training row, which stays together in a fold.
 
         Raises
         ------
@@ -59,7 +63,7 @@ class ThresholdLGBMClassifier:
         self._log_prior = laws.real(torch.from_numpy(np.bincount(y))[None]).log()
         self._classifier.fit(x, y)
         if x_tuning is None or y_tuning is None:
-            probabilities, y_tuning = self._out_of_fold(x, y), y
+            probabilities, y_tuning = self._out_of_fold(x, y, groups), y
         else:
             probabilities = self.predict_proba(x_tuning)
         self.shift = tuned_shift(_logits(probabilities), torch.from_numpy(y_tuning)[None], self._log_prior)
@@ -79,11 +83,18 @@ class ThresholdLGBMClassifier:
         logits = shifted(_logits(self.predict_proba(x)), self.shift, self._log_prior)
         return np.asarray(logits[0].softmax(dim=-1).numpy())
 
-    def _out_of_fold(self, x: NDArray[np.float32], y: NDArray[np.int64]) -> NDArray[np.float64]:
-        smallest = int(np.bincount(y).min())
+    def _out_of_fold(
+        self, x: NDArray[np.float32], y: NDArray[np.int64], groups: NDArray[np.int64] | None
+    ) -> NDArray[np.float64]:
+        independent = np.arange(len(y)) if groups is None else groups
+        smallest = min(len(np.unique(independent[y == k])) for k in np.unique(y))
         if smallest < 2:
-            raise ValueError("a class has a single training row, and the threshold no row to be tuned on")
-        folds = StratifiedKFold(min(self.n_folds, smallest), shuffle=True, random_state=self.random_state)
+            what = "row" if groups is None else "group"
+            raise ValueError(f"a class has a single training {what}, and the threshold no row to be tuned on")
+        count = min(self.n_folds, smallest)
+        folds: Any = StratifiedKFold(count, shuffle=True, random_state=self.random_state)
+        if groups is not None:
+            folds = [*grouped_folds(y, groups, count, np.random.default_rng(self.random_state))]
         # It clones the classifier.
         return np.asarray(cross_val_predict(self._classifier, x, y, cv=folds, method="predict_proba"))
 
