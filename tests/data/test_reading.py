@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -787,6 +788,26 @@ def expected(column: Column, text: str) -> str | float | None:
     if column.categories:
         return text
     return pd.Timestamp(text.strip()).timestamp() if column.role == "date" else float(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("v\n1\n\n2\n", "line 3: the line is empty"),
+        ("v\n\n1\n", "line 2: the line is empty"),
+        ("v\r\n1\r\n\r\n\r\n2", "line 3: the line is empty"),
+        ('v\n1\n""\n2\n', [[1.0], [math.nan], [2.0]]),
+        ("v\n1\n2\n\n\n", [[1.0], [2.0]]),
+    ],
+)
+def test_an_empty_line_of_one_column_is_no_missing_cell(tmp_path: Path, content: str, found: Any) -> None:
+    """It would be left out, and the predictions of the rows after it would be one row off."""
+    (tmp_path / "new.csv").write_bytes(content.encode())
+    if isinstance(found, str):
+        with pytest.raises(InputError, match=found):
+            read_rows(tmp_path / "new.csv", [Column("v")], {})
+    else:
+        np.testing.assert_array_equal(read_rows(tmp_path / "new.csv", [Column("v")], {}), found)
 
 
 class TestGroups:

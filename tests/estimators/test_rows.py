@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from adversarial_oversampling.errors import InputError
@@ -32,6 +33,12 @@ COLUMNS: dict[str, Any] = {
     "numbers as texts": [f"{i}.5" for i in range(ROWS)],
     "whole numbers as texts": [str(i) for i in range(ROWS)],
     "decimals": [Decimal("1.5"), Decimal("2.25")] * 4,
+    "decimals of Arrow": pd.array([Decimal("1.50"), None] * 4, dtype=pd.ArrowDtype(pa.decimal128(6, 2))),
+    "whole numbers of Arrow": pd.array([1, None] * 4, dtype=pd.ArrowDtype(pa.int32())),
+    "texts of Arrow": pd.array(["x", None] * 4, dtype=pd.ArrowDtype(pa.string())),
+    "booleans of Arrow": pd.array([True, None] * 4, dtype=pd.ArrowDtype(pa.bool_())),
+    "days of Arrow": pd.array(list(DAYS.date), dtype=pd.ArrowDtype(pa.date32())),
+    "times of Arrow": pd.array(DAYS, dtype=pd.ArrowDtype(pa.timestamp("us"))),
     "dates": DAYS,
     "dates in a zone": DAYS.tz_localize("Europe/Berlin"),
     "days": list(DAYS.date),
@@ -139,6 +146,17 @@ def test_rows_in_another_container_go_by_position() -> None:
         expected = fitted.predict_proba(given)
         for other in frames[:2]:
             assert np.array_equal(fitted.predict_proba(other), expected)
+
+
+def test_an_oversampler_rounds_to_the_digits_of_a_decimal_type() -> None:
+    kind = pd.ArrowDtype(pa.decimal128(6, 2))
+    prices = pd.Series([Decimal(f"{cents / 100:.2f}") for cents in range(60)], dtype=kind)
+    frame = pd.DataFrame({"price": prices, "b": np.random.default_rng(0).normal(size=60)})
+    sampler = AdversarialOversampler(max_epochs=1, anchors=8, random_state=0)
+    rows, _ = sampler.fit_resample(frame, np.arange(60) < 20)
+    assert rows.price.dtype == kind
+    assert len(rows) == 80
+    assert rows.price[60:].between(Decimal("0.00"), Decimal("0.19")).all()
 
 
 def test_an_oversampler_keeps_fractions_that_a_role_allows() -> None:

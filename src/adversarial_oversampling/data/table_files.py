@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -231,14 +232,17 @@ def _line(content: bytes, position: int) -> int:
 
 def _records(content: bytes, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the records of a CSV file with the line on which each begins, without empty lines."""
-    reader = csv.reader(
-        io.TextIOWrapper(io.BytesIO(content), "utf-8", newline=""), delimiter=separator, strict=True
-    )
+    reader = _reader(content, separator)
     line = 1
     for record in reader:
         if record:
             yield line, record
         line = reader.line_num + 1
+
+
+def _reader(content: bytes, separator: str) -> Any:  # the class of csv has no public name
+    text = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
+    return csv.reader(text, delimiter=separator, strict=True)
 
 
 def _check_first_line(file: _Csv) -> None:
@@ -274,7 +278,24 @@ def _check_structure(file: _Csv) -> list[str]:
         raise InputError(f"{file.path}{where}: {one_line(error)}; check the quotes.") from error
     if not line:
         raise InputError(f"{file.path}: there is a header but no row.")
+    if width == 1 and (empty := _empty_line(file)):
+        raise InputError(
+            f"{file.path}, line {empty}: the line is empty; in a file with one column, write a missing cell "
+            'as "", or remove the line.'
+        )
     return header
+
+
+def _empty_line(file: _Csv) -> int:
+    """Return the first empty line between two records, 0 if there is none."""
+    reader = _reader(file.content, file.separator)
+    next(record for record in reader if record)  # the header
+    empty = 0
+    for record in reader:
+        if record and empty:
+            return empty
+        empty = empty or (0 if record else reader.line_num)
+    return 0
 
 
 def _without_late_quotes(

@@ -201,6 +201,10 @@ def _numbers(made: "pd.Series[Any]", real: "pd.Series[Any]") -> "pd.Series[Any]"
     if isinstance(example, str):
         return made.map(str, na_action="ignore").astype(real.dtype)
     if isinstance(example, Decimal):
+        if isinstance(real.dtype, pd.ArrowDtype):  # with a fixed number of digits after the point
+            digits = max(0, real.dtype.pyarrow_dtype.scale)
+            texts = made.map(f"{{:.{digits}f}}".format, na_action="ignore")
+            return texts.map(Decimal, na_action="ignore").astype(real.dtype)
         return made.map(lambda number: Decimal(str(number)), na_action="ignore").astype(object)
     whole = pd.api.types.is_integer_dtype(real.dtype) or pd.api.types.is_bool_dtype(real.dtype)
     return made if whole and pd.api.types.is_float_dtype(made.dtype) else made.astype(real.dtype)
