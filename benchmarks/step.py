@@ -5,8 +5,10 @@
 
 For each table: CPU time of the bare step (the three turns) and of an epoch with everything (Lightning,
 evaluation, best weights, curves, CSV logger) divided by its steps, relative to a round of `plain_loop.py`;
-and the bare step relative to its floating-point operations at the rate of a large matrix product. All are
-measured in turn in one process on one thread, which takes denormals for 0 as training does.
+and the bare step relative to its floating-point operations at the rate of a large matrix product. What is
+compared is measured in turn in one process on one thread, which takes denormals for 0 as training does: bare
+steps in many short blocks, since the speed of a machine changes from second to second, and epochs in a few
+longer ones.
 """
 
 import tempfile
@@ -35,7 +37,7 @@ SIZES: Sequence[tuple[str, int, float, float, float | None]] = (
     ("secom", 10, 1.05, 1.15, None),
     ("credit", 10, 1.05, 1.15, 1.7),
 )
-SECONDS = 1.0  # of each measurement in a repeat, about
+SECONDS = 0.1  # of a block of bare steps, about; an epoch is compared with ten times as many
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
@@ -62,7 +64,11 @@ def rounds_of(data: TableDataModule, count: int) -> list[Batch]:
 
 
 def measure(
-    overrides: Sequence[str], targets: Sequence[float | None], repeats: int, seconds: float = SECONDS
+    overrides: Sequence[str],
+    targets: Sequence[float | None],
+    blocks: int,
+    repeats: int,
+    seconds: float = SECONDS,
 ) -> list[Figure]:
     """Measure DO with some overrides.
 
@@ -73,9 +79,12 @@ def measure(
     targets : sequence of three float or None
         For the bare step and the step with everything relative to the plain loop, and for the bare step
         relative to its products.
+    blocks : int
+        Of bare steps.
     repeats : int
+        Of the epochs.
     seconds : float
-        Of each measurement in a repeat, about.
+        Of a block, about.
     """
     cfg = compose_train(["mode=do", "~recipe", "trainer.enable_progress_bar=false", *overrides])
     data = prepare(cfg)
@@ -87,12 +96,12 @@ def measure(
     operations = counter.get_total_flops()
     game.training_step(warm_up, 0)
     count = max(3, int(3 * seconds / cpu_seconds(lambda: [play() for _ in range(3)])))
-    epochs = max(1, round(count / data.steps_per_epoch))
+    epochs = max(1, round(10 * count / data.steps_per_epoch))
 
     def bare() -> float:
         return cpu_seconds(lambda: game.training_step(rounds_of(data, count), 0)) / count
 
-    def plain() -> float:
+    def plain(count: int = count) -> float:
         torch.use_deterministic_algorithms(False)  # Lightning has set it
         return cpu_seconds(lambda: [play() for _ in range(count)]) / count
 
@@ -100,28 +109,23 @@ def measure(
         return epoch_seconds(build_game(cfg, data), data, overrides, epochs) / data.steps_per_epoch
 
     with training_arithmetic(cfg.trainer.matmul_precision):
-        values = alternate(
-            {
-                "bare": bare,
-                "plain": plain,
-                "everything": everything,
-                "products": lambda: product_seconds() * operations,
-            },
-            repeats,
+        steps = alternate(
+            {"bare": bare, "plain": plain, "products": lambda: product_seconds() * operations}, blocks
         )
+        whole = alternate({"everything": everything, "plain": lambda: plain(10 * count)}, repeats)
     label = " ".join(item.partition("=")[2] if "dataset=" in item else item for item in overrides)
-    milliseconds = [1e3 * value for value in values["bare"]]
+    milliseconds = [1e3 * value for value in steps["bare"]]
     return [
         figure(f"{label}: bare step", milliseconds, "ms"),
-        figure(f"{label}: bare / plain loop", ratios(values["bare"], values["plain"]), target=targets[0]),
+        figure(f"{label}: bare / plain loop", ratios(steps["bare"], steps["plain"]), target=targets[0]),
         figure(
             f"{label}: with everything / plain loop",
-            ratios(values["everything"], values["plain"]),
+            ratios(whole["everything"], whole["plain"]),
             target=targets[1],
             note=f"{data.steps_per_epoch} steps an epoch",
         ),
         figure(
-            f"{label}: bare / products alone", ratios(values["bare"], values["products"]), target=targets[2]
+            f"{label}: bare / products alone", ratios(steps["bare"], steps["products"]), target=targets[2]
         ),
     ]
 
@@ -146,16 +150,16 @@ def main() -> None:
     arguments_parser = parser(__doc__)
     arguments_parser.add_argument("overrides", nargs="*", help="Hydra overrides, such as dataset=pima")
     arguments = arguments_parser.parse_args()
-    repeats, seconds = (3, 0.3) if arguments.quick else (7, SECONDS)
+    blocks, repeats = (10, 3) if arguments.quick else (50, 7)
 
     def figures() -> list[Figure]:
         if arguments.overrides:
-            return measure(arguments.overrides, (None, None, None), repeats, seconds)
+            return measure(arguments.overrides, (None, None, None), blocks, repeats)
         sizes = SIZES[1:3] if arguments.quick else SIZES
         return [
             one
             for dataset, replicas, *targets in sizes
-            for one in measure([f"dataset={dataset}", f"replicas={replicas}"], targets, repeats, seconds)
+            for one in measure([f"dataset={dataset}", f"replicas={replicas}"], targets, blocks, repeats)
         ]
 
     finish("step", arguments, figures)

@@ -100,7 +100,7 @@ def test_startup(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_step() -> None:
-    figures = step.measure(["dataset=haberman", "replicas=1"], (1.05, 1.3, None), repeats=1, seconds=0.05)
+    figures = step.measure(["dataset=haberman", "replicas=1"], (1.05, 1.3, None), 1, 1, seconds=0.01)
     assert names(figures) == [
         f"haberman replicas=1: {name}"
         for name in (
