@@ -60,6 +60,14 @@ def without_case(text: str) -> str:
     return text.lower() if len(text) > 1 else text
 
 
+def differing_in_case(texts: Iterable[str]) -> list[list[str]]:
+    """Return the texts that differ only in case (`without_case`), those that are alike together."""
+    alike: dict[str, list[str]] = {}
+    for text in texts:
+        alike.setdefault(without_case(text), []).append(text)
+    return [together for together in alike.values() if len(together) > 1]
+
+
 def slug(text: str) -> str:
     """Return text as part of a file's or an artifact's name: letters, digits, `_`, `.` and `-`."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-")[:120]

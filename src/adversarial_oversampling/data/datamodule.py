@@ -363,7 +363,10 @@ class TableDataModule(LightningDataModule):
         if self.splits:
             return
         splits = self._split()
-        self._check_replicas(splits)
+        if self.table.groups is None:
+            self._check_replicas(splits)
+        else:
+            self._note_equal_splits(splits)
         if not all(len(getattr(split, self.select_on)) for split in splits):
             grouped = self.table.groups is not None
             raise InputError(
@@ -434,17 +437,7 @@ class TableDataModule(LightningDataModule):
         return [of_seed[seed][fold or 0] for seed, fold in zip(self.seeds, self.folds, strict=True)]
 
     def _check_replicas(self, splits: Sequence[Split]) -> None:
-        """Refuse more replicas than there are different splits, and note equal splits of few groups."""
-        if self.table.groups is not None:
-            first: dict[bytes, int] = {}
-            for r, split in enumerate(splits):
-                rows = np.concatenate([split.test, split.validation]).tobytes()
-                if (earlier := first.setdefault(rows, r)) != r:
-                    self.notes[r].append(
-                        f"its split is that of seed {self.seeds[earlier]}, since the table has only "
-                        f"{int(self.table.groups.max()) + 1} groups (dataset.group)"
-                    )
-            return
+        """Refuse more replicas than there are different splits of the table."""
         fixed = self.n_folds is None and not self.test_size
         tested = np.bincount(self.table.y[splits[0].test], minlength=self.classes)
         pairs = zip(np.bincount(self.table.y), tested, strict=True)
@@ -455,6 +448,17 @@ class TableDataModule(LightningDataModule):
                 f"replicas={self.replicas}: the rows of dataset {self.table.name} allow only "
                 f"{round(exp(possible))} different splits; lower replicas."
             )
+
+    def _note_equal_splits(self, splits: Sequence[Split]) -> None:
+        """Note which replicas have the split of an earlier one, as they may if there are few groups."""
+        first: dict[bytes, int] = {}
+        for r, split in enumerate(splits):
+            rows = np.concatenate([split.test, split.validation]).tobytes()
+            if (earlier := first.setdefault(rows, r)) != r:
+                self.notes[r].append(
+                    f"its split is that of seed {self.seeds[earlier]}, since the table has only "
+                    f"{self.table.group_count} groups (dataset.group)"
+                )
 
     @property
     def steps_per_epoch(self) -> int:

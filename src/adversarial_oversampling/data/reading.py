@@ -30,7 +30,7 @@ from adversarial_oversampling.data.formats import is_number, look
 from adversarial_oversampling.data.table import Column, Table, make_table
 from adversarial_oversampling.data.table_files import SEPARATORS, File, read_file
 from adversarial_oversampling.errors import InputError
-from adversarial_oversampling.text import count, shown, user_path, without_case
+from adversarial_oversampling.text import count, differing_in_case, shown, user_path
 
 MISSING = ("NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None")
 """Texts that mean a missing cell of a CSV file, beside the empty cell."""
@@ -281,16 +281,23 @@ def _notes(
         yield f"dataset.columns.missing: no cell of a feature is {texts}; correct the text, or leave it out."
 
 
-def _labels(file: File, target: str, settings: ColumnSettings, origin: Origin) -> NDArray[np.str_]:
-    series = file.frame[target]
+def _texts_apart(
+    file: File, name: str, key: str, settings: ColumnSettings, origin: Origin
+) -> tuple[Texts, NDArray[np.bool_]]:
+    """Return the column that a setting names and that is no feature as texts, and which cells are missing."""
+    series = file.frame[name]
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = series.cat.remove_unused_categories()
     try:
         texts = texts_of(series)
     except TypeError as error:
-        raise InputError(f"dataset.target: column {shown(target)} of {file.path} holds {error}.") from error
+        raise InputError(f"{key}: column {shown(name)} of {file.path} holds {error}.") from error
     missing = places_among(series, ["", *settings.missing], origin.decimal) >= 0
-    missing |= texts.codes < 0
+    return texts, missing | (texts.codes < 0)
+
+
+def _labels(file: File, target: str, settings: ColumnSettings, origin: Origin) -> NDArray[np.str_]:
+    texts, missing = _texts_apart(file, target, "dataset.target", settings, origin)
     if unlabelled := int(missing.sum()):
         row = int(np.argmax(missing))
         raise InputError(
@@ -318,13 +325,7 @@ def _groups(
     InputError
         If a row has none, if values look the same, or if all rows of a class are in one group.
     """
-    series = file.frame[name]
-    try:
-        texts = texts_of(series)
-    except TypeError as error:
-        raise InputError(f"dataset.group: column {shown(name)} of {file.path} holds {error}.") from error
-    missing = places_among(series, ["", *settings.missing], origin.decimal) >= 0
-    missing |= texts.codes < 0
+    texts, missing = _texts_apart(file, name, "dataset.group", settings, origin)
     missing |= np.array([*(v.strip().casefold() in _NO_LABELS for v in texts.values), False])[texts.codes]
     if missing.any():
         raise InputError(
@@ -343,15 +344,10 @@ def _groups(
                 f"{shown(name)}, which cannot be in both the training and the test part; merge the class "
                 "into another, remove it, or add rows of other groups."
             )
-    spellings: dict[str, list[str]] = {}
-    for value in texts.values:
-        spellings.setdefault(without_case(value), []).append(value)
-    alike = next((values for values in spellings.values() if len(values) > 1), None)
-    if alike is None:
-        return groups, []
     return groups, [
         f"dataset.group: {' and '.join(map(shown, alike))} in column {shown(name)} differ only in case and "
         "are different groups; if they are one group, write it in one way."
+        for alike in differing_in_case(texts.values)[:1]
     ]
 
 

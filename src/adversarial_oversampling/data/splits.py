@@ -251,9 +251,9 @@ def folds(table: Table, n_folds: int, validation_size: float | None, seed: int) 
         state = int(seed_sequence(seed, Purpose.FOLDS, None).generate_state(1)[0])
         parts = StratifiedKFold(n_folds, shuffle=True, random_state=state).split(table.x, table.y)
     else:
-        if n_folds > (groups := int(table.groups.max()) + 1):
+        if n_folds > (most := table.group_count or 0):
             raise InputError(
-                f"protocol.folds={n_folds}: dataset {table.name} has {groups} groups; give at most {groups}."
+                f"protocol.folds={n_folds}: dataset {table.name} has {most} groups; give at most {most}."
             )
         parts = grouped_folds(table.y, table.groups, n_folds, _generator(seed, Purpose.FOLDS))
     splits = []

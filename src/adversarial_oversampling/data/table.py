@@ -76,6 +76,11 @@ class Table:
         """The names of the columns."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def group_count(self) -> int | None:
+        """How many groups there are; None for a table without groups."""
+        return None if self.groups is None else int(self.groups.max()) + 1
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) over the values, the classes, their names, the archive's test rows and the groups.

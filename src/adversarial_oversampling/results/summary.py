@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from adversarial_oversampling.data.columns import listed
 from adversarial_oversampling.data.table import ROLES, Table
 from adversarial_oversampling.results.schema import TableSummary
-from adversarial_oversampling.text import count, shown, without_case
+from adversarial_oversampling.text import count, differing_in_case, shown
 
 _MOST_LISTED = 10
 
@@ -25,7 +25,7 @@ def summarize(table: Table) -> TableSummary:
         columns={role: names for role, names in by_role.items() if names},
         classes=dict(zip(table.class_names, np.bincount(table.y).tolist(), strict=True)),
         missing_cells=sum(int(np.isnan(column).sum()) for column in table.x.T),
-        groups=None if table.groups is None else int(table.groups.max()) + 1,
+        groups=table.group_count,
         constant_columns=[
             name for name, varied in zip(table.feature_names, varies, strict=True) if not varied
         ],
@@ -66,15 +66,11 @@ def summary_warnings(summary: TableSummary) -> list[str]:
             f"{who} the class of every row, as a copy of the label does; leave out what is not known before "
             f"the class is: dataset.columns.drop={listed(names)}."
         )
-    spellings: dict[str, list[str]] = {}
-    for label in summary.classes:
-        spellings.setdefault(without_case(label), []).append(label)
-    for labels in spellings.values():
-        if len(labels) > 1:
-            found.append(
-                f"classes {' and '.join(map(shown, labels))} differ only in case; if they are one class, "
-                "write the labels in one way."
-            )
+    found += [
+        f"classes {' and '.join(map(shown, labels))} differ only in case; if they are one class, "
+        "write the labels in one way."
+        for labels in differing_in_case(summary.classes)
+    ]
     return found
 
 

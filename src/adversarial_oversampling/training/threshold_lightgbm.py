@@ -92,9 +92,10 @@ class ThresholdLGBMClassifier:
             what = "row" if groups is None else "group"
             raise ValueError(f"a class has a single training {what}, and the threshold no row to be tuned on")
         count = min(self.n_folds, smallest)
-        folds: Any = StratifiedKFold(count, shuffle=True, random_state=self.random_state)
-        if groups is not None:
-            folds = [*grouped_folds(y, groups, count, np.random.default_rng(self.random_state))]
+        if groups is None:
+            folds: Any = StratifiedKFold(count, shuffle=True, random_state=self.random_state)
+        else:
+            folds = grouped_folds(y, groups, count, np.random.default_rng(self.random_state))
         # It clones the classifier.
         return np.asarray(cross_val_predict(self._classifier, x, y, cv=folds, method="predict_proba"))
 
