@@ -1,6 +1,6 @@
 """The order of play, every player's loss against its equation, and the independence of replicas."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tests.conftest import Compose, Run, saved_weights
 
 
 class Recorded(Game):
-    """A game that records the losses of every step instead of taking it."""
+    """A game that records the loss of every step instead of taking it."""
 
     fixed: Tensor
 
@@ -32,9 +32,9 @@ class Recorded(Game):
         self.steps: list[tuple[str, Tensor]] = []
         return self
 
-    def step(self, player: str, loss: Tensor, parts: Mapping[str, Tensor]) -> None:
-        self.steps.append((player, loss.detach()))
-        self._losses.add(player, {**parts, "loss": loss})
+    def step(self, player: str, parts: Mapping[str, Tensor], gradients: Sequence[Tensor]) -> None:
+        self.steps.append((player, parts["loss"]))
+        self._losses.add(player, parts)
 
 
 PLAIN_Q = [
@@ -54,6 +54,7 @@ def recorded(compose_config: Compose, *overrides: str) -> tuple[Recorded, Any]:
     data = build_data(cfg)
     data.setup()
     game = build_game(cfg, data)
+    game.configure_optimizers()
     game.__class__ = Recorded
     assert isinstance(game, Recorded)
     return game.start(), data
@@ -399,9 +400,9 @@ def test_only_the_player_of_a_turn_changes(compose_config: Compose, tmp_path: Pa
     changed: list[tuple[str, set[str]]] = []
     plain_step = game.step
 
-    def step(player: str, loss: Tensor, parts: Mapping[str, Tensor]) -> None:
+    def step(player: str, parts: Mapping[str, Tensor], gradients: Sequence[Tensor]) -> None:
         before = {name: p.detach().clone() for name, p in game.named_parameters()}
-        plain_step(player, loss, parts)
+        plain_step(player, parts, gradients)
         moved = {n.split(".")[0] for n, p in game.named_parameters() if not torch.equal(p, before[n])}
         changed.append((player, moved))
 
@@ -488,12 +489,12 @@ def test_the_player_with_whom_it_began_is_named(
 ) -> None:
     step, rounds = Game.step, 0
 
-    def broken(self: Game, turn: str, loss: Tensor, parts: Mapping[str, Tensor]) -> None:
+    def broken(self: Game, turn: str, parts: Mapping[str, Tensor], gradients: Sequence[Tensor]) -> None:
         nonlocal rounds
         rounds += turn == player
         if turn == player and rounds == 8:  # in the second epoch of six rounds
-            loss = loss * torch.tensor([1.0] * members + [torch.nan] * members)
-        step(self, turn, loss, parts)
+            parts = {**parts, "loss": parts["loss"] * torch.tensor([1.0] * members + [torch.nan] * members)}
+        step(self, turn, parts, gradients)
 
     monkeypatch.setattr(Game, "step", broken)
     cfg = compose_config("mode=do", "replicas=2", f"members={members}", "trainer.max_epochs=2")

@@ -13,19 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
 
 from adversarial_oversampling.config.compose import config_dir
 from adversarial_oversampling.game.diversity import perplexity
 from adversarial_oversampling.game.networks import (
     MLP,
+    SLOPE,
     Classifier,
     Discriminator,
     Generator,
     ReplicaLinear,
-    Uniform,
     affine,
     build_players,
-    dropout,
+    dropout_factors,
     gumbel,
     parameters_per_replica,
     product,
@@ -62,9 +63,9 @@ def game_of(*seeds: int) -> Streams:
     return Streams(seeds, Purpose.GAME)
 
 
-def uniform(rows: int, *seeds: int) -> Uniform:
+def factors(q: Classifier, rows: int, *seeds: int) -> list[Tensor]:
     noise = game_of(*seeds)
-    return lambda width: noise.uniform(rows, width)
+    return [dropout_factors(noise.uniform(rows, width), q.dropout) for width in q.dropped_widths]
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:
@@ -426,15 +427,20 @@ class TestGenerator:
 class TestDropout:
     def test_keeps_and_rescales(self) -> None:
         # Kept where the stream's number is at least the rate, and divided by 1 - 0.25.
-        x = drawn(2, 5, 4) + 10
-        kept = game_of(0, 1).uniform(5, 4) >= 0.25
-        found = dropout(x, 0.25, uniform(5, 0, 1))
-        assert (found[~kept] == 0).all()
-        torch.testing.assert_close(found[kept], x[kept] / 0.75)
+        drawn = torch.tensor([0.0, 0.24, 0.25, 0.99])
+        torch.testing.assert_close(dropout_factors(drawn, 0.25), torch.tensor([0, 0, 1, 1]) / 0.75)
+
+    def test_multiplies_every_hidden_layer(self) -> None:
+        q, x = Classifier(FEATURES, 4, CLASSES, 3, weights_of(0), 0.5), drawn(1, 2, FEATURES)
+        given = [torch.tensor([2.0, 0, 2, 0]).expand(1, 2, 4), torch.tensor([0.0, 2, 2, 2]).expand(1, 2, 4)]
+        first, second, last = q.layers
+        hidden = leaky_relu(first(x), SLOPE) * given[0]
+        hidden = leaky_relu(second(hidden), SLOPE) * given[1]
+        torch.testing.assert_close(q(x, given), last(hidden))
 
     def test_share_and_mean(self) -> None:
         # Standard error of the share: sqrt(0.3 * 0.7 / 40000) = 0.0023
-        found = dropout(torch.ones(2, 200, 200), 0.3, uniform(200, 0, 1))
+        found = dropout_factors(game_of(0, 1).uniform(200, 200), 0.3)
         for one in found:
             assert float((one == 0).float().mean()) == pytest.approx(0.3, abs=0.012)
             assert float(one.mean()) == pytest.approx(1, abs=0.02)
@@ -445,31 +451,26 @@ class TestDropout:
         assert torch.equal(q(x), plain)
         assert torch.equal(q.train()(x), plain)
         assert torch.equal(q.eval()(x), plain)
-        assert not torch.equal(q(x, uniform(6, 0, 1)), plain)
+        assert not torch.equal(q(x, factors(q, 6, 0, 1)), plain)
 
-    def test_draws_anew_each_time(self) -> None:
-        q, x = Classifier(FEATURES, 16, CLASSES, 4, weights_of(0), 0.5), drawn(1, 6, FEATURES)
-        noise = uniform(6, 0)
-        assert not torch.equal(q(x, noise), q(x, noise))
-
-    def test_rate_zero_draws_nothing(self) -> None:
-        q, x = Classifier(FEATURES, 16, CLASSES, 4, weights_of(0), 0.0), drawn(1, 6, FEATURES)
-        noise = game_of(0)
-        before = noise.state()
-        assert torch.equal(q(x, lambda width: noise.uniform(6, width)), q(x))
-        assert torch.equal(noise.state(), before)
+    def test_rate_zero_drops_no_layer(self) -> None:
+        assert Classifier(FEATURES, 16, CLASSES, 4, weights_of(0), 0.0).dropped_widths == []
 
     def test_replicas_equal_solo_networks(self) -> None:
         x = drawn(3, 6, FEATURES)
-        together = Classifier(FEATURES, 16, CLASSES, 4, weights_of(0, 1, 2), 0.4)(x, uniform(6, 0, 1, 2))
+
+        def dropped(*seeds: int) -> Tensor:
+            q = Classifier(FEATURES, 16, CLASSES, 4, weights_of(*seeds), 0.4)
+            out: Tensor = q(x[list(seeds)], factors(q, 6, *seeds))
+            return out
+
+        together = dropped(0, 1, 2)
         for r in range(3):
-            alone = Classifier(FEATURES, 16, CLASSES, 4, weights_of(r), 0.4)(x[r : r + 1], uniform(6, r))
-            assert torch.equal(alone[0], together[r])
+            assert torch.equal(dropped(r)[0], together[r])
 
     def test_outputs_are_never_dropped(self) -> None:
         # One layer has no hidden units.
-        q, x = Classifier(FEATURES, 16, CLASSES, 1, weights_of(0), 0.9), drawn(1, 50, FEATURES)
-        assert torch.equal(q(x, uniform(50, 0)), q(x))
+        assert Classifier(FEATURES, 16, CLASSES, 1, weights_of(0), 0.9).dropped_widths == []
 
 
 class TestGradient:

@@ -12,12 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid
 
+from adversarial_oversampling.game.networks import is_class
+
 ClassifierTerm = Callable[[Tensor, Tensor], Tensor]
-
-
-def is_class(classes: Tensor, count: int) -> Tensor:
-    """Return for classes `[...]` whether they are class 0, 1, ...: bool `[..., count]`."""
-    return classes.unsqueeze(-1) == torch.arange(count, device=classes.device)
 
 
 def favour(logits: Tensor, classes: Tensor) -> Tensor:

@@ -30,11 +30,12 @@ from adversarial_oversampling.game.networks import (
     Classifier,
     Discriminator,
     Generator,
-    Uniform,
+    dropout_factors,
     parameters_per_replica,
     predict_logits,
 )
 from adversarial_oversampling.game.thresholds import decide, shifted, tuned_shift
+from adversarial_oversampling.game.traced import Traced
 from adversarial_oversampling.game.weights import Weights
 from adversarial_oversampling.method_output import MethodOutput
 from adversarial_oversampling.metrics import acsa, acsa_of_present, confusion, g_mean, warn_of_absent
@@ -137,9 +138,9 @@ class Rules:
             limits.check(f"mode.rules.{key}", getattr(self, key))
 
 
-def both(batch: Batch, generated: Tensor) -> Tensor:
-    """Join the real rows and, class by class, the generated rows `[R, C, m, d]`: `[R, B + C m, d]`."""
-    return torch.cat([batch.x, generated.flatten(1, 2)], dim=1)
+def both(x: Tensor, generated: Tensor) -> Tensor:
+    """Join real rows `[R, B, d]` and, class by class, generated rows `[R, C, m, d]`: `[R, B + C m, d]`."""
+    return torch.cat([x, generated.flatten(1, 2)], dim=1)
 
 
 class Game(LightningModule):
@@ -308,91 +309,131 @@ class Game(LightningModule):
             # G has not moved since D's last turn, so its own turn is on the same rows.
             self.generator_turn(rows, weights)
             generated = self.generate()
-        logits = self.classifier_turn(batch, generated)
+        predicted = self.classifier_turn(batch, generated)
         if self.rules.complement:
             self.complement_turn(batch)
         if self.weight_average:
             self.average_weights()
-        return logits.argmax(dim=-1)
+        return predicted
 
     def discriminator_turn(self, batch: Batch, generated: Tensor) -> None:
-        """Tell real from generated rows (eqs. 4 and 7); k has the law of Q's real rows."""
-        classes = torch.cat([batch.y, self.generated_classes.flatten(1)], dim=1)
-        scores = self.discriminator(both(batch, generated), classes)
-        on_real, on_generated = self.split_both(scores)
-        real = self.gan.discriminator_real(on_real, self.label_noise(on_real)).mean(dim=-1)
-        fake = losses.expectation(
-            self.gan.discriminator_generated(on_generated, self.label_noise(on_generated)),
-            self.discriminator_law,
-        )
-        penalty = torch.zeros_like(real)
+        """Tell real from generated rows."""
+        noise, mix = self.label_noise(batch, generated), None
         if self.gan.gradient_penalty > 0:
             mix = self.noise.uniform(batch.y.shape[1], 1)
-            between = losses.interpolate(batch.x, self.same_class_pairs(generated, batch.y), mix)
-            penalty = losses.gradient_penalty(self.discriminator.gradient(between, batch.y))
-        self.step(
-            "discriminator",
-            real + fake + self.gan.gradient_penalty * penalty,
-            {"real": real, "generated": fake, "gradient_penalty": penalty},
-        )
+        everywhere = self.gathered(generated, dim=2)
+        turn = self._traced["discriminator"]
+        self.step("discriminator", *turn(batch.x, batch.y, generated, everywhere, mix, *noise))
 
     def generator_turn(self, generated: Tensor, weights: Tensor) -> None:
-        """Fool D, and fool (eq. 3) or favour (eq. 6) Q; i is balanced."""
+        """Fool D, and fool or favour Q."""
+        outputs = [generated, weights] if self.rules.diversity_weight else [generated]
+        parts, slopes = self._traced["generator"](*(output.detach() for output in outputs))
+        self.step("generator", parts, self._weights["generator"].gradients(outputs, slopes))
+        self._last_generated = generated.detach(), weights.detach()
+
+    def classifier_turn(self, batch: Batch, generated: Tensor | None = None) -> Tensor:
+        """Learn the real rows, and favour or fool the generated ones.
+
+        Returns
+        -------
+        Tensor of shape [R, B], int64
+            Classes that Q predicts for the real rows.
+        """
+        partners = share = None
+        if self.rules.mixup:
+            batch, partners, share = self.mixed(batch)
+        factors = self.dropout_factors(batch, generated)
+        parts, gradients = self._traced["classifier"](batch.x, batch.y, generated, partners, share, *factors)
+        predicted: Tensor = parts.pop("predicted")
+        self.step("classifier", parts, gradients)
+        return predicted
+
+    def complement_turn(self, batch: Batch) -> None:
+        """Raise Q's entropy over the wrong classes of the same rows, with an optimizer of its own (COT)."""
+        self.step("complement", *self._traced["complement"](batch.x, batch.y))
+
+    # The losses of the turns, `[R]` each, the one to minimise last: functions of tensors, which are traced.
+
+    def discriminator_losses(
+        self,
+        x: Tensor,
+        y: Tensor,
+        generated: Tensor,
+        everywhere: Tensor,
+        mix: Tensor | None = None,
+        noise_of_real: Tensor | float = 0.0,
+        noise_of_generated: Tensor | float = 0.0,
+    ) -> dict[str, Tensor]:
+        """Compute D's loss (eqs. 4 and 7); k has the law of Q's real rows."""
+        classes = torch.cat([y, self.generated_classes.flatten(1)], dim=1)
+        on_real, on_generated = self.split_both(self.discriminator(both(x, generated), classes))
+        real = self.gan.discriminator_real(on_real, noise_of_real).mean(dim=-1)
+        fake = losses.expectation(
+            self.gan.discriminator_generated(on_generated, noise_of_generated), self.discriminator_law
+        )
+        penalty = torch.zeros_like(real)
+        if mix is not None:
+            between = losses.interpolate(x, self.same_class_pairs(everywhere, y), mix)
+            penalty = losses.gradient_penalty(self.discriminator.gradient(between, y))
+        loss = real + fake + self.gan.gradient_penalty * penalty
+        return {"real": real, "generated": fake, "gradient_penalty": penalty, "loss": loss}
+
+    def generator_losses(self, generated: Tensor, weights: Tensor | None = None) -> dict[str, Tensor]:
+        """Compute G's loss: fool D, and fool (eq. 3) or favour (eq. 6) Q; i is balanced."""
+        parts = {}
         term = losses.CLASSIFIER_TERMS[str(self.rules.generator_term)]
         logits = self.classifier(generated)
         against_q = losses.expectation(term(logits, self.generated_classes), self.generator_law)
         loss = self.rules.generator_weight * against_q
-        parts = {}
         if self.rules.discriminator_weight:
             scores = self.discriminator(generated, self.generated_classes)
             against_d = losses.expectation(self.gan.generator(scores), self.generator_law)
             loss = self.rules.discriminator_weight * against_d + loss
             parts["against_discriminator"] = against_d
-        if self.rules.diversity_weight:
+        if weights is not None:
             entropy = losses.expectation(
                 anchor_entropy(weights, self.generator.present).unsqueeze(-1), self.generator_law
             )
             loss = loss - self.rules.diversity_weight * entropy
             parts["anchor_entropy"] = entropy
-        self.step("generator", loss, parts | {"against_classifier": against_q})
-        self._last_generated = generated.detach(), weights.detach()
+        return parts | {"against_classifier": against_q, "loss": loss}
 
-    def classifier_turn(self, batch: Batch, generated: Tensor | None = None) -> Tensor:
-        """Learn the real rows, and favour (eq. 5) or fool (eq. 8) the generated ones.
+    def classifier_losses(
+        self,
+        x: Tensor,
+        y: Tensor,
+        generated: Tensor | None = None,
+        partners: Tensor | None = None,
+        share: Tensor | None = None,
+        *factors: Tensor,
+    ) -> dict[str, Tensor]:
+        """Compute Q's loss: learn the real rows, and favour (eq. 5) or fool (eq. 8) the generated ones.
 
-        Returns
-        -------
-        Tensor of shape [R, B, C]
-            Q's logits of the real rows.
+        The classes that it predicts for the real rows come with it.
         """
         term = losses.smoothed(losses.CLASSIFIER_TERMS[self.rules.real_term], self.rules.label_smoothing)
-        if self.rules.mixup:
-            batch, partners, share = self.mixed(batch)
-        x = batch.x if generated is None else both(batch, generated)
-        on_real = logits = self.classifier(x, self.dropout_noise(batch, generated))
+        on_real = logits = self.classifier(x if generated is None else both(x, generated), factors)
         if generated is not None:
             on_real, on_generated = self.split_both(logits)
-        rows = term(on_real, batch.y)
-        if self.rules.mixup:
+        rows = term(on_real, y)
+        if partners is not None and share is not None:
             rows = share * rows + (1 - share) * term(on_real, partners)
         if self.rules.class_weights:
-            rows = rows * self.class_weights.gather(1, batch.y)
+            rows = rows * self.class_weights.gather(1, y)
         loss = real = rows.mean(dim=-1)
-        parts = {"real": real}
+        parts = {"predicted": on_real.argmax(dim=-1), "real": real}
         if generated is not None:
             term = losses.CLASSIFIER_TERMS[str(self.rules.classifier_term)]
             fake = losses.expectation(term(on_generated, self.generated_classes), self.generated_law)
             loss = real + self.rules.generated_weight * fake
             parts["generated"] = fake
-        self.step("classifier", loss, parts)
-        real_logits: Tensor = on_real.detach()
-        return real_logits
+        return parts | {"loss": loss}
 
-    def complement_turn(self, batch: Batch) -> None:
-        """Raise Q's entropy over the wrong classes of the same rows, with an optimizer of its own (COT)."""
+    def complement_losses(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """Compute the loss of COT's complement step."""
         # Without dropout, whose masks come from the stream that the other turns continue to draw from.
-        entropy = losses.complement_entropy(self.classifier(batch.x), batch.y).mean(dim=-1)
-        self.step("complement", -entropy, {})
+        return {"loss": -losses.complement_entropy(self.classifier(x), y).mean(dim=-1)}
 
     # The parts of a turn.
 
@@ -403,7 +444,7 @@ class Game(LightningModule):
     @torch.no_grad()
     def generate(self) -> Tensor:
         """Generate fresh rows `[R, C, m, d]` for Q's turn."""
-        rows: Tensor = self.generator(*self.generator_noise())[0]
+        rows: Tensor = self._traced["generate"](*self.generator_noise())
         return rows
 
     def mixed(self, batch: Batch) -> tuple[Batch, Tensor, Tensor]:
@@ -445,42 +486,40 @@ class Game(LightningModule):
         return on_real, on_generated.reshape(replicas, classes, rows, *values.shape[2:])
 
     def same_class_pairs(self, generated: Tensor, y: Tensor) -> Tensor:
-        """Return for each real row of class y a generated row of the same class, `[R, B, d]`."""
-        rows = self.gathered(generated, dim=2)
-        m = rows.shape[2]
+        """Return for each real row of class y a row of its class, generated in any process: `[R, B, d]`."""
+        m = generated.shape[2]
         place = torch.arange(
             self.shard.rank * y.shape[1], (self.shard.rank + 1) * y.shape[1], device=y.device
         )
-        index = (y * m + place % m).unsqueeze(-1).expand(-1, -1, rows.shape[-1])
-        return rows.flatten(1, 2).gather(1, index)
+        index = (y * m + place % m).unsqueeze(-1).expand(-1, -1, generated.shape[-1])
+        return generated.flatten(1, 2).gather(1, index)
 
-    def label_noise(self, scores: Tensor) -> Tensor | float:
-        """Draw the label noise of D's targets, uniform in [0, `gan.label_noise`); 0.0 if there is none."""
+    def label_noise(self, batch: Batch, generated: Tensor) -> list[Tensor]:
+        """Draw the noise of D's targets, in [0, `gan.label_noise`): for real and generated rows, or none."""
         if not self.gan.label_noise:
-            return 0.0
-        return self.gan.label_noise * self.noise.uniform(*scores.shape[1:], 1).squeeze(-1)
+            return []
+        shapes = batch.y.shape[1:], generated.shape[1:3]
+        return [self.gan.label_noise * self.noise.uniform(*shape, 1).squeeze(-1) for shape in shapes]
 
-    def dropout_noise(self, batch: Batch, generated: Tensor | None) -> Uniform:
-        """Return a function that draws the dropout of real and generated rows (`networks.dropout`)."""
-
-        def draw(width: int) -> Tensor:
+    def dropout_factors(self, batch: Batch, generated: Tensor | None) -> list[Tensor]:
+        """Draw what Q's hidden units are multiplied with (`networks.dropout_factors`)."""
+        factors = []
+        for width in self.classifier.dropped_widths:
             drawn = [self.noise.uniform(batch.y.shape[1], width)]
             if generated is not None:
                 drawn.append(self.noise.uniform(*generated.shape[1:3], width).flatten(1, 2))
-            return torch.cat(drawn, dim=1)
+            factors.append(dropout_factors(torch.cat(drawn, dim=1), self.classifier.dropout))
+        return factors
 
-        return draw
-
-    def step(self, player: str, loss: Tensor, parts: Mapping[str, Tensor]) -> None:
-        """Take one optimizer step of a player on its losses `[R]`; they and their parts become curves."""
-        weights = self._weights[player]
-        weights.backward(loss.sum())
-        if self.shard.world_size > 1:
-            for gradient in weights.gradients:
+    def step(self, player: str, parts: Mapping[str, Tensor], gradients: Sequence[Tensor]) -> None:
+        """Take one optimizer step of a player; its losses `[R]` become curves."""
+        for tensor, gradient in zip(self._weights[player].tensors, gradients, strict=True):
+            if self.shard.world_size > 1:
                 all_reduce(gradient)
                 gradient /= self.shard.world_size
+            tensor.grad = gradient
         self._optimizers[player].step()
-        self._losses.add(player, {**parts, "loss": loss})
+        self._losses.add(player, parts)
 
     def gathered(self, part: Tensor, dim: int) -> Tensor:
         """Concatenate all processes' parts along a dimension, in the order of the whole."""
@@ -500,9 +539,37 @@ class Game(LightningModule):
             weights = self._weights["complement"] = self._weights["classifier"]
             # Weight decay belongs to Q's own step: it must not act twice.
             optimizers.append(self._make_optimizer["classifier"](weights.tensors, weight_decay=0.0))
+        self._traced = self._turns()
         # Without Lightning's wrappers, which take as long as a small optimizer's step.
         self._optimizers = dict(zip(self._weights, optimizers, strict=True))
         return optimizers, [self._make_schedule(optimizer) for optimizer in optimizers]
+
+    def _turns(self) -> dict[str, Traced]:
+        """Return the turns: functions that return the losses, and the gradients of the player's weights.
+
+        G's returns the gradients of its rows and weights.
+        """
+
+        def turn(player: str, losses_of: Callable[..., dict[str, Tensor]]) -> Traced:
+            def differentiated(*inputs: Tensor | None) -> tuple[dict[str, Tensor], list[Tensor]]:
+                parts = losses_of(*inputs)
+                return parts, self._weights[player].gradients([parts["loss"].sum()])
+
+            return Traced(differentiated)
+
+        def of_rows(*outputs: Tensor) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
+            outputs = tuple(output.detach().requires_grad_() for output in outputs)
+            parts = self.generator_losses(*outputs)
+            return parts, torch.autograd.grad(parts["loss"].sum(), outputs)
+
+        turns = {"classifier": turn("classifier", self.classifier_losses)}
+        if self.rules.complement:
+            turns["complement"] = turn("complement", self.complement_losses)
+        if "generator" in self.players:
+            turns["discriminator"] = turn("discriminator", self.discriminator_losses)
+            turns["generator"] = Traced(of_rows)
+            turns["generate"] = Traced(torch.no_grad()(lambda *noise: self.generator(*noise)[0]))
+        return turns
 
     def on_fit_start(self) -> None:
         """Draw noise onto the device of the networks."""

@@ -6,13 +6,13 @@ passed, and there is no training mode.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from itertools import pairwise, zip_longest
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, one_hot
+from torch.nn.functional import leaky_relu
 
 from adversarial_oversampling.random_streams import Streams
 
@@ -45,6 +45,11 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor, factor: float = 1.0) -> Tens
     return torch.baddbmm(bias, x, weight, beta=factor, alpha=factor)
 
 
+def is_class(classes: Tensor, count: int) -> Tensor:
+    """Return for classes `[...]` whether they are class 0, 1, ...: bool `[..., count]`."""
+    return classes.unsqueeze(-1) == torch.arange(count, device=classes.device)
+
+
 class ReplicaLinear(nn.Module):
     """R independent affine maps: `[R, B, inputs]` to `[R, B, outputs]`."""
 
@@ -64,13 +69,9 @@ def transposed(layer: nn.Module) -> Tensor:
     return weight
 
 
-Uniform = Callable[[int], Tensor]
-"""Draws uniform numbers in [0, 1) for `width` units of every row: `[R, B, width]`."""
-
-
-def dropout(x: Tensor, rate: float, uniform: Uniform) -> Tensor:
-    """Zero a fraction `rate` of `x [R, B, h]` and rescale the rest."""
-    return x * ((uniform(x.shape[-1]) >= rate) / (1 - rate))
+def dropout_factors(uniform: Tensor, rate: float) -> Tensor:
+    """Turn uniform numbers in [0, 1) into what dropout multiplies units with: 0 with the chance `rate`."""
+    return (uniform >= rate) / (1 - rate)
 
 
 class MLP(nn.Module):
@@ -85,7 +86,7 @@ class MLP(nn.Module):
     streams : Streams
         Draw the initial weights.
     dropout : float
-        Fraction of hidden units dropped when `forward` gets random numbers, in [0, 1).
+        Fraction of hidden units dropped while Q learns, in [0, 1).
     """
 
     def __init__(
@@ -96,15 +97,24 @@ class MLP(nn.Module):
         self.dropout = dropout
         self.layers = nn.ModuleList(ReplicaLinear(a, b, streams) for a, b in pairwise(sizes))
 
-    def forward(self, x: Tensor, uniform: Uniform | None = None) -> Tensor:
-        """Map rows `[R, ..., inputs]` to `[R, ..., outputs]`; drop units only if `uniform` is given."""
+    @property
+    def dropped_widths(self) -> list[int]:
+        """Widths of the layers whose units are dropped: all hidden ones, or none without dropout."""
+        return [layer.get_parameter("bias").shape[-1] for layer in self.layers[:-1]] if self.dropout else []
+
+    def forward(self, x: Tensor, factors: Sequence[Tensor] = ()) -> Tensor:
+        """Map rows `[R, ..., inputs]` to `[R, ..., outputs]`.
+
+        Units are multiplied with `factors` (`dropout_factors`): none, or `[R, B, width]` for each of
+        `dropped_widths`.
+        """
         rows = x.flatten(1, -2)
         *hidden, last = self.layers
-        for layer in hidden:
+        for layer, factor in zip_longest(hidden, factors):
             # Module.__call__ takes a third of the time of a small product.
             rows = leaky_relu(layer.forward(rows), SLOPE, inplace=True)
-            if uniform is not None and self.dropout > 0:
-                rows = dropout(rows, self.dropout, uniform)
+            if factor is not None:
+                rows = rows * factor
         out: Tensor = last.forward(rows)
         return out if x.dim() == out.dim() else out.reshape(*x.shape[:-1], out.shape[-1])
 
@@ -186,7 +196,7 @@ class Discriminator(nn.Module):
         return self.mlp.gradient(self._input(x, y))[..., : x.shape[-1]]
 
     def _input(self, x: Tensor, y: Tensor) -> Tensor:
-        return torch.cat([x, one_hot(y, self.classes).to(x.dtype)], dim=-1) if self.classes else x
+        return torch.cat([x, is_class(y, self.classes).to(x.dtype)], dim=-1) if self.classes else x
 
 
 class Generator(nn.Module):
@@ -289,7 +299,7 @@ class Generator(nn.Module):
             logits.add_(gumbel.flatten(0, 1), alpha=self.gumbel / self.temperature)
         weights = logits.softmax(dim=-1)
         if self.straight_through:
-            one = one_hot(weights.argmax(dim=-1), weights.shape[-1])
+            one = is_class(weights.argmax(dim=-1), weights.shape[-1])
             weights = one + (weights - weights.detach())
         return weights.reshape(replicas, classes, rows, -1)
 

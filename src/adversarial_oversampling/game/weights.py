@@ -26,11 +26,7 @@ class Weights:
     ----------
     tensors : list of Parameter
         To be given to an optimizer whose step treats every weight by itself.
-    gradients : list of Tensor
-        The gradients of `tensors` that `backward` has set.
     """
-
-    gradients: list[Tensor]
 
     def __init__(self, player: nn.Module) -> None:
         parameters = list(player.parameters())
@@ -42,19 +38,25 @@ class Weights:
             vector = nn.Parameter(self._packed[0].new_zeros(numbers + -numbers % ALIGNED))
             for p, view in zip(self._packed, _views(vector.detach(), self._packed), strict=True):
                 p.data = view.copy_(p.detach())
-            self._gradient = torch.zeros_like(vector)
-            self._gradient_views = _views(self._gradient, self._packed)
+            self._padding = vector.new_zeros(len(vector) - numbers)
             self.tensors.append(vector)
 
-    def backward(self, loss: Tensor) -> None:
-        """Set the gradients of `tensors` to those of a scalar loss; no other gradient is computed."""
-        gradients = torch.autograd.grad(loss, [*self._whole, *self._packed])
-        self.gradients = list(gradients[: len(self._whole)])
+    def gradients(self, outputs: Sequence[Tensor], slopes: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """Return the gradients of `tensors`; no other gradient is computed.
+
+        Parameters
+        ----------
+        outputs : sequence of Tensor
+            Functions of the weights: a scalar loss, or tensors with `slopes`.
+        slopes : sequence of Tensor, optional
+            The gradients of a loss with respect to the outputs.
+        """
+        found = torch.autograd.grad(outputs, [*self._whole, *self._packed], slopes)
+        gradients = list(found[: len(self._whole)])
         if self._packed:
-            torch._foreach_copy_(self._gradient_views, gradients[len(self._whole) :])
-            self.gradients.append(self._gradient)
-        for tensor, gradient in zip(self.tensors, self.gradients, strict=True):
-            tensor.grad = gradient
+            packed = [gradient.flatten() for gradient in found[len(self._whole) :]]
+            gradients.append(torch.cat([*packed, self._padding]))
+        return gradients
 
 
 def _stays(parameter: Tensor) -> bool:

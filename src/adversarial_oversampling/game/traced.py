@@ -1,0 +1,197 @@
+"""Functions of tensors that are traced once, with their gradients, and then run without Python and autograd.
+
+With small networks, a step takes as long as its operations take to start. Most of that time is Python's and
+autograd's.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakTensorKeyDictionary
+
+LARGE = 2**24
+"""A function whose operations return more numbers than this in all is not traced: tracing holds them at once,
+and saves too little time."""
+
+
+class Slot(int):
+    """Number of a tensor in a recording."""
+
+
+class Call(NamedTuple):
+    """A recorded operation, with slots in the places of tensors."""
+
+    operation: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    results: list[Slot]
+
+
+def mapped(function: Callable[[Any], Any], value: Any) -> Any:
+    """Apply a function to a value, or to those in nested lists, tuples and dicts."""
+    if isinstance(value, dict):
+        return {key: mapped(function, part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([mapped(function, part) for part in value])
+    return function(value)
+
+
+def tensors_of(result: Any) -> Sequence[Any]:
+    """Return the tensors that an operation has returned."""
+    return result if isinstance(result, list | tuple) else [result]
+
+
+class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Record the operations of a block of code in their order, those of autograd too.
+
+    Parameters
+    ----------
+    inputs : sequence of Tensor
+        What differs between calls.
+
+    Attributes
+    ----------
+    calls : list of Call
+    outer : list of Tensor
+        Tensors that the block uses and that are no inputs: weights and constants. The recording refers to
+        them, so it sees when they change.
+    slots : list of Slot
+        Of the inputs and then of `outer`.
+    numbers : int
+        How many numbers the operations have returned.
+    """
+
+    def __init__(self, inputs: Sequence[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._slots: Any = WeakTensorKeyDictionary()
+        self._count = 0
+        self.calls: list[Call] = []
+        self.outer: list[Tensor] = []
+        self.slots = [self._new(tensor) for tensor in inputs]
+        self.numbers = 0
+
+    def _new(self, tensor: Tensor) -> Slot:
+        slot = self._slots[tensor] = Slot(self._count)
+        self._count += 1
+        return slot
+
+    def slot(self, value: Any) -> Any:
+        """Return the slot of a tensor, and any other value as it is."""
+        if not isinstance(value, Tensor):
+            return value
+        if value not in self._slots:
+            self.slots.append(self._new(value))
+            self.outer.append(value)
+        return self._slots[value]
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Run an operation and record it."""
+        slots = mapped(self.slot, args), mapped(self.slot, kwargs or {})
+        result = func(*args, **(kwargs or {}))
+        tensors = tensors_of(result)
+        if not all(isinstance(tensor, Tensor) for tensor in tensors):
+            raise TypeError(
+                f"{func}: a loss asks for a tensor's number, which every call would take from the first one; "
+                "give it operations on tensors only."
+            )
+        self.numbers += sum(tensor.numel() for tensor in tensors)
+        self.calls.append(Call(func, *slots, [self._new(tensor) for tensor in tensors]))
+        return result
+
+
+def compiled(recording: Recording, outputs: Sequence[Slot], examples: Sequence[Tensor]) -> Callable[..., Any]:
+    """Return the recorded operations as one program, a function of the tensors of `recording.slots`.
+
+    Parameters
+    ----------
+    recording : Recording
+    outputs : sequence of Slot
+        What the program returns.
+    examples : sequence of Tensor
+        Values for `recording.slots`; the program only runs on tensors with their shapes.
+    """
+    calls, slots = recording.calls, recording.slots
+
+    def replay(*tensors: Tensor) -> tuple[Tensor, ...]:
+        values = dict(zip(slots, tensors, strict=True))
+
+        def value(given: Any) -> Any:
+            return values[given] if isinstance(given, Slot) else given
+
+        for call in calls:
+            result = call.operation(*mapped(value, call.args), **mapped(value, call.kwargs))
+            values.update(zip(call.results, tensors_of(result), strict=True))
+        return tuple(values[slot] for slot in outputs)
+
+    with torch.no_grad(), warnings.catch_warnings():
+        # TorchScript is no longer developed, but nothing else runs a list of operations without a compiler.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        program: Callable[..., Any] = torch.jit.trace(  # type: ignore[no-untyped-call]
+            replay, tuple(examples), check_trace=False, _store_inputs=False
+        )
+    return program
+
+
+class Traced:
+    """A function of tensors that is traced in its first call.
+
+    Later calls run the same operations in the same order, so their results have the same bits. What the
+    function reads from Python, such as a weight of a loss, keeps the value that it had in the first call. The
+    function runs as it is, in every call, on a GPU, where autograd detects anomalies, and if its tensors are
+    `LARGE`.
+
+    Parameters
+    ----------
+    function : callable
+        Maps tensors to tensors in tuples, lists and dicts. It may differentiate; its results are detached.
+
+    Raises
+    ------
+    TypeError
+        If the function asks for the number in a tensor.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        # For each of the inputs' shapes: the program, its outer tensors, and the results with the numbers of
+        # their tensors in the places of these; None where the tensors are large.
+        self._programs: dict[Any, tuple[Callable[..., Any], list[Tensor], Any] | None] = {}
+
+    def __call__(self, *inputs: Tensor | None) -> Any:
+        """Call the function; an input may be None in all calls."""
+        tensors = [value for value in inputs if value is not None]
+        shapes = tuple(tensor.shape for tensor in tensors)
+        if torch.is_anomaly_enabled() or any(tensor.device.type != "cpu" for tensor in tensors):
+            return mapped(torch.detach, self._function(*inputs))
+        if shapes not in self._programs:
+            return self._trace(inputs, tensors, shapes)
+        known = self._programs[shapes]
+        if known is None:
+            return mapped(torch.detach, self._function(*inputs))
+        program, outer, numbered = known
+        with torch.no_grad(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+            found = program(*tensors, *outer)
+        return mapped(found.__getitem__, numbered)
+
+    def _trace(self, inputs: Sequence[Tensor | None], tensors: Sequence[Tensor], shapes: Any) -> Any:
+        """Run the function and keep its program."""
+        with Recording(tensors) as recording:
+            results = self._function(*inputs)
+        self._programs[shapes] = None
+        if recording.numbers <= LARGE:
+            outputs: list[Slot] = []
+
+            def number(result: Tensor) -> int:
+                outputs.append(recording.slot(result))
+                return len(outputs) - 1
+
+            numbered = mapped(number, results)
+            program = compiled(recording, outputs, (*tensors, *recording.outer))
+            self._programs[shapes] = program, recording.outer, numbered
+        return mapped(torch.detach, results)
