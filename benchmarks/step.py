@@ -11,12 +11,10 @@ steps in many short blocks, since the speed of a machine changes from second to 
 longer ones.
 """
 
-import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from unittest.mock import patch
 
 import torch
 from bare_steps import prepare
@@ -27,7 +25,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from adversarial_oversampling.config.compose import compose_train
 from adversarial_oversampling.data.datamodule import Batch, TableDataModule
-from adversarial_oversampling.game import traced
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.training.arithmetic import training_arithmetic
 from adversarial_oversampling.training.build import build_game, build_trainer
@@ -67,17 +64,6 @@ def rounds_of(data: TableDataModule, count: int) -> list[Batch]:
     return rounds[:count]
 
 
-def operations_of_a_step(game: Game, rounds: Sequence[Batch]) -> int:
-    """Return the floating-point operations of a step."""
-    game.configure_optimizers()
-    # The counter's hooks fail in a turn that is not traced.
-    with patch.object(traced, "LARGE", math.inf):
-        game.training_step(rounds, 0)
-    with FlopCounterMode(display=False) as counter:
-        game.training_step(rounds[:1], 0)
-    return int(counter.get_total_flops())
-
-
 def measure(
     overrides: Sequence[str],
     targets: Sequence[float | None],
@@ -106,8 +92,10 @@ def measure(
     game, play = build_game(cfg, data), plain_loop(cfg, data)
     game.configure_optimizers()
     warm_up = rounds_of(data, 3)
-    game.training_step(warm_up, 0)
-    operations = operations_of_a_step(build_game(cfg, data), warm_up)
+    game.training_step(warm_up, 0)  # traces the turns, for which they run twice
+    with FlopCounterMode(display=False) as counter:
+        game.training_step(warm_up[:1], 0)
+    operations = counter.get_total_flops()
     count = max(3, int(3 * seconds / cpu_seconds(lambda: [play() for _ in range(3)])))
     epochs = max(1, round(LONGER * count / data.steps_per_epoch))
 

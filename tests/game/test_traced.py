@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -76,10 +77,67 @@ def test_large_tensors_are_not_traced(monkeypatch: pytest.MonkeyPatch) -> None:
     assert function.runs == 2
 
 
-def test_a_number_of_a_tensor_cannot_be_asked_for() -> None:
-    # Later calls would take the branch of the first one.
-    with pytest.raises(TypeError, match="a tensor's number"):
-        Traced(lambda x: x if x.sum() > 0 else -x)(rows(1))
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x if x.sum() > 0 else -x,
+        lambda x: x * x.max().item(),
+        lambda x: x[x > 0].sum(),
+        lambda x: x * (x > 0).nonzero().shape[0],
+    ],
+    ids=["branch", "item", "mask", "nonzero"],
+)
+def test_later_calls_cannot_depend_on_numbers_of_the_first(function: Callable[[Tensor], Tensor]) -> None:
+    with pytest.raises(TypeError, match="every call would take these numbers from the first one"):
+        Traced(function)(rows(1))
+
+
+def test_whole_numbers_may_index() -> None:
+    turn = Traced(lambda x, index: x[index])
+    for index in (torch.tensor([0, 2]), torch.tensor([3, 1])):
+        assert torch.equal(turn(rows(1), index), rows(1)[index])
+
+
+def test_what_torchscript_cannot_run_runs_as_it_is() -> None:
+    def function(x: Tensor) -> Tensor:
+        x = x.detach().requires_grad_()
+        # Without weights, two of the three gradients of its backward pass are None.
+        return torch.autograd.grad(torch.nn.functional.layer_norm(x, [3]).square().sum(), x)[0]
+
+    turn = Traced(function)
+    for seed in range(3):
+        assert torch.equal(turn(rows(seed)), function(rows(seed)))
+    assert list(turn._programs.values()) == [None]
+
+
+def test_tensors_that_die_while_a_function_is_traced_are_not_mistaken() -> None:
+    def function(x: Tensor) -> Tensor:
+        for k in range(20):
+            temporary = (x + k) * 2
+            del temporary
+            x = x + torch.tensor(float(k))  # may have the address of a tensor that has died
+        return x
+
+    turn = Traced(function)
+    for seed in range(3):
+        assert torch.equal(turn(rows(seed)), function(rows(seed)))
+
+
+def test_only_functions_on_the_cpu_are_traced() -> None:
+    runs = []
+    turn = Traced(lambda x: (runs.append(x.device.type), x + 1)[1])  # type: ignore[func-returns-value]
+    for _ in range(2):
+        assert turn(rows(1).to("meta")).device.type == "meta"
+    assert runs == ["meta", "meta"]
+
+
+def test_no_program_outlives_its_function() -> None:
+    before = len(torch.jit._state._python_cu.get_functions())  # type: ignore[attr-defined]
+    turn = Traced(Counted())
+    for _ in range(2):
+        turn(rows(1))
+    assert all(turn._programs.values())
+    assert len(torch.jit._state._python_cu.get_functions()) == before  # type: ignore[attr-defined]
 
 
 def test_a_program_holds_no_tensor_of_its_first_call() -> None:
@@ -141,3 +199,26 @@ def test_a_game_is_the_same_without_tracing(
     for loss, value in game._losses.averages().items():
         assert torch.equal(value, plain._losses.averages()[loss]), loss
     assert torch.equal(game.train_confusion, plain.train_confusion)
+
+
+def test_weights_that_are_loaded_and_optimizers_that_are_made_anew_are_seen(
+    compose_config: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for large in (traced.LARGE, 0):
+        monkeypatch.setattr(traced, "LARGE", large)
+        cfg = compose_config("dataset=yeast", "replicas=2", "mode=do")
+        data = build_data(cfg)
+        data.setup()
+        game = build_game(cfg, data)
+        game.configure_optimizers()
+        start = {name: value.clone() for name, value in game.state_dict().items()}
+        batches = [batch for block in data.train_dataloader() for batch in block]
+        game.training_step(batches[:3], 0)
+        game.load_state_dict(start)
+        game.training_step(batches[3:5], 0)
+        game.configure_optimizers()
+        game.training_step(batches[5:7], 0)
+        found.append(game.state_dict())
+    for name, value in found[0].items():
+        assert torch.equal(value, found[1][name]), name

@@ -318,10 +318,11 @@ class Game(LightningModule):
 
     def discriminator_turn(self, batch: Batch, generated: Tensor) -> None:
         """Tell real from generated rows."""
-        noise, mix = self.label_noise(batch, generated), None
+        noise = self.label_noise(batch, generated)
+        everywhere = mix = None
         if self.gan.gradient_penalty > 0:
+            everywhere = self.gathered(generated, dim=2)
             mix = self.noise.uniform(batch.y.shape[1], 1)
-        everywhere = self.gathered(generated, dim=2)
         turn = self._traced["discriminator"]
         self.step("discriminator", *turn(batch.x, batch.y, generated, everywhere, mix, *noise))
 
@@ -360,7 +361,7 @@ class Game(LightningModule):
         x: Tensor,
         y: Tensor,
         generated: Tensor,
-        everywhere: Tensor,
+        everywhere: Tensor | None = None,
         mix: Tensor | None = None,
         noise_of_real: Tensor | float = 0.0,
         noise_of_generated: Tensor | float = 0.0,
@@ -373,7 +374,7 @@ class Game(LightningModule):
             self.gan.discriminator_generated(on_generated, noise_of_generated), self.discriminator_law
         )
         penalty = torch.zeros_like(real)
-        if mix is not None:
+        if everywhere is not None and mix is not None:
             between = losses.interpolate(x, self.same_class_pairs(everywhere, y), mix)
             penalty = losses.gradient_penalty(self.discriminator.gradient(between, y))
         loss = real + fake + self.gan.gradient_penalty * penalty
@@ -502,7 +503,7 @@ class Game(LightningModule):
         return [self.gan.label_noise * self.noise.uniform(*shape, 1).squeeze(-1) for shape in shapes]
 
     def dropout_factors(self, batch: Batch, generated: Tensor | None) -> list[Tensor]:
-        """Draw what Q's hidden units are multiplied with (`networks.dropout_factors`)."""
+        """Draw the factors of Q's dropout, for each hidden layer `[R, rows, width]`."""
         factors = []
         for width in self.classifier.dropped_widths:
             drawn = [self.noise.uniform(batch.y.shape[1], width)]
@@ -547,7 +548,7 @@ class Game(LightningModule):
     def _turns(self) -> dict[str, Traced]:
         """Return the turns: functions that return the losses, and the gradients of the player's weights.
 
-        G's returns the gradients of its rows and weights.
+        G's returns the gradients of the generated rows and of their anchors' weights.
         """
 
         def turn(player: str, losses_of: Callable[..., dict[str, Tensor]]) -> Traced:
@@ -559,7 +560,8 @@ class Game(LightningModule):
 
         def of_rows(*outputs: Tensor) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
             outputs = tuple(output.detach().requires_grad_() for output in outputs)
-            parts = self.generator_losses(*outputs)
+            # Views, since tools that follow modules, such as torch's counter of operations, refuse leaves.
+            parts = self.generator_losses(*(output.view_as(output) for output in outputs))
             return parts, torch.autograd.grad(parts["loss"].sum(), outputs)
 
         turns = {"classifier": turn("classifier", self.classifier_losses)}
@@ -568,7 +570,7 @@ class Game(LightningModule):
         if "generator" in self.players:
             turns["discriminator"] = turn("discriminator", self.discriminator_losses)
             turns["generator"] = Traced(of_rows)
-            turns["generate"] = Traced(torch.no_grad()(lambda *noise: self.generator(*noise)[0]))
+            turns["generate"] = Traced(lambda *noise: self.generator(*noise)[0])
         return turns
 
     def on_fit_start(self) -> None:

@@ -1,13 +1,13 @@
 """The three players' networks, each holding the weights of R replicas.
 
 Weights are `[R, in, out]` and rows `[R, B, in]`, so that R independent networks are one batched
-product. A forward pass is a pure function of its inputs: dropout is active only if random numbers are
-passed, and there is no training mode.
+product. A forward pass is a pure function of its inputs: dropout is active only if its factors are passed,
+and there is no training mode.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -70,7 +70,7 @@ def transposed(layer: nn.Module) -> Tensor:
 
 
 def dropout_factors(uniform: Tensor, rate: float) -> Tensor:
-    """Turn uniform numbers in [0, 1) into what dropout multiplies units with: 0 with the chance `rate`."""
+    """Return the factors of dropout from numbers in [0, 1): 0 below `rate`, and 1 / (1 - rate) otherwise."""
     return (uniform >= rate) / (1 - rate)
 
 
@@ -86,7 +86,7 @@ class MLP(nn.Module):
     streams : Streams
         Draw the initial weights.
     dropout : float
-        Fraction of hidden units dropped while Q learns, in [0, 1).
+        Fraction of hidden units to drop, in [0, 1).
     """
 
     def __init__(
@@ -110,11 +110,11 @@ class MLP(nn.Module):
         """
         rows = x.flatten(1, -2)
         *hidden, last = self.layers
-        for layer, factor in zip_longest(hidden, factors):
+        for i, layer in enumerate(hidden):
             # Module.__call__ takes a third of the time of a small product.
             rows = leaky_relu(layer.forward(rows), SLOPE, inplace=True)
-            if factor is not None:
-                rows = rows * factor
+            if factors:
+                rows = rows * factors[i]
         out: Tensor = last.forward(rows)
         return out if x.dim() == out.dim() else out.reshape(*x.shape[:-1], out.shape[-1])
 

@@ -4,7 +4,7 @@ With small networks, a step takes as long as its operations take to start. Most 
 autograd's.
 """
 
-import warnings
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -14,8 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 LARGE = 2**24
-"""A function whose operations return more numbers than this in all is not traced: tracing holds them at once,
-and saves too little time."""
+"""A function whose operations return more numbers than this in all, views included, is not traced: tracing
+holds them at once, and saves too little time."""
 
 
 class Slot(int):
@@ -40,9 +40,19 @@ def mapped(function: Callable[[Any], Any], value: Any) -> Any:
     return function(value)
 
 
-def tensors_of(result: Any) -> Sequence[Any]:
-    """Return the tensors that an operation has returned."""
+def parts_of(result: Any) -> Sequence[Any]:
+    """Return what an operation has returned: tensors, None for a gradient that nobody needs, or a number."""
     return result if isinstance(result, list | tuple) else [result]
+
+
+def of_unknown_shape(operation: Any, args: Sequence[Any]) -> bool:
+    """Return whether the shape of an operation's result depends on the numbers of its arguments."""
+    if torch.Tag.dynamic_output_shape not in operation.tags:
+        return False
+    # Indexing has a known shape if the indices are whole numbers.
+    return operation is not torch.ops.aten.index.Tensor or any(
+        index is not None and index.dtype in (torch.bool, torch.uint8) for index in args[1]
+    )
 
 
 class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -61,8 +71,14 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
         them, so it sees when they change.
     slots : list of Slot
         Of the inputs and then of `outer`.
-    numbers : int
-        How many numbers the operations have returned.
+    numbers : float
+        How many numbers the operations have returned, in views and in place too; infinity if one has returned
+        None beside tensors, for which TorchScript has no place.
+
+    Raises
+    ------
+    TypeError
+        If an operation returns a number, or a tensor whose shape depends on numbers.
     """
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
@@ -72,7 +88,7 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.calls: list[Call] = []
         self.outer: list[Tensor] = []
         self.slots = [self._new(tensor) for tensor in inputs]
-        self.numbers = 0
+        self.numbers: float = 0
 
     def _new(self, tensor: Tensor) -> Slot:
         slot = self._slots[tensor] = Slot(self._count)
@@ -94,14 +110,19 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Run an operation and record it."""
         slots = mapped(self.slot, args), mapped(self.slot, kwargs or {})
         result = func(*args, **(kwargs or {}))
-        tensors = tensors_of(result)
-        if not all(isinstance(tensor, Tensor) for tensor in tensors):
+        parts = parts_of(result)
+        a_number = any(isinstance(part, bool | int | float | complex) for part in parts)
+        if a_number or of_unknown_shape(func, args):
             raise TypeError(
-                f"{func}: a loss asks for a tensor's number, which every call would take from the first one; "
-                "give it operations on tensors only."
+                f"{func}: a loss depends on the numbers of a tensor in another way than by operations on "
+                "tensors, and every call would take these numbers from the first one; select with "
+                "torch.where or masked_fill, for example."
             )
-        self.numbers += sum(tensor.numel() for tensor in tensors)
-        self.calls.append(Call(func, *slots, [self._new(tensor) for tensor in tensors]))
+        if any(part is None for part in parts):
+            self.numbers = math.inf
+            return result
+        self.numbers += sum(tensor.numel() for tensor in parts)
+        self.calls.append(Call(func, *slots, [self._new(tensor) for tensor in parts]))
         return result
 
 
@@ -126,15 +147,14 @@ def compiled(recording: Recording, outputs: Sequence[Slot], examples: Sequence[T
 
         for call in calls:
             result = call.operation(*mapped(value, call.args), **mapped(value, call.kwargs))
-            values.update(zip(call.results, tensors_of(result), strict=True))
+            values.update(zip(call.results, parts_of(result), strict=True))
         return tuple(values[slot] for slot in outputs)
 
-    with torch.no_grad(), warnings.catch_warnings():
-        # TorchScript is no longer developed, but nothing else runs a list of operations without a compiler.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        program: Callable[..., Any] = torch.jit.trace(  # type: ignore[no-untyped-call]
-            replay, tuple(examples), check_trace=False, _store_inputs=False
-        )
+    # As torch.jit.trace does, which keeps every program until the process ends. TorchScript is no longer
+    # developed, but nothing else runs a list of operations without a compiler.
+    with torch.no_grad():
+        graph, _ = torch._C._create_graph_by_tracing(replay, tuple(examples), lambda _: "", True, False)
+    program: Callable[..., Any] = torch._C._create_function_from_graph("replay", graph)
     return program
 
 
@@ -143,18 +163,20 @@ class Traced:
 
     Later calls run the same operations in the same order, so their results have the same bits. What the
     function reads from Python, such as a weight of a loss, keeps the value that it had in the first call. The
-    function runs as it is, in every call, on a GPU, where autograd detects anomalies, and if its tensors are
-    `LARGE`.
+    function runs as it is, in every call, on a GPU, where autograd detects anomalies, and if its operations
+    return more than `LARGE` numbers.
 
     Parameters
     ----------
     function : callable
-        Maps tensors to tensors in tuples, lists and dicts. It may differentiate; its results are detached.
+        Maps tensors to tensors in tuples, lists and dicts. It may differentiate; its results are detached. It
+        must not change what it is given or weights: the first call runs it twice.
 
     Raises
     ------
     TypeError
-        If the function asks for the number in a tensor.
+        If the function depends on the numbers of a tensor in another way than by operations on tensors, as in
+        a branch or a shape. Numbers in a NumPy array or a list are not noticed.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -175,6 +197,7 @@ class Traced:
         if known is None:
             return mapped(torch.detach, self._function(*inputs))
         program, outer, numbered = known
+        # The executor runs the operations as they are; it would look for others that take less time.
         with torch.no_grad(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             found = program(*tensors, *outer)
         return mapped(found.__getitem__, numbered)
