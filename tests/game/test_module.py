@@ -345,6 +345,24 @@ def test_gamos_classifier_learns_real_and_generated_rows_by_squares(compose_conf
     torch.testing.assert_close(game.steps[-1][1], expected.detach())
 
 
+def test_dropout_is_drawn_anew_for_real_and_generated_rows(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=do", "players.classifier.dropout=0.3")
+    batch, generated = first(data), game.generate()
+    first_time, second_time = (game.dropout_factors(batch, generated) for _ in range(2))
+    widths = game.classifier.dropped_widths
+    assert [factor.shape for factor in first_time] == [(2, 64 + 64, width) for width in widths]
+    for one, other in zip(first_time, second_time, strict=True):
+        assert not torch.equal(one, other)
+        assert not torch.equal(one[:, :64], one[:, 64:])
+
+
+def test_dropout_of_rate_zero_draws_nothing(compose_config: Compose) -> None:
+    game, data = recorded(compose_config, "mode=do", "players.classifier.dropout=0")
+    state = game.noise.state()
+    assert game.dropout_factors(first(data), None) == []
+    assert torch.equal(game.noise.state(), state)
+
+
 def test_no_noise_on_the_targets_where_there_is_none(compose_config: Compose) -> None:
     game, data = recorded(compose_config, "mode=gamo", "gan_type.loss.label_noise=0")
     assert isinstance(game.gan, losses.LeastSquares)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from adversarial_oversampling.data.datamodule import Batch
 from adversarial_oversampling.game import traced
 from adversarial_oversampling.game.module import Game
 from adversarial_oversampling.game.traced import Traced
@@ -157,13 +158,18 @@ def test_a_program_holds_no_tensor_of_its_first_call() -> None:
     assert [reference() for reference in held] == [None, None]
 
 
-def played(compose_config: Compose, rounds: int, *overrides: str) -> Game:
+def ready(compose_config: Compose, *overrides: str) -> tuple[Game, list[Batch]]:
+    """A game that can play, and the batches of an epoch."""
     cfg = compose_config("dataset=yeast", "replicas=2", *overrides)
     data = build_data(cfg)
     data.setup()
     game = build_game(cfg, data)
     game.configure_optimizers()
-    batches = [batch for block in data.train_dataloader() for batch in block]
+    return game, [batch for block in data.train_dataloader() for batch in block]
+
+
+def played(compose_config: Compose, rounds: int, *overrides: str) -> Game:
+    game, batches = ready(compose_config, *overrides)
     game.training_step(batches[:rounds], 0)
     return game
 
@@ -207,13 +213,8 @@ def test_weights_that_are_loaded_and_optimizers_that_are_made_anew_are_seen(
     found = []
     for large in (traced.LARGE, 0):
         monkeypatch.setattr(traced, "LARGE", large)
-        cfg = compose_config("dataset=yeast", "replicas=2", "mode=do")
-        data = build_data(cfg)
-        data.setup()
-        game = build_game(cfg, data)
-        game.configure_optimizers()
+        game, batches = ready(compose_config, "mode=do")
         start = {name: value.clone() for name, value in game.state_dict().items()}
-        batches = [batch for block in data.train_dataloader() for batch in block]
         game.training_step(batches[:3], 0)
         game.load_state_dict(start)
         game.training_step(batches[3:5], 0)

@@ -108,8 +108,9 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Run an operation and record it."""
-        slots = mapped(self.slot, args), mapped(self.slot, kwargs or {})
-        result = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        slots = mapped(self.slot, args), mapped(self.slot, kwargs)
+        result = func(*args, **kwargs)
         parts = parts_of(result)
         a_number = any(isinstance(part, bool | int | float | complex) for part in parts)
         if a_number or of_unknown_shape(func, args):
@@ -189,15 +190,14 @@ class Traced:
         """Call the function; an input may be None in all calls."""
         tensors = [value for value in inputs if value is not None]
         shapes = tuple(tensor.shape for tensor in tensors)
-        if torch.is_anomaly_enabled() or any(tensor.device.type != "cpu" for tensor in tensors):
-            return mapped(torch.detach, self._function(*inputs))
-        if shapes not in self._programs:
+        as_it_is = torch.is_anomaly_enabled() or any(tensor.device.type != "cpu" for tensor in tensors)
+        if not as_it_is and shapes not in self._programs:
             return self._trace(inputs, tensors, shapes)
-        known = self._programs[shapes]
+        known = None if as_it_is else self._programs[shapes]
         if known is None:
             return mapped(torch.detach, self._function(*inputs))
         program, outer, numbered = known
-        # The executor runs the operations as they are; it would look for others that take less time.
+        # Without the executor's optimisations, which replace operations.
         with torch.no_grad(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             found = program(*tensors, *outer)
         return mapped(found.__getitem__, numbered)
