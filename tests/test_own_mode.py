@@ -7,6 +7,7 @@ import pytest
 
 from adversarial_oversampling.results.read import read_result
 from tests.commands import command
+from tests.sweep.sweeps import swept_here
 from tests.tracking.wandb_runs import inspected
 
 MODE = """
@@ -33,17 +34,18 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "conf" / "mode" / "stronger_do.yaml").write_text(MODE)
     rows = [f"{i % 7},{i % 11},{'ab'[i % 4 == 0]}" for i in range(80)]
     (folder / "yeast.csv").write_text("\n".join(["u,v,label", *rows]))
-    settings = ["--config-dir", f"{folder}/conf", f"paths.output_dir={folder}/runs", "protocol=paper"]
-    settings += ["trainer.max_epochs=2", "replicas=2", "trainer.enable_progress_bar=false", "logger=none"]
+    settings = ["--config-dir", f"{folder}/conf", "protocol=paper", "trainer.max_epochs=2", "replicas=2"]
+    settings += ["trainer.enable_progress_bar=false", "logger=none"]
+    swept = swept_here(folder / "runs", *settings, "mode=do,stronger_do")
+    assert swept.returncode == 0, swept.stdout + swept.stderr
     own = ["dataset=table", "dataset.name=yeast", f"dataset.path={folder}/yeast.csv", "dataset.target=label"]
-    for sweep, overrides in (
-        (["-m"], ["mode=do,stronger_do"]),
-        ([], ["mode=stronger_do", "logger=wandb", f"paths.output_dir={folder}/logged"]),
-        ([], ["dataset=yeast", "mode=q"]),
-        ([], [*own, "mode=q"]),
-        ([], [*own, "mode=cot"]),
+    for output, overrides in (
+        ("logged", ["mode=stronger_do", "logger=wandb"]),
+        ("runs", ["dataset=yeast", "mode=q"]),
+        ("runs", [*own, "mode=q"]),
+        ("runs", [*own, "mode=cot"]),
     ):
-        done = command("train", *sweep, *settings, *overrides)
+        done = command("train", *settings, f"paths.output_dir={folder}/{output}", *overrides)
         assert done.returncode == 0, done.stdout + done.stderr
     return folder / "runs"
 

@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from adversarial_oversampling.config.compose import added_folders, config_dir
-from adversarial_oversampling.config.quoting import quoted
+from adversarial_oversampling.config.quoting import quoted, settings_last
 from adversarial_oversampling.config.validation import check, check_options, check_overrides
 from adversarial_oversampling.guard import guard, raise_if_stopped
 from adversarial_oversampling.results.display import show
@@ -63,6 +63,7 @@ def main() -> None:
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them
         sys.argv[1:] = quoted(sys.argv[1:])
         check_options(sys.argv[1:])
+        sys.argv[1:] = settings_last(sys.argv[1:])
         check_overrides(sys.argv[1:])
         name_sweep(sys.argv)
         run()

@@ -1,4 +1,4 @@
-"""Settings that are texts are found as they are typed."""
+"""Settings are found as they are typed, and where they are typed."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from adversarial_oversampling.config.compose import compose_train
-from adversarial_oversampling.config.quoting import quoted
+from adversarial_oversampling.config.quoting import quoted, settings_last
 from adversarial_oversampling.config.resolvers import table_name
 
 
@@ -107,3 +107,19 @@ def test_sweeps_and_other_arguments(argument: str, expected: str) -> None:
 def test_a_table_is_called_like_its_file(path: str | None, name: str) -> None:
     assert table_name(path) == name
     assert compose_train(["dataset=table", *([f"dataset.path={path}"] if path else [])]).dataset.name == name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (["mode=q", "-m", "seed=1"], ["-m"]),
+        (
+            ["-m", "mode=q", "--config-dir", "mine", "seed=1", "-p", "mode"],
+            ["-m", "--config-dir", "mine", "-p", "mode"],
+        ),
+        (["mode=q", "seed=1"], []),
+    ],
+)
+def test_settings_may_stand_on_both_sides_of_an_option(arguments: list[str], options: list[str]) -> None:
+    assert settings_last(arguments) == [*options, "mode=q", "seed=1"]
+    assert settings_last(settings_last(arguments)) == settings_last(arguments)

@@ -57,6 +57,7 @@ def test_a_number_is_no_choice_of_a_group(argument: str) -> None:
         (["--replicas=3", "mode=q"], "replicas=3."),
         (["-m", "--replicas", "mode=q,do"], "replicas=VALUE."),
         (["--replicas", "-m"], "replicas=VALUE."),
+        (["mode=q", "--replicas", "3", "seed=1"], "replicas=3."),
     ],
 )
 def test_a_setting_with_dashes_is_refused(arguments: list[str], advice: str) -> None:

@@ -111,11 +111,11 @@ def test_the_versions_of_a_table_have_their_labels(
     table = load([old])[0].result.table.model_copy(update={"digest": "0" * 64})
     runs = {"old": old, "new": write_run("mine", "q", folder="new", config_hash="n" * 10, table=table)}
     one = write_run("mine", "do", folder="one")
-    main([*(str(runs[name]) for name in kept), "--output", str(tmp_path / "earlier")])
+    summary = keep(tmp_path / "earlier", *(runs[name] for name in kept))
     others = [str(run) for name, run in runs.items() if name not in kept]
     output = tmp_path / "report"
 
-    main([str(one), *others, "--earlier", str(tmp_path / "earlier"), "--output", str(output)])
+    main([str(one), "--earlier", str(summary), *others, "--output", str(output)])
 
     found = pd.read_csv(output / per_split.FILE).drop_duplicates("config_hash")
     assert len(found) == 3

@@ -92,7 +92,12 @@ def run_id(run_dir: Path) -> str:
 
 
 def inspected(folder: Path, *options: str) -> list[dict[str, Any]]:
-    command = [WANDB, "leet", "inspect", "--json", *options, str(folder)]
+    """What `wandb leet inspect --json` says of a run's folder, without the imports of the command."""
+    from wandb.util import get_core_path  # slow to import, and every worker imports all tests
+
+    (file,) = folder.glob("run-*.wandb")
+    command = [get_core_path(), "leet", "inspect", "--no-observability", "--json", *options]
+    command += ["--run-file", str(file), str(folder.parent)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return [json.loads(told)] if options else [json.loads(line) for line in told.splitlines()]
 

@@ -1,11 +1,14 @@
-"""Names and texts on the command line, quoted so that Hydra takes them as they are typed.
+"""Arguments of the command line, changed so that Hydra takes them as they are typed.
 
-In Hydra's grammar 2024_01 and 1e3 are numbers, and `?` or `;` is an error.
+In Hydra's grammar 2024_01 and 1e3 are numbers, and `?` or `;` is an error. Its parser takes no settings on
+both sides of an option.
 """
 
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+
+from hydra._internal.utils import get_args_parser
 
 _TEXT = ("dataset.name", "dataset.path", "dataset.target")
 _OPTIONAL_TEXT = "dataset.group"
@@ -17,6 +20,18 @@ _ORDINAL = "dataset.columns.ordinal"
 _QUOTED = re.compile(r"'.*'|\".*\"", re.S)
 _FUNCTION = re.compile(r"(range|glob|shuffle|sort|tag|interval|int|float|str|bool|extend_list)\(.*\)", re.S)
 _OPENING, _CLOSING = "([{", ")]}"
+
+
+def settings_last(arguments: Sequence[str]) -> list[str]:
+    """Return arguments of the command line with the options before the settings, both in their order."""
+    settings = get_args_parser().parse_known_intermixed_args(list(arguments))[0].overrides
+    options, left = [], list(settings)
+    for argument in arguments:
+        if left and argument == left[0]:
+            left.pop(0)
+        else:
+            options.append(argument)
+    return [*options, *settings]
 
 
 def quoted(arguments: Sequence[str]) -> list[str]:

@@ -87,7 +87,7 @@ def check_options(arguments: Sequence[str]) -> None:
     InputError
         The message names the option, the folder or the file.
     """
-    options, unknown = get_args_parser().parse_known_args(list(arguments))
+    options, unknown = get_args_parser().parse_known_intermixed_args(list(arguments))
     if unknown:
         setting = _without_dashes(unknown[0], arguments)
         raise InputError(f"{unknown[0]}: no such option; settings have no dashes: {setting}.")

@@ -290,7 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="PROJECT",
         help="also log the report to this Weights & Biases project, PROJECT or ENTITY/PROJECT",
     )
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)  # runs on both sides of an option
     report = write_report(options.runs, options.output or default_output(options.runs), options.earlier)
     if options.summary:
         write_summary(report, options.summary)
