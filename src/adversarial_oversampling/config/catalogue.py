@@ -188,9 +188,10 @@ def read_group_file(file: Path, group: str, folders: Sequence[str]) -> dict[str,
         text, content = _parsed(file, file.stat().st_mtime_ns)
     if not isinstance(content, Mapping):
         raise InputError(f"{file}: give keys and values, as in the other files of {group}.")
-    files = config_files(group, folders)
+    defaults = content.get("defaults") or []
+    files = config_files(group, folders) if defaults else {}
     node: dict[str, Any] = {}
-    for entry in content.get("defaults") or []:
+    for entry in defaults:
         if isinstance(entry, str) and entry in files and files[entry] != file:
             node = {**node, **read_group_file(files[entry], group, folders)}
     # A file of the package _global_ has its group as a key.

@@ -198,7 +198,10 @@ def check(cfg: DictConfig) -> None:
     for key, limit in LIMITS.items():
         value = OmegaConf.select(cfg, key, default=_ABSENT)
         if value is not _ABSENT:  # a mode without a generator has no weights, vanilla has no penalty
-            limit.check(given_key(cfg, key), value)
+            try:
+                limit.check(key, value)
+            except InputError:
+                limit.check(given_key(cfg, key), value)
     for name, value in cfg.mode.get("estimator", {}).items():
         if isinstance(value, int | float) and not isinstance(value, bool):
             ANY_NUMBER[type(value)].check(f"mode.estimator.{name}", value)
