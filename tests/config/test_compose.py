@@ -1,11 +1,13 @@
 """Composed configurations."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
+from adversarial_oversampling import train
 from adversarial_oversampling.config.compose import compose_train, config_dir, config_files
 from adversarial_oversampling.config.identity import result_config
 from adversarial_oversampling.config.validation import check
@@ -79,6 +81,24 @@ def test_a_folder_of_ones_own_adds_choices_and_replaces_none(tmp_path: Path) -> 
     assert files["do"] == Path(config_dir(), "mode", "do.yaml")
     assert compose_train(["mode=mine"], [str(tmp_path)]).mode.name == "mine"
     assert compose_train(["mode=do"], [str(tmp_path)]).mode.name == "do"
+
+
+@pytest.mark.parametrize("way", ["--config-dir={}", "hydra.searchpath=[file://{}]"])
+@pytest.mark.parametrize("name", ["mode/do.yaml", "recipe/haberman/do.yaml", "dataset/haberman.yaml"])
+def test_a_file_with_the_name_of_one_of_the_suites_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, name: str
+) -> None:
+    """Hydra would read the suite's."""
+    file = tmp_path / name
+    file.parent.mkdir(parents=True)
+    file.write_text("name: mine\n" if name.startswith("recipe") else Path(config_dir(), name).read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train", "mode=do", way.format(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        train.main()
+    assert (
+        ended.value.code == f"Error: {file}: the suite's {name} would be used; give your file another name."
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from adversarial_oversampling.config.identity import config_hash, fs_name, result_config, run_name
+from adversarial_oversampling.config.identity import config_hash, fs_name, own_code, result_config, run_name
+from adversarial_oversampling.config.variants import variant
+from tests.commands import PACKAGE
 from tests.conftest import Compose
 
 
@@ -148,6 +150,48 @@ def test_no_path_of_a_class_is_in_the_hash(compose_config: Compose) -> None:
     assert result_config(here)["mode"]["rules"]["class"] == "Rules"
     # Another library's class counts with its module: torch's AdamW is not somebody else's.
     assert result_config(here)["players"]["classifier"]["optimizer"]["class"] == "torch.optim.AdamW"
+
+
+def test_positional_arguments_of_a_class_are_in_the_hash(compose_config: Compose) -> None:
+    one, other = (
+        config_hash(compose_config("mode=logistic", f"+mode.estimator._args_=[{number}]"))
+        for number in (1, 2)
+    )
+    assert len({one, other, config_hash(compose_config("mode=logistic"))}) == 3
+
+
+def test_the_code_of_the_users_classes_is_in_the_hash(
+    compose_config: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is imported: the files do not even hold Python."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_package").mkdir()
+    files = {"my_peers": tmp_path / "my_peers.py", "my_package.inner": tmp_path / "my_package" / "inner.py"}
+    (tmp_path / "my_package" / "__init__.py").write_text("no Python")
+    for module, file in files.items():
+        cfg = compose_config("mode=logistic", f"mode.estimator._target_={module}.Mine")
+        digests = []
+        for text in ("not Python", "not Python either", "not Python"):
+            file.write_text(text)
+            own_code.cache_clear()  # a process does not see edits of what it has imported
+            digests.append(config_hash(cfg))
+        assert digests[0] == digests[2] != digests[1]
+        assert not [item for item in variant(cfg) if "code" in item]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "sklearn.svm.SVC",
+        "json.loads",
+        "builtins.dict",
+        "nowhere.Class",
+        "__main__.Class",
+        f"{PACKAGE}.game.module.Rules",
+    ],
+)
+def test_installed_code_is_known_by_its_version(target: str) -> None:
+    assert own_code(target) is None
 
 
 def test_descriptions_are_not_in_the_hash(compose_config: Compose) -> None:

@@ -1,5 +1,6 @@
 """What each replica sees: its split, its batches, its anchors, and the same as in a solo run."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -535,6 +536,41 @@ class TestErrors:
         data = TableDataModule(table_of(20, 10), PLAIN, cache_dir=Path("unused"), **options)
         with pytest.raises(InputError, match=message):
             data.setup()
+
+
+class Own:
+    """An oversampler of the user's."""
+
+    method = "own"
+
+    def __init__(self, rows: Callable[[Any, Any], tuple[Any, Any]]) -> None:
+        self.rows = rows
+
+    def __call__(self, x: Any, y: Any, seed: int) -> tuple[Any, Any]:
+        return self.rows(x, y)
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        (lambda x, y: (x[:3, :1], y[:3]), r"arrays of the shapes \(3, 1\) and \(3,\) for rows of 3 columns"),
+        (lambda x, y: (x[:3], y[:2]), r"arrays of the shapes \(3, 3\) and \(2,\) for rows of 3 columns"),
+        (lambda x, y: (x[:3] * np.nan, y[:3]), "cells that are not finite"),
+        (lambda x, y: (x[:3], y[:3] + 2), "classes other than the whole numbers from 0 to 1"),
+        (lambda x, y: (np.concatenate([x, x[:3]]), np.concatenate([y, y[:3]])), "the training rows too"),
+    ],
+)
+def test_what_an_oversampler_must_not_return_is_refused(
+    haberman: Table, rows: Callable[[Any, Any], tuple[Any, Any]], problem: str
+) -> None:
+    with pytest.raises(InputError, match=rf"^mode\.resampling: own returns {problem}; return new rows and"):
+        module_of(haberman, resampling=Own(rows))
+
+
+def test_new_rows_of_an_oversampler_of_the_users_are_trained_on(haberman: Table) -> None:
+    rows = Own(lambda x, y: (x[:3].astype(np.float64), y[:3].astype(np.int32)))
+    data, plain = module_of(haberman, resampling=rows), module_of(haberman)
+    assert (data.counts.sum(dim=1) == plain.counts.sum(dim=1) + 3).all()
 
 
 def test_a_class_without_training_rows_is_refused() -> None:

@@ -7,6 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from adversarial_oversampling.config.compose import config_dir
 from adversarial_oversampling.results.read import read_result
 from tests.sweep.searches import RANDOM, Q, n_trials, only_study, sampler_seed, states
 from tests.sweep.sweeps import QUICK, swept_by_fork, swept_here
@@ -56,6 +57,19 @@ def test_the_number_of_trials_is_that_of_the_whole_study(tmp_path: Path) -> None
     other = swept_here(folder, *Q, n_trials(1), *QUICK, "trainer.max_epochs=2")
     assert "Best of 1 trial of haberman-q-holdout-" in other.stdout
     assert len(optuna.get_all_study_summaries(f"sqlite:///{folder}/optuna.db")) == 2
+
+
+def test_a_mode_of_ones_own_is_searched(tmp_path: Path) -> None:
+    (tmp_path / "conf" / "mode").mkdir(parents=True)
+    text = Path(config_dir(), "mode", "q.yaml").read_text()
+    for old, new in (("name: q", "name: mine"), ("title: Q", "title: Mine"), ("order: 10", "order: 95")):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (tmp_path / "conf" / "mode" / "mine.yaml").write_text(text)
+    search = ["hparams_search=q", "mode=mine", n_trials(1), *QUICK, f"--config-dir={tmp_path}/conf"]
+    done = swept_here(tmp_path, *search)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Best of 1 trial of haberman-mine-holdout-" in done.stdout
 
 
 def test_modes_share_a_trial_and_are_scored_by_their_mean(tmp_path: Path) -> None:

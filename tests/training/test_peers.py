@@ -315,3 +315,98 @@ def test_a_run_is_refitted_to_predict_new_rows(run: Run, mode: str) -> None:
     np.testing.assert_array_equal(mean.predicted[0, agreed], each.predicted[0, agreed])
     assert agreed.any()
     assert not agreed.all()
+
+
+class Faulty(LogisticRegression):
+    """A classifier of the user's whose methods may return what no classifier returns."""
+
+    def __init__(self, proba: str = "", labels: str = "", random_state: int = 0) -> None:
+        super().__init__(random_state=random_state)
+        self.proba, self.labels = proba, labels
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        found = super().predict_proba(x)
+        match self.proba:
+            case "one column":
+                return found[:, 1:]
+            case "scores":
+                return 3 * found - 1
+            case "sums":
+                return found / 2
+            case "undefined":
+                return np.full_like(found, np.nan)
+        return np.asarray(found)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        found = super().predict(x)
+        match self.labels:
+            case "names":
+                return found.astype(str)
+            case "too large":
+                return found + 1
+            case "a column":
+                return found[:, None]
+            case "cautious":
+                return (self.predict_proba(x)[:, 1] > 0.2).astype(int)
+        return np.asarray(found)
+
+
+def faulty(**settings: str) -> list[str]:
+    target = ["mode=logistic", "recipe=plain", "mode.estimator._target_=tests.training.test_peers.Faulty"]
+    removed = [f"~mode.estimator.{name}" for name in compose_train(["mode=logistic"]).mode.estimator]
+    removed = [item for item in removed if not item.endswith("_")]
+    return [*target, *removed, *(f"+mode.estimator.{name}={value}" for name, value in settings.items())]
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            {"proba": "one column"},
+            r"predict_proba returns an array of shape \(92, 1\) for 92 rows and 2 classes",
+        ),
+        ({"proba": "scores"}, "predict_proba returns numbers that are negative or do not add up to 1"),
+        ({"proba": "sums"}, "predict_proba returns numbers that are negative or do not add up to 1"),
+        ({"proba": "undefined"}, "predict_proba returns numbers that are not finite"),
+        ({"labels": "names"}, "predict has to return a class for each row, a whole number from 0 to 1"),
+        ({"labels": "too large"}, "predict has to return a class"),
+        ({"labels": "a column"}, "predict has to return a class"),
+    ],
+)
+def test_what_is_no_class_and_no_probability_is_refused(
+    compose_config: Compose, settings: dict[str, str], problem: str
+) -> None:
+    with pytest.raises(InputError, match=rf"^mode\.estimator: Faulty\.{problem}"):
+        played(compose_config, *faulty(**settings))
+
+
+def test_a_class_without_probabilities_is_refused(compose_config: Compose) -> None:
+    target = "mode.estimator._target_=sklearn.linear_model.Perceptron"
+    with pytest.raises(
+        InputError, match=r"^mode\.estimator: Perceptron has no predict_proba; give a class with"
+    ):
+        played(compose_config, *faulty(), target)
+
+
+def test_replicas_that_decide_by_themselves_have_no_average(run: Run) -> None:
+    result = run(*faulty(labels="cautious"))
+    model = RefittedPeers(OmegaConf.create(result.config), result)
+    rows = build_data(OmegaConf.create(result.config)).table.x
+    (each,) = model.predict(rows, [0, 1])
+    assert (each.predicted != each.probabilities.argmax(dim=-1).numpy()).any()
+    with pytest.raises(
+        InputError, match=r"^Faulty decides otherwise than by the largest probability, .*--replica"
+    ):
+        list(model.predict(rows, [0, 1], mean=True))
+
+
+def test_a_peer_that_is_another_one_when_it_is_fitted_again_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = run(*faulty())
+    cfg = OmegaConf.create(result.config)
+    RefittedPeers(cfg, result)
+    assert "fitted again" not in caplog.text
+    monkeypatch.setattr(Faulty, "predict", lambda _, x: np.zeros(len(x), int))
+    RefittedPeers(cfg, result)
+    assert caplog.text.count("fitted again, Faulty classifies the test rows otherwise than in the run") == 2

@@ -23,12 +23,29 @@ def config_dir() -> str:
 
 
 def added_folders(hydra: DictConfig | HydraConf) -> list[str]:
-    """Return the folders that `--config-dir` and `hydra.searchpath` add to the suite's, in order."""
+    """Return the folders that `--config-dir` and `hydra.searchpath` add to the suite's, in order.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or one has a file that Hydra would not read, as the suite's has its name.
+    """
     sources = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
     for path in sources:
         if not Path(path).is_dir():
             raise InputError(f"hydra.searchpath: {path} is no folder; give one with the folders of groups.")
-    return [path for path in sources if Path(path) != Path(config_dir())]
+    added = [path for path in sources if Path(path).resolve() != Path(config_dir())]
+    for name in suite_files() if added else ():
+        for path in added:
+            if (hidden := Path(path, name)).is_file():
+                raise InputError(f"{hidden}: the suite's {name} would be used; give your file another name.")
+    return added
+
+
+@cache
+def suite_files() -> list[str]:
+    """Return the suite's config files, such as "mode/do.yaml"."""
+    return sorted(file.relative_to(config_dir()).as_posix() for file in Path(config_dir()).glob("**/*.yaml"))
 
 
 def task_overrides(hydra: DictConfig | HydraConf) -> list[str]:

@@ -3,6 +3,10 @@
 import hashlib
 import json
 import re
+import sysconfig
+from functools import cache
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -121,14 +125,55 @@ def pin_file(cfg: DictConfig) -> None:
 
 
 def _classes_by_name(node: Any) -> Any:
-    """Return a node with each `_target_` replaced by `class`; classes of this package lose their module."""
+    """Return a node with each `_target_` replaced by `class`.
+
+    Classes of this package lose their module. Those in a file of the user's come with its digest
+    (`code_sha256`): like a table, it can change.
+    """
+    if isinstance(node, list):
+        return [_classes_by_name(item) for item in node]
     if not isinstance(node, dict):
         return node
-    plain = {key: _classes_by_name(value) for key, value in node.items() if not key.startswith("_")}
+    plain = {
+        key: _classes_by_name(value)
+        for key, value in node.items()
+        if not key.startswith("_") or key == "_args_"
+    }
     if "_target_" in node:
         target = str(node["_target_"])
         plain["class"] = target.rpartition(".")[2] if target.startswith(_OURS) else target
+        if code := own_code(target):
+            plain["code_sha256"] = code
     return plain
+
+
+@cache
+def own_code(target: str) -> str | None:
+    """Return the SHA-256 of the file of a class or function, or None if it is an installed package's.
+
+    Nothing is imported. The digest is that of the first call in this process: later edits do not reach a
+    module that has been imported.
+
+    Parameters
+    ----------
+    target : str
+        Its full name.
+    """
+    package, *names = target.split(".")
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):  # such as __main__ in a notebook
+        return None
+    while spec is not None and spec.submodule_search_locations and names:
+        below = PathFinder.find_spec(names.pop(0), list(spec.submodule_search_locations))
+        if below is None:
+            break
+        spec = below
+    if spec is None or spec.origin is None or not spec.has_location or package == _OURS[:-1]:
+        return None
+    file = Path(spec.origin)
+    is_installed = {"site-packages", "dist-packages"} & set(file.parts)
+    return None if is_installed or file.is_relative_to(sysconfig.get_path("stdlib")) else file_digest(file)
 
 
 def config_hash(cfg: DictConfig) -> str:

@@ -71,8 +71,12 @@ def _differences(cfg: DictConfig, usual: DictConfig) -> list[str]:
             OmegaConf.update(usual, key, value, merge=False, force_add=True)
     ours, defaults = _flat(result_config(cfg)), _flat(result_config(usual))
     different = [key for key in sorted(ours.keys() | defaults.keys()) if ours.get(key) != defaults.get(key)]
-    # A setting that only follows another one is stated by that one.
-    return [f"{key}={_value_text(ours.get(key))}" for key in different if not _is_interpolation(cfg, key)]
+    # A setting that only follows another one is stated by that one, and code by its class.
+    return [
+        f"{key}={_value_text(ours.get(key))}"
+        for key in different
+        if not _is_interpolation(cfg, key) and not key.endswith(".code_sha256")
+    ]
 
 
 def _is_interpolation(cfg: DictConfig, key: str) -> bool:

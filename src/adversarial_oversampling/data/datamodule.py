@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
@@ -404,7 +405,7 @@ class TableDataModule(LightningDataModule):
             state = seed_sequence(self.seeds[r], Purpose.RESAMPLING, self.folds[r]).generate_state(1)
             x, y = self.rows.x[r].numpy()[rows], self.table.y[rows]
             try:
-                new.append(resampling(x, y, int(state[0])))
+                new.append(self._checked_rows(resampling.method, x, *resampling(x, y, int(state[0]))))
             except NotApplicable as reason:
                 self.not_applicable[r] = str(reason)
                 new.append((x[:0], y[:0]))
@@ -426,6 +427,25 @@ class TableDataModule(LightningDataModule):
         return [
             np.concatenate([rows, count + np.arange(len(y))]) for rows, (_, y) in zip(train, new, strict=True)
         ]
+
+    def _checked_rows(
+        self, method: str, given: NDArray[np.float32], x: NDArray[np.float32], y: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return new rows and their classes; refuse what an oversampler of the user's must not return."""
+        x, y, problem = np.asarray(x, np.float32), np.asarray(y), None
+        if x.ndim != 2 or x.shape[1] != given.shape[1] or y.shape != (len(x),):
+            problem = f"arrays of the shapes {x.shape} and {y.shape} for rows of {given.shape[1]} columns"
+        elif not np.isfinite(x).all():
+            problem = "cells that are not finite"
+        elif not np.isin(y, np.arange(self.classes)).all():
+            problem = f"classes other than the whole numbers from 0 to {self.classes - 1}"
+        elif np.array_equal(x[: len(given)], given):
+            problem = "the training rows too"
+        if problem is not None:
+            raise InputError(
+                f"mode.resampling: {method} returns {problem}; return new rows and their classes."
+            )
+        return x, y.astype(np.int64)
 
     def _split(self) -> list[Split]:
         if self.n_folds is None:

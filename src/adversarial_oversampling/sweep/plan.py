@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from adversarial_oversampling.config.catalogue import dataset_description
+from adversarial_oversampling.config.compose import added_folders
 from adversarial_oversampling.config.identity import has_generator
 from adversarial_oversampling.config.resources import replica_count
 from adversarial_oversampling.config.validation import check_choices
@@ -134,6 +135,7 @@ def composed(config: DictConfig, overrides: Sequence[str], seen: set[str]) -> Di
         cfg = GlobalHydra.instance().config_loader().load_sweep_config(config, list(overrides))
         cfg.hydra.sweep.subdir = str(cfg.hydra.sweep.subdir)  # Hydra ends the sweep where this fails
         check_choices(cfg.hydra)
+        cfg.paths.config_dirs = added_folders(cfg.hydra)
     except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
         new_choices = " ".join(item for item in choices if item not in seen) or " ".join(overrides)
         problem = explanation(error) or one_line(error)
