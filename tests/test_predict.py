@@ -122,16 +122,24 @@ def test_no_file_of_a_command_replaces_another(
     new.write_bytes(table.read_bytes())
     (tmp_path / "same.csv").symlink_to(new)
     rows = ["generate", runs["do"], "--class", "yes", "--rows", 2, "--output"]
+    predictions = runs["logistic"] / "predictions.parquet"
+    files = {path: path.read_bytes() for path in table.parent.rglob("*") if path.is_file()}
     for arguments, named in (
         (["predict", runs["do"], new, "--output", new], new),
         (["predict", runs["do"], new, "--output", tmp_path / "same.csv"], tmp_path / "same.csv"),
         ([*rows, tmp_path / "a.csv", "--provenance", tmp_path / "a.csv"], tmp_path / "a.csv"),
         ([*rows, tmp_path / "a.xlsx"], tmp_path / "a.xlsx"),
+        (["predict", runs["do"], new, "--output", table], table),
+        ([*rows, table], table),
+        ([*rows, tmp_path / "a.csv", "--provenance", table], table),
+        (["predict", runs["logistic"], new, "--output", predictions], predictions),
+        ([*rows, runs["do"] / "new.csv"], runs["do"] / "new.csv"),
     ):
         done = command(*arguments)
         assert done.returncode == 1
         assert done.stderr.startswith(f"Error: {named}: ")
         assert done.stderr.count("\n") == 1
+    assert {path: path.read_bytes() for path in table.parent.rglob("*") if path.is_file()} == files
     assert new.read_bytes() == table.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.csv", "same.csv"]
 

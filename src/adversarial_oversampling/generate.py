@@ -11,7 +11,7 @@ from adversarial_oversampling.guard import guard
 from adversarial_oversampling.limits import Number
 from adversarial_oversampling.results.files import RESULT, check_output, write_frame
 from adversarial_oversampling.results.model import TrainedModel, provenance
-from adversarial_oversampling.results.read import read_result
+from adversarial_oversampling.results.read import check_output_of_run, read_result
 from adversarial_oversampling.text import count, user_path
 
 
@@ -83,6 +83,8 @@ def main() -> None:
     origin_file = options.provenance or options.output.with_name(f"{options.output.name}.provenance.parquet")
     check_output(options.output)
     check_output(origin_file, options.output)
+    for output in (options.output, origin_file):
+        check_output_of_run(options.run, read_result(options.run / RESULT), output)
     rows, origin = generate(options.run, options.label, options.rows, options.replica, options.seed)
     write_frame(origin, origin_file)
     write_frame(rows, options.output)

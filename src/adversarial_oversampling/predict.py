@@ -11,7 +11,7 @@ from adversarial_oversampling.data.reading import read_rows
 from adversarial_oversampling.guard import guard
 from adversarial_oversampling.results.files import RESULT, check_output, write_frame
 from adversarial_oversampling.results.model import Predictor, TrainedModel
-from adversarial_oversampling.results.read import read_result
+from adversarial_oversampling.results.read import check_output_of_run, read_result
 from adversarial_oversampling.text import count, user_path
 
 
@@ -77,6 +77,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     check_output(options.output, options.rows)
+    check_output_of_run(options.run, read_result(options.run / RESULT), options.output)
     frame = predict(options.run, options.rows, options.replica)
     write_frame(frame, options.output)
     counts = ", ".join(f"{n} {name}" for name, n in frame["predicted"].value_counts().items())

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -263,6 +264,39 @@ def test_a_number_far_from_the_training_rows_is_refused(scaler: str, numbers: An
         rows[1, 2] = extreme
         with pytest.raises(InputError, match=f"column 'x2' has {shown}, which is too far"):
             fitted.predict_proba(rows)
+
+
+@pytest.mark.parametrize("patterns", [1, 20])
+def test_a_number_far_from_the_training_rows_is_refused_beside_a_missing_cell(
+    patterns: int, numbers: Any
+) -> None:
+    """Its distances to the donors are infinite. Few patterns of missing cells have trees."""
+    x, y = numbers[0].copy(), numbers[1]
+    for i in range(patterns):
+        x[i, [k for k in range(4) if i >> k & 1] or [0]] = np.nan
+    fitted = AdversarialOversamplingClassifier(**QUICK).fit(x, y)
+    rows = x[30:33].copy()
+    rows[1] = [np.nan, 1, 1e300, 1]
+    with pytest.raises(InputError, match=r"column 'x2' has 1e\+300, which is too far"):
+        fitted.predict_proba(rows)
+
+
+def test_a_batch_may_be_larger_than_the_table(numbers: Any) -> None:
+    """The memory of a step grows with it, and not with its square."""
+    fitted = AdversarialOversamplingClassifier(**QUICK | {"batch_size": 20_000, "max_epochs": 1}).fit(
+        *numbers
+    )
+    assert np.isfinite(fitted.predict_proba(numbers[0])).all()
+
+
+def test_the_columns_of_an_arrow_table_keep_their_names(numbers: Any) -> None:
+    frame = pd.DataFrame(numbers[0], columns=list("abcd"))
+    table = pa.Table.from_pandas(frame)
+    fitted = AdversarialOversamplingClassifier(**QUICK).fit(table, numbers[1])
+    expected = AdversarialOversamplingClassifier(**QUICK).fit(frame, numbers[1]).predict_proba(frame)
+    for rows in (table, frame, frame[list("abcd")]):
+        np.testing.assert_array_equal(fitted.predict_proba(rows), expected)
+    assert list(fitted.generated_)[:4] == list("abcd")
 
 
 def test_an_oversampler_refuses_settings_that_leave_columns_out(numbers: Any) -> None:

@@ -44,6 +44,10 @@ COLUMNS: dict[str, Any] = {
     "days": list(DAYS.date),
     "days as texts": DAYS.strftime("%Y-%m-%d"),
     "times as texts": DAYS.strftime("%Y-%m-%dT06:00:00"),
+    "times as texts with a blank": DAYS.strftime("%Y-%m-%d 06:00:00"),
+    "minutes as texts": DAYS.strftime("%Y-%m-%d 06:30"),
+    "times of UTC as texts": DAYS.strftime("%Y-%m-%dT06:00:00Z"),
+    "times with an offset as texts": DAYS.strftime("%Y-%m-%d 01:00:00+02:00"),
     "times with a zone": np.array(
         [datetime.datetime(2020, 1, 1, i, tzinfo=datetime.UTC) for i in range(ROWS)], object
     ),
@@ -221,3 +225,31 @@ def test_a_rate_of_any_type_of_number_is_the_same_rate() -> None:
     assert all(np.array_equal(first, other) for other in others)
     with pytest.raises(InputError, match=r"fs=\[0.5\]: give a number, or one of balanced"):
         AdversarialOversamplingClassifier(fs=[0.5]).fit(x, y)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "Int64", pd.ArrowDtype(pa.int64())])
+def test_whole_numbers_with_more_digits_than_are_kept_are_refused(dtype: Any) -> None:
+    frame = pd.DataFrame({"account": pd.Series([2**60 + i for i in range(ROWS)], dtype=dtype)})
+    with pytest.raises(
+        InputError, match=r"column 'account' has '1152921504606846977', of whose digits about 16"
+    ):
+        columns_and_cells(frame, None)
+    columns_and_cells(frame, {"numeric": ["account"]})
+    columns_and_cells(frame.astype("float64"), None)
+
+
+class Column:
+    """Labels as another library holds them: an array, but for its attributes."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self.values = values
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.array(self.values, dtype)
+
+
+def test_labels_of_other_libraries_are_arrays() -> None:
+    assert as_labels(Column(["a", "b"])).tolist() == ["a", "b"]
+    assert as_labels(pa.chunked_array([["a", "b"]])).tolist() == ["a", "b"]
+    with pytest.raises(InputError, match="the label of row 1 is missing"):
+        as_labels(Column(["a", None]))

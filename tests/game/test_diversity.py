@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from adversarial_oversampling.game import diversity as module
 from adversarial_oversampling.game.diversity import (
     Distances,
     anchor_entropy,
@@ -81,6 +82,17 @@ def test_copies_of_all_anchors_are_as_varied_as_the_real_rows() -> None:
     assert found["distinct_anchors"].tolist() == [1]
     assert found["distance_to_real"].item() == pytest.approx(0, abs=2e-3)
     assert found["distance_between"].item() == pytest.approx(1, abs=1e-4)
+
+
+def test_the_distances_are_those_of_the_first_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    anchors, present = drawn(1, 1, 4, 2), torch.ones(1, 1, 4, dtype=torch.bool)
+    weights = drawn(1, 1, 9, 4, seed=1).softmax(dim=-1)
+    rows, real = weights @ anchors, distances_within(anchors, present)
+    first = diversity(rows[:, :, :5], weights, anchors, present, real)
+    monkeypatch.setattr(module, "MOST_ROWS", 5)
+    found = diversity(rows, weights, anchors, present, real)
+    for name, value in first.items():
+        torch.testing.assert_close(found[name], value)
 
 
 def test_a_clump_has_no_distance_between_its_rows() -> None:

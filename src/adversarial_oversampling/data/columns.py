@@ -413,9 +413,11 @@ class _Reader:
             )
 
     def _refuse_lost_digits(self, numbers: NDArray[np.float64]) -> None:
-        """Refuse whole numbers of a file with more digits than are kept, as identifiers have."""
+        """Refuse whole numbers with more digits than are kept, as identifiers have."""
+        if not self.origin.of_file and not pd.api.types.is_integer_dtype(self.series.dtype):
+            return
         large = np.flatnonzero(np.isfinite(numbers) & (np.abs(numbers) >= LARGEST_WHOLE))
-        if not self.origin.of_file or not len(large):
+        if not len(large):
             return
         texts = texts_of(self.series.iloc[large])
         for i, value in enumerate(texts.values):

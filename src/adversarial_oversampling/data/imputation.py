@@ -21,6 +21,7 @@ Mask = NDArray[np.bool_]
 # Up to this many patterns of missing columns among the training rows, a KD-tree per pair of patterns
 # is cheap; SECOM has hundreds of patterns, Credit three.
 _MAX_PATTERNS = 8
+_FARTHEST = 1e100
 # Part of the cache key: raise it whenever `impute` may give other values.
 _IMPUTATION_VERSION = 1
 
@@ -116,10 +117,17 @@ def impute_rows(x: Values, donors: Values, n_neighbors: int) -> Values:
     # Donors alone decide which algorithm is used: the values of one row do not depend on the other rows.
     if len(np.unique(np.isnan(donors), axis=0)) <= _MAX_PATTERNS:
         return _impute_by_pattern(x, donors, n_neighbors, mean, scaling)
-    imputer = KNNImputer(n_neighbors=n_neighbors, keep_empty_features=True).fit((donors - mean) / scaling)
+    imputer = KNNImputer(n_neighbors=n_neighbors, keep_empty_features=True)
+    imputer.fit(_standardised(donors, mean, scaling))
     full = x.copy()
-    full[missing] = (imputer.transform((x - mean) / scaling) * scaling + mean)[missing]
+    full[missing] = (imputer.transform(_standardised(x, mean, scaling)) * scaling + mean)[missing]
     return full
+
+
+def _standardised(x: Values, mean: Values, scaling: Values) -> Values:
+    """Standardise rows; the distances of numbers beyond `_FARTHEST` would be infinite."""
+    with np.errstate(over="ignore"):
+        return np.clip((x - mean) / scaling, -_FARTHEST, _FARTHEST)
 
 
 def moments(train: Values) -> tuple[Values, Values]:
@@ -146,7 +154,7 @@ def _impute_by_pattern(x: Values, donors: Values, n_neighbors: int, mean: Values
     tree over the columns that both patterns have finds the nearest ones.
     """
     full = x.copy()
-    standardised, standardised_donors = (x - mean) / scaling, (donors - mean) / scaling
+    standardised, standardised_donors = (_standardised(rows, mean, scaling) for rows in (x, donors))
     donor_patterns = _patterns(donors)
     for pattern, rows in _patterns(x):
         missing_columns = np.flatnonzero(pattern)

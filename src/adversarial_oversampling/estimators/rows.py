@@ -1,9 +1,11 @@
 """The rows and labels that an estimator is given, as a table of the suite."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -39,7 +41,9 @@ def as_frame(x: Any, at_least: int = 1) -> pd.DataFrame:
     _refuse_masked("X", x, "fill it, as X.astype(float).filled(numpy.nan) does with missing cells")
     if not isinstance(x, pd.DataFrame):
         values = check_array(x, dtype=None, ensure_all_finite=False, ensure_min_samples=at_least)
-        names = [f"x{i}" for i in range(values.shape[1])]
+        names = getattr(x, "column_names", getattr(x, "columns", None))  # of Arrow, and of Polars
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            names = [f"x{i}" for i in range(values.shape[1])]
         return pd.DataFrame(values, columns=names).infer_objects()
     for found, least, what in ((len(x), at_least, "sample"), (x.shape[1], 1, "feature")):
         if found < least:
@@ -60,6 +64,8 @@ def as_labels(y: Any) -> Any:
         If a label is missing or masked. NaN in an array of numbers is left to scikit-learn, which refuses it.
     """
     _refuse_masked("y", y, "leave out their rows")
+    if not isinstance(y, list | tuple) and not hasattr(y, "ndim"):  # a column of Polars or Arrow
+        y = np.asarray(y)
     labels = np.asarray(y, dtype=object) if isinstance(y, list | tuple) else y
     dtype = getattr(labels, "dtype", None)
     if dtype is None or labels.ndim != 1 or getattr(dtype, "kind", "f") == "f":
@@ -190,10 +196,20 @@ def _dates(made: "pd.Series[Any]", real: "pd.Series[Any]") -> "pd.Series[Any]":
         return zoned.astype(object)
     shown: pd.Series[Any] = made.dt.date
     if isinstance(example, str):
-        timed = real.astype(str).str.contains(":").any()
-        texts = (made if timed else shown).map(lambda date: date.isoformat(), na_action="ignore")
-        shown = texts.astype(real.dtype)
+        timed = [text for text in real.dropna() if ":" in text]
+        write = partial(_text_like, timed[0]) if timed else lambda time: time.date().isoformat()
+        shown = made.map(write, na_action="ignore").astype(real.dtype)
     return shown
+
+
+def _text_like(example: str, time: pd.Timestamp) -> str:
+    """Write a time of UTC as a text with a time is written, in the zone of that."""
+    zone = pd.Timestamp(example).tz
+    if zone is not None:
+        time = time.tz_localize("UTC").tz_convert(zone)
+    seconds = re.search(r":[0-9]{2}:[0-9]{2}", example)
+    text = time.isoformat(sep="T" if "T" in example else " ", timespec="auto" if seconds else "minutes")
+    return f"{text.removesuffix('+00:00')}Z" if example.endswith("Z") else text
 
 
 def _numbers(made: "pd.Series[Any]", real: "pd.Series[Any]") -> "pd.Series[Any]":

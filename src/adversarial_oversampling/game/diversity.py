@@ -7,6 +7,9 @@ from torch import Tensor
 
 from adversarial_oversampling.game.networks import product
 
+MOST_ROWS = 1024
+"""Of a class, so many generated rows have their distances computed: their pairs grow with the square."""
+
 
 class Distances(NamedTuple):
     """Euclidean distances within the rows of a class; NaN for a class with one row.
@@ -129,9 +132,11 @@ def diversity(
     dict of str to Tensor [R]
         `perplexity` and `distinct_anchors`; `distance_to_real`, the mean distance of a generated row to its
         nearest anchor divided by that of an anchor to its nearest one; and `distance_between`, the mean
-        distance of two generated rows divided by that of two anchors. Classes where a distance of the real
+        distance of two generated rows divided by that of two anchors; both are those of the first `MOST_ROWS`
+        rows. Classes where a distance of the real
         rows is undefined or 0 are left out; the value is NaN if none is left.
     """
+    rows = rows[:, :, :MOST_ROWS]
     to_real = distances(rows, anchors).masked_fill(~present.unsqueeze(2), torch.inf).amin(dim=-1).mean(dim=-1)
     between = distances_within(rows, torch.ones_like(rows[..., 0], dtype=torch.bool)).between
     return {

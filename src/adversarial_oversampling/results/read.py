@@ -14,7 +14,7 @@ from adversarial_oversampling.config.identity import PLACE_KEYS, config_hash
 from adversarial_oversampling.errors import InputError, parsing
 from adversarial_oversampling.results.files import RESULT
 from adversarial_oversampling.results.schema import SCHEMA_VERSION, FileRecord, Result, content_digest
-from adversarial_oversampling.text import capitalized
+from adversarial_oversampling.text import capitalized, user_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +87,23 @@ def check_files(run_dir: Path, result: Result, whole: Collection[str] | None = N
     for name, record in result.files.items():
         if (whole is None or name in whole) and record_of(run_dir / name) != record:
             raise _unusable(run_dir / name, "damaged")
+
+
+def check_output_of_run(run_dir: Path, result: Result, output: Path) -> None:
+    """Refuse to write over the table or a file of the run that a command reads.
+
+    Raises
+    ------
+    InputError
+        If the output is the table that the run was trained on, or lies in the folder of the run.
+    """
+    table = result.config["dataset"].get("path")
+    if table is not None and output.resolve() == user_path(str(table)).resolve():
+        raise InputError(f"{output}: the run was trained on this table; give a new file.")
+    if output.resolve().is_relative_to(run_dir.resolve()):
+        raise InputError(
+            f"{output}: the folder of the run holds the run's own files alone; give a file elsewhere."
+        )
 
 
 def read_file(run_dir: Path, result: Result, name: str) -> bytes:
