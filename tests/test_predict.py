@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from adversarial_oversampling import generate, predict
+from adversarial_oversampling.config.quoting import quoted
 from tests.conftest import Compose, short_run
 
 ROWS = 300
@@ -217,6 +218,20 @@ def test_a_parquet_file_of_a_frame(compose_config: Compose, command: Command, tm
     made = pd.read_parquet(tmp_path / "rows.parquet")
     for name in ("flux", "until"):
         assert made[name].between(frame[name].min(), frame[name].max()).all()
+
+
+def test_generated_rows_can_be_read_as_the_table_was(
+    compose_config: Compose, command: Command, table: Path, tmp_path: Path
+) -> None:
+    pd.read_csv(table).to_csv(tmp_path / "own.csv", sep=";", decimal=",", index=False)
+    source = ["dataset=table", f"dataset.path={tmp_path}/own.csv", "dataset.target=label"]
+    source += ["dataset.separator=;", "dataset.decimal=,"]
+    run, rows, output = tmp_path / "run", tmp_path / "rows.csv", tmp_path / "out.parquet"
+    short_run(compose_config, run, *quoted(source), "mode=do")
+    assert command("generate", run, "--class", "yes", "--rows", 9, "--output", rows).returncode == 0
+    done = command("predict", run, rows, "--output", output)
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_parquet(output)) == 9
 
 
 def test_generated_rows_are_rows_of_the_table(

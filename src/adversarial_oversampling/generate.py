@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from adversarial_oversampling.data.reading import dialect
 from adversarial_oversampling.data.table import to_frame
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.guard import guard
@@ -83,11 +84,13 @@ def main() -> None:
     origin_file = options.provenance or options.output.with_name(f"{options.output.name}.provenance.parquet")
     check_output(options.output)
     check_output(origin_file, options.output)
+    result = read_result(options.run / RESULT)
     for output in (options.output, origin_file):
-        check_output_of_run(options.run, read_result(options.run / RESULT), output)
+        check_output_of_run(options.run, result, output)
     rows, origin = generate(options.run, options.label, options.rows, options.replica, options.seed)
     write_frame(origin, origin_file)
-    write_frame(rows, options.output)
+    settings = result.config["dataset"]  # so that the file can be read as the table was
+    write_frame(rows, options.output, *dialect(settings.get("separator"), settings.get("decimal")))
     made = f"{count(len(rows), 'row')} of class {options.label}"
     print(f"{made} in {options.output}, their origin in {origin_file}.")
 

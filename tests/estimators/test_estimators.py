@@ -1,5 +1,6 @@
 """What the estimators promise beyond the libraries' own checks."""
 
+import logging
 import pickle
 import warnings
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from imblearn.pipeline import make_pipeline
@@ -22,6 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from adversarial_oversampling.config.compose import default_config
 from adversarial_oversampling.errors import InputError
 from adversarial_oversampling.estimators import AdversarialOversampler, AdversarialOversamplingClassifier
+from adversarial_oversampling.estimators.fitting import quiet
 from adversarial_oversampling.estimators.parameters import KEYS, configuration
 
 MODES = ["do", "ao", "gamo", "both_fool", "both_favour"]
@@ -391,3 +394,22 @@ def test_generated_rows_of_any_table(table: Any, mode: str, members: int) -> Non
     assert np.allclose(
         cells[:, expected], given_cells, rtol=1e-3, atol=1e-3 * np.abs(cells[:, expected]).max(initial=1)
     )
+
+
+def test_fits_in_several_threads_leave_the_process_as_it_was() -> None:
+    """One may begin before another one ends, and end after it."""
+
+    def state() -> Any:
+        levels = [logging.getLogger(name).level for name in ("pytorch_lightning", "lightning_fabric")]
+        return levels, list(warnings.filters), torch.are_deterministic_algorithms_enabled()
+
+    before = state()
+    one, other = quiet(), quiet()
+    one.__enter__()
+    within = state()
+    other.__enter__()
+    torch.use_deterministic_algorithms(not before[-1])  # as Lightning does
+    one.__exit__(None, None, None)
+    assert within[0] == state()[0] != before[0]
+    other.__exit__(None, None, None)
+    assert state() == before

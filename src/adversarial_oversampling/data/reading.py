@@ -153,7 +153,7 @@ def load_table(
     InputError
         If the file cannot be read, or can be read in more than one way, or `make_table` refuses the table.
     """
-    separator, decimal = _dialect(separator, decimal)
+    separator, decimal = dialect(separator, decimal)
     settings = ColumnSettings.parse(columns or {})
     if path is None:
         raise InputError("dataset.path: give the path of a CSV, Parquet or Feather file.")
@@ -388,7 +388,7 @@ def _refuse_row_numbers(
             )
 
 
-def _dialect(separator: str | None, decimal: str | None) -> tuple[str, str]:
+def dialect(separator: str | None, decimal: str | None) -> tuple[str, str]:
     """Return the separator and the decimal sign of the settings, each as one character."""
     characters = {called: character for character, called in SEPARATORS.items()} | {r"\t": "\t"}
     given = "," if separator is None else characters.get(separator, separator)
@@ -451,7 +451,7 @@ def read_rows(path: Path, columns: Sequence[Column], settings: Mapping[str, Any]
     InputError
         If the file cannot be read, or lacks a column, or a cell does not fit its column.
     """
-    separator, decimal = _dialect(settings.get("separator"), settings.get("decimal"))
+    separator, decimal = dialect(settings.get("separator"), settings.get("decimal"))
     known = ColumnSettings.parse(settings.get("columns") or {})
     file = read_file(user_path(str(path)), separator, fitted=True)
     absent = [column.name for column in columns if column.name not in file.frame.columns]

@@ -177,8 +177,8 @@ def check_classes(table: Table) -> None:
     counts = np.bincount(table.y)
     if counts[-1] == 1:
         raise InputError(
-            f"dataset {table.name}: class {shown(table.class_names[-1])} has a single row, which cannot be "
-            "in both the training and the test part; merge the class into another, remove it, or add rows."
+            f"dataset {table.name}: class {shown(table.class_names[-1])} has a single row, and two or "
+            "more are needed; merge the class into another, remove it, or add rows."
         )
 
 

@@ -1,9 +1,10 @@
 """One fit of an estimator: the suite's data module, game and trainer, in memory and in silence."""
 
 import logging
+import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pandas as pd
 import torch
@@ -75,6 +76,38 @@ def fit_model(cfg: DictConfig, table: Table) -> tuple[TrainedModel, pd.DataFrame
     return model, history.rename_axis("epoch")
 
 
+class Shared:
+    """A context of the whole process, which the first user enters and the last one leaves, in any thread.
+
+    Each of them could otherwise restore what another one has changed.
+
+    Parameters
+    ----------
+    context : callable
+        Makes the context.
+    """
+
+    def __init__(self, context: Callable[[], AbstractContextManager[None]]) -> None:
+        self._context, self._lock, self._users = context, threading.Lock(), 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Be one of the users."""
+        with self._lock:
+            if self._users == 0:
+                self._entered = self._context()
+                self._entered.__enter__()
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    self._entered.__exit__(None, None, None)
+
+
+@Shared
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep Lightning from logging, and torch's settings as they are."""

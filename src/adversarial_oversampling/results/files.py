@@ -81,8 +81,15 @@ def check_output(path: Path, *others: Path) -> None:
         raise InputError(f"{path}: another file of this command has this name; give a new one.")
 
 
-def write_frame(frame: "pd.DataFrame", path: Path) -> None:
+def write_frame(frame: "pd.DataFrame", path: Path, separator: str = ",", decimal: str = ".") -> None:
     """Write a frame atomically, as its file's name says: .parquet, .feather or .csv.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    path : Path
+    separator, decimal : str
+        Of a CSV file.
 
     Raises
     ------
@@ -92,7 +99,7 @@ def write_frame(frame: "pd.DataFrame", path: Path) -> None:
     writers: dict[str, Callable[[Path], object]] = {
         ".parquet": lambda new: frame.to_parquet(new, index=False),
         ".feather": lambda new: frame.to_feather(new),
-        ".csv": lambda new: frame.to_csv(new, index=False),
+        ".csv": lambda new: frame.to_csv(new, index=False, sep=separator, decimal=decimal),
     }
     check_output(path)
     try:
